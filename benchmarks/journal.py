@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
-from payments_core.domain.payout import Operation
-from payments_core.domain.records import Event, PayoutRecord
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Order, Payee
+from payments_core.domain.records import AttemptRecord, Event, PayoutRecord, Schedule
 from payments_core.engine.commands import CreatePayout
 from payments_core.journal.sqlite.journal import SqliteJournal
 
@@ -37,19 +37,16 @@ def entry(number: int) -> CreatePayout:
     at = now()
     row = PayoutRecord(
         id=f"po_{number:024d}",
-        key=f"salary/{number:06d}",
         fingerprint="0" * 64,
-        account="bench",
-        operation=Operation.TRANSFER,
-        payee_kind="msisdn",
-        payee_value="256772123456",
-        amount=Decimal(15),
-        currency="EUR",
-        binding={"provider": "mtn_momo", "environment": "sandbox", "host": "127.0.0.1"},
-        references={"reference": "0" * 36},
-        request="0" * 700,
-        request_hash="0" * 64,
-        next_at=at,
+        order=Order(f"salary/{number:06d}", Payee("msisdn", "256772123456"), Money(15, "EUR")),
+        attempt=AttemptRecord(
+            account="bench",
+            binding={"provider": "mtn_momo", "environment": "sandbox", "host": "127.0.0.1"},
+            references={"reference": "0" * 36},
+            request="0" * 700,
+            request_hash="0" * 64,
+        ),
+        schedule=Schedule(next_at=at),
         created_at=at,
         updated_at=at,
     )

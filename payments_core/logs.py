@@ -115,10 +115,10 @@ def log_payout(name: EventName, row: PayoutRecord, facts: Mapping[str, Any]) -> 
     if _LOGGER.isEnabledFor(_LEVELS.get(name, logging.INFO)):
         about: dict[str, Any] = {
             "payout": row.id,
-            "key": mask_key(row.key),
-            "account": row.account,
-            "attempt": row.attempt,
-            "submission": row.submissions,
+            "key": mask_key(row.order.key),
+            "account": row.attempt.account,
+            "attempt": row.attempt.number,
+            "submission": row.attempt.submissions,
             "status": str(row.status),
         }
         log(name, **{**facts, **about})

@@ -197,17 +197,19 @@ def body_of(event: PayoutEvent, row: PayoutRecord) -> str:
 
     """
     key = event.key
-    if row.operation is not Operation.REFUND:  # an erased payee cannot be found in the key: any number may be its own
-        key = mask_in(key, row.payee_value) if row.erased_at is None else mask_numbers(key)
+    if (
+        row.order.operation is not Operation.REFUND
+    ):  # an erased payee cannot be found in the key: any number may be its own
+        key = mask_in(key, row.order.payee.value) if row.erased_at is None else mask_numbers(key)
     reason = event.reason and {"code": str(event.reason.code), "provider_code": scrub_code(event.reason.provider_code)}
     data: dict[str, object] = {
         "event": event.id,
         "payout": event.payout_id,
         "key": key,
         "account": event.account,
-        "operation": str(row.operation),
-        "amount": format(row.amount, "f"),
-        "currency": str(row.currency),
+        "operation": str(row.order.operation),
+        "amount": format(row.order.amount.amount, "f"),
+        "currency": str(row.order.amount.currency),
         "status": str(event.status),
         "reason": reason or None,
         "attempt": event.attempt,

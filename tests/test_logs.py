@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import structlog
+from flat_records import make_record
 
 from payments_core.domain.events import EventName, meaning
 from payments_core.domain.payout import Operation, Payee
@@ -35,7 +36,7 @@ from payments_core.runtime import Runtime
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NUMBER = "46733123450"
 SECRET = "sekrit-9f8e7d"
-ROW = PayoutRecord(
+ROW = make_record(
     id="po_abcdefgh",
     key="salary-2026-11/0042",
     fingerprint="f",

@@ -227,18 +227,18 @@ def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[
     """Count the payouts that each identity checks, and by account those that none can; name the accounts of all."""
     needed, orphans, named = Counter[Account](), Counter[str](), set[str]()
     for row in _to_be_checked(journal):
-        earlier = journal.attempts(row.id) if row.attempt > 1 else ()  # checked before it is sent again
-        named |= {row.account, *(attempt.account for attempt in earlier)}
-        account = accounts.get(row.account)
-        if account is None or (row.status is PayoutStatus.CREATED and not row.submissions):
+        earlier = journal.attempts(row.id) if row.attempt.number > 1 else ()  # checked before it is sent again
+        named |= {row.attempt.account, *(attempt.account for attempt in earlier)}
+        account = accounts.get(row.attempt.account)
+        if account is None or (row.status is PayoutStatus.CREATED and not row.attempt.submissions):
             continue  # an unsent payout is sent with the account's current identity
-        identity = account.identity(row.operation, row.binding)
+        identity = account.identity(row.order.operation, row.attempt.binding)
         if identity is None and not row.status.is_final:
-            orphans[row.account] += 1
+            orphans[row.attempt.account] += 1
         asked = {identity}
         for attempt in earlier:
             payer = accounts.get(attempt.account)
-            asked.add(None if payer is None else payer.identity(row.operation, attempt.binding))
+            asked.add(None if payer is None else payer.identity(row.order.operation, attempt.binding))
         needed.update(one for one in asked if one is not None)
     return needed, orphans, named
 

@@ -173,7 +173,7 @@ def _check_row(line: int, cells: Cells | None, runtime: Runtime, defaults: Defau
         row = replace(row, order=order)
         recorded = existing_payout(runtime, order, named, by_default=by_default)
         if recorded is not None:
-            return replace(row, order=replace(order, operation=recorded.operation), is_known=True)
+            return replace(row, order=replace(order, operation=recorded.order.operation), is_known=True)
         choice = choose_at_once(choose(runtime, order, named, by_default=by_default))
     except JournalError:  # not an error of the row
         raise

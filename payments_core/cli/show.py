@@ -60,7 +60,7 @@ def list_(
     with terminal.journal(configuration) as journal:
         found = [row.view() for row in journal.rows(status=wanted, account=account)]
         if not found and account not in {None, *configuration.accounts}:  # payouts of a removed account are shown too
-            paid_from = {row.account for row in journal.rows()}
+            paid_from = {row.attempt.account for row in journal.rows()}
             if account not in paid_from:
                 known = ", ".join(sorted(paid_from | set(configuration.accounts))) or "none"
                 raise UnknownAccount(f"Account {quote(account)} is unknown. Known: {known}.", hint="Correct the name.")

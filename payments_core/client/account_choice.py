@@ -36,13 +36,13 @@ def existing_payout(
     row = runtime.journal.by_key(order.key)
     if row is None:
         return None
-    if by_default and row.operation is not Operation.REFUND:
-        order = replace(order, operation=row.operation)
+    if by_default and row.order.operation is not Operation.REFUND:
+        order = replace(order, operation=row.order.operation)
     same_order(row, order)
-    if account not in {None, row.account, _first_account(runtime, row)}:
+    if account not in {None, row.attempt.account, _first_account(runtime, row)}:
         raise KeyReused(
-            f"The key {mask_key(order.key)!r} is paid from account {row.account!r} ({row.id}), not {quote(account)}. "
-            "This time nothing was sent, and nothing was changed.",
+            f"The key {mask_key(order.key)!r} is paid from account {row.attempt.account!r} ({row.id}), not "
+            f"{quote(account)}. This time nothing was sent, and nothing was changed.",
             hint="A payout changes its account only when it is paid again. Use another key if this really is another "
             "payment.",
         )
@@ -51,7 +51,7 @@ def existing_payout(
 
 def _first_account(runtime: Runtime, row: PayoutRecord) -> str:
     """Return the account of the first attempt: the caller that accepted the payout goes on naming that one."""
-    return runtime.journal.attempts(row.id)[0].account if row.attempt > 1 else row.account
+    return runtime.journal.attempts(row.id)[0].account if row.attempt.number > 1 else row.attempt.account
 
 
 def choose(

@@ -237,9 +237,9 @@ class Inbox:
         A callback about an attempt that ended makes all attempts due. It makes no send due: of the payouts that wait to
         be sent, only those that cannot be sent yet are read.
         """
-        ended = self._runtime.journal.attempts(row.id) if row.attempt > 1 else ()
+        ended = self._runtime.journal.attempts(row.id) if row.attempt.number > 1 else ()
         of_ended = any(not differs_from(parsed, one, account) for one in ended)
-        why = differs_from(parsed, row, account)
+        why = differs_from(parsed, row.attempt, account)
         if why and not of_ended:
             return why
         if row.status is PayoutStatus.CREATED and not (of_ended and row.waits_for_approval):
@@ -367,7 +367,7 @@ def _details(callback: Callback, parsed: ParsedCallback | None = None, row: Payo
     """Return what may be kept of a callback: its size, and what of it is ours or a plain word."""
     details: dict[str, object] = {"bytes": len(callback.body)}
     if parsed is not None:
-        ours = {} if row is None else row.references
+        ours = {} if row is None else row.attempt.references
         details["references"] = {
             name: value if ours.get(name) == value else "***" for name, value in parsed.references.items()
         }

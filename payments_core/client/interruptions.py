@@ -13,7 +13,7 @@ def interrupted(error: Exception, row: PayoutRecord, *, money_asked: bool) -> Pa
     """Wrap an error that came after the payout was recorded."""
     may_have_been_sent = money_asked or row.view().may_have_been_sent
     message = str(error) if isinstance(error, PaymentsError) else f"{type(error).__name__}: {scrub(str(error))}"
-    return PayoutInterrupted(message, payout_id=row.id, key=row.key, may_have_been_sent=may_have_been_sent)
+    return PayoutInterrupted(message, payout_id=row.id, key=row.order.key, may_have_been_sent=may_have_been_sent)
 
 
 def of_one_payout(error: PayoutInterrupted) -> PayoutInterrupted:

@@ -25,7 +25,7 @@ def find_payout(journal: Journal, payout: str) -> PayoutRecord:
     if named is not None and keyed is not None and named.id != keyed.id:
         raise UnknownPayout(
             f"{payout} names two payouts: it is the id of one and the key of another.",
-            hint=f"Name the first by its key {mask_key(named.key)!r}, or the second by its id {keyed.id}: "
+            hint=f"Name the first by its key {mask_key(named.order.key)!r}, or the second by its id {keyed.id}: "
             "`payouts list` shows both.",
         )
     row = named or keyed

@@ -44,8 +44,8 @@ def asked_about(runtime: Runtime, query: str) -> Asked | None:
     if found is None:
         return None
     row, attempt = found
-    if attempt == row.attempt:
+    if attempt == row.attempt.number:
         return Asked(row, runtime.serving(row), None)
     [ended] = (one for one in runtime.journal.attempts(row.id) if one.number == attempt)
     account = runtime.account(ended.account)
-    return Asked(row, account.identity(row.operation, ended.binding) or account, ended)
+    return Asked(row, account.identity(row.order.operation, ended.binding) or account, ended)

@@ -54,7 +54,7 @@ _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than 
 
 def is_due(row: PayoutRecord, at: datetime) -> bool:
     """Whether a payout has a step that is due now."""
-    return row.next_at is not None and row.next_at <= at and row.status is not PayoutStatus.SENDING
+    return row.schedule.next_at is not None and row.schedule.next_at <= at and row.status is not PayoutStatus.SENDING
 
 
 def is_settled(row: PayoutRecord) -> bool:
@@ -66,7 +66,7 @@ def next_look(row: PayoutRecord, step: int, now: datetime) -> tuple[datetime, bo
     """Return when a waiting caller looks again, and whether it may then ask the provider before it is due."""
     soon = now + timedelta(seconds=_WAITS_S[min(step, len(_WAITS_S) - 1)])
     if row.status in {PayoutStatus.PENDING, PayoutStatus.UNKNOWN}:
-        return min(soon, max(row.next_at or soon, now)), True
+        return min(soon, max(row.schedule.next_at or soon, now)), True
     return soon, False
 
 
@@ -94,7 +94,7 @@ def resume_result(
     counts = runtime.journal.counts()
     paused = {pause.account for pause in runtime.journal.pauses()}
     unsent = runtime.journal.rows(status=PayoutStatus.CREATED) if paused else ()
-    held = sum(1 for row in unsent if {None, row.account} & paused)
+    held = sum(1 for row in unsent if {None, row.attempt.account} & paused)
     review = counts.get(PayoutStatus.REVIEW, 0)
     contradicted = sum(1 for row in runtime.journal.undecided() if row.contradicted_at is not None)
     return ResumeResult(steps, _open(counts), held, review, next_at, contradicted)

@@ -73,17 +73,17 @@ class ReviewFlows:
         return account, engine.resolve(account, row, paid=paid, person=person, moment=self._runtime.moment())
 
     def _reopening(self, row: PayoutRecord, person: OperatorDecision) -> tuple[Account, EngineFlow[PayoutRecord]]:
-        account, active = self._runtime.serving(row), self._runtime.account(row.account)
+        account, active = self._runtime.serving(row), self._runtime.account(row.attempt.account)
         return account, engine.reopen(account, active, row, person=person, moment=self._runtime.moment())
 
     def _reissuing(
         self, row: PayoutRecord, person: OperatorDecision, account: str | None
     ) -> tuple[Account, EngineFlow[PayoutRecord]]:
-        paying = self._runtime.account(account or row.account)
+        paying = self._runtime.account(account or row.attempt.account)
         return paying, engine.reissue(paying, row, person=person, moment=self._runtime.moment())
 
     def _cancelling(self, row: PayoutRecord, person: OperatorDecision) -> tuple[Account, EngineFlow[PayoutRecord]]:
-        account = self._runtime.account(row.account)
+        account = self._runtime.account(row.attempt.account)
         return account, engine.cancel(account, row, person=person, moment=self._runtime.moment())
 
     def _checking(self, row: PayoutRecord) -> tuple[Account, EngineFlow[PayoutRecord]]:
@@ -94,5 +94,5 @@ class ReviewFlows:
         return engine.acknowledge(row, person, self._runtime.moment())
 
     def _approving(self, row: PayoutRecord, person: OperatorDecision) -> tuple[Account, EngineFlow[PayoutRecord]]:
-        account = self._runtime.account(row.account)
+        account = self._runtime.account(row.attempt.account)
         return account, engine.approve(row, person=person, at=self._runtime.clock())

@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Self
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.characters import is_blank
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.masking import mask_key, scrub
-from payments_core.domain.money import Money
-from payments_core.domain.payout import HistoryEntry, Operation, Order, Payee, Payout, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.payout import HistoryEntry, Order, Payout, PayoutStatus, Reason, ReasonCode
 
 __all__ = [
     "NO_REASON",
     "Approval",
+    "AttemptRecord",
     "EndedAttempt",
     "ErasureResult",
     "Event",
     "Gap",
+    "Lease",
     "Pause",
     "PayoutRecord",
     "Query",
+    "Schedule",
 ]
 
 
@@ -34,55 +35,106 @@ _PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.ON_STATEMENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PayoutRecord:
-    """One payout with its current attempt, as stored.
+class AttemptRecord:
+    """The current attempt of a payout: one reference, however often it is sent.
 
     Args:
-        id: Derived from namespace and key.
-        key: The caller's key, unique in the journal.
-        fingerprint: Of the order; another order under the same key is refused.
-        account: The name of the account that pays the current attempt.
-        operation: Which kind of payment.
-        payee_kind: The payee's kind.
-        payee_value: The payee's address.
-        payee_details: What else the provider needs of the payee.
-        amount: Exact.
-        currency: ISO 4217.
-        note: As the caller wrote it.
-        options: The provider's options.
-        not_before: Not sent earlier.
-        expires_at: Not sent later, while nothing was ambiguous.
-        original_amount: Of a refund: what was collected, in the same currency.
+        number: 1 for the first.
+        account: The name of the account that pays it.
         binding: Where and as whom it is paid, frozen: provider, platform, host, environment, API user, operation,
             version.
         references: By name; those we derived and those the provider gave.
         request: The stored request (JSON, secrets as slots).
         request_hash: Its SHA-256.
-        status: Its status.
-        reason: Why, when there is something to explain.
-        decided_by: What decided the final state.
-        attempt: Number of the current attempt.
-        submissions: Sends of this attempt.
+        submissions: How often it was sent.
         refusals: Proven refusals in a row without an ambiguous submission: the backoff's step.
-        ambiguous: A submission of this attempt may have arrived; set once, never cleared.
-        guards_passed: The guards have let this attempt pass.
+        ambiguous: A submission of it may have arrived; set once, never cleared.
+        guards_passed: The guards have let it pass.
         duplicate_unverified: The provider called our first submission a duplicate, or the restored journal may lack
             one: a read must match in everything.
         refused: The payload of a later submission was refused although an earlier one was ambiguous.
-        absence_attested: A person has compared the provider's records before this attempt began: that it does not show
-            an earlier one proves that one to have failed.
-        rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
+        absence_attested: A person has compared the provider's records before it began: that the provider does not show
+            an earlier attempt proves that one to have failed.
         first_sent_at: Before the first byte of the first submission that may have arrived; set once, never cleared.
         sent_at: Before the first byte of the latest submission: the poll schedule starts here.
-        not_found_count: "Not found" answers since the latest send.
-        first_not_found_at: When the first of them came.
-        reopened_at: When a person gave it back to the machine: the poll schedule starts here anew.
+
+    """
+
+    number: int = 1
+    account: str
+    binding: Mapping[str, str]
+    references: Mapping[str, str]
+    request: str = field(repr=False)
+    request_hash: str
+    submissions: int = 0
+    refusals: int = 0
+    ambiguous: bool = False
+    guards_passed: bool = False
+    duplicate_unverified: bool = False
+    refused: bool = False
+    absence_attested: bool = False
+    first_sent_at: datetime | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a payout is looked at, and what its reads have found so far.
+
+    Args:
+        next_at: When it is due; None when the machine waits for nothing.
         read_at: When the provider was last asked what became of it.
         callback_read_at: When the read is due that a callback asked for; it was done once ``next_at`` says otherwise.
+        reopened_at: When a person gave it back to the machine: the poll schedule starts here anew.
+        not_found_count: "Not found" answers since the latest send.
+        first_not_found_at: When the first of them came.
+        rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
+
+    """
+
+    next_at: datetime | None = None
+    read_at: datetime | None = None
+    callback_read_at: datetime | None = None
+    reopened_at: datetime | None = None
+    not_found_count: int = 0
+    first_not_found_at: datetime | None = None
+    rechecks_left: int = 0
+
+    @property
+    def is_callback_read(self) -> bool:
+        """Whether a callback has made what is next due, and no schedule."""
+        return self.callback_read_at is not None and self.callback_read_at == self.next_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right of one worker to send a payout.
+
+    Args:
+        owner: The worker that is sending; empty when none is.
+        until: When other workers may take over.
+
+    """
+
+    owner: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutRecord:
+    """One payout with its current attempt, as stored.
+
+    Args:
+        id: Derived from namespace and key.
+        fingerprint: Of the order; another order under the same key is refused.
+        order: As the caller gave it; its key is unique in the journal.
+        attempt: The current attempt.
+        schedule: When it is due.
+        lease: The worker that is sending it.
+        status: Its status.
+        reason: Why, when there is something to explain.
+        decided_by: What decided the final state.
         version: Grows with every transition.
-        lease_owner: The worker that is sending.
-        lease_until: When other workers may take over.
-        next_at: When the payout is due; None when the machine waits for nothing.
         created_at: When it was accepted.
         updated_at: The time of its last transition.
         erased_at: When its payee was erased.
@@ -92,47 +144,15 @@ class PayoutRecord:
     """
 
     id: str
-    key: str = field(repr=False)
     fingerprint: str
-    account: str
-    operation: Operation
-    payee_kind: str
-    payee_value: str = field(repr=False)
-    payee_details: Mapping[str, str] = field(default_factory=dict, repr=False)
-    amount: Decimal
-    currency: str
-    note: str = field(default="", repr=False)
-    options: Mapping[str, str] = field(default_factory=dict, repr=False)
-    not_before: datetime | None = None
-    expires_at: datetime | None = None
-    original_amount: Decimal | None = None
-    binding: Mapping[str, str]
-    references: Mapping[str, str]
-    request: str = field(repr=False)
-    request_hash: str
+    order: Order
+    attempt: AttemptRecord
+    schedule: Schedule = Schedule()
+    lease: Lease = Lease()
     status: PayoutStatus = PayoutStatus.CREATED
     reason: Reason | None = None
     decided_by: str = ""
-    attempt: int = 1
-    submissions: int = 0
-    refusals: int = 0
-    ambiguous: bool = False
-    guards_passed: bool = False
-    duplicate_unverified: bool = False
-    refused: bool = False
-    absence_attested: bool = False
-    rechecks_left: int = 0
-    first_sent_at: datetime | None = None
-    sent_at: datetime | None = None
-    not_found_count: int = 0
-    first_not_found_at: datetime | None = None
-    reopened_at: datetime | None = None
-    read_at: datetime | None = None
-    callback_read_at: datetime | None = None
     version: int = 0
-    lease_owner: str = ""
-    lease_until: datetime | None = None
-    next_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
     erased_at: datetime | None = None
@@ -142,27 +162,7 @@ class PayoutRecord:
     @property
     def label(self) -> str:
         """How messages name it: by its key, masked since keys hold numbers in practice, and its id."""
-        return f"{mask_key(self.key)} ({self.id})"
-
-    @property
-    def order(self) -> Order:
-        """The order, as it was given."""
-        return Order(
-            key=self.key,
-            payee=Payee(self.payee_kind, self.payee_value, self.payee_details),
-            amount=Money(self.amount, self.currency),
-            operation=self.operation,
-            note=self.note,
-            options=self.options,
-            not_before=self.not_before,
-            expires_at=self.expires_at,
-            original_amount=None if self.original_amount is None else Money(self.original_amount, self.currency),
-        )
-
-    @property
-    def is_callback_read(self) -> bool:
-        """Whether a callback has made what is next due, and no schedule."""
-        return self.callback_read_at is not None and self.callback_read_at == self.next_at
+        return f"{mask_key(self.order.key)} ({self.id})"
 
     @property
     def waits_for_approval(self) -> bool:
@@ -172,19 +172,20 @@ class PayoutRecord:
 
     def view(self, history: Sequence[HistoryEntry] = ()) -> Payout:
         """Return what a caller sees."""
+        order, attempt = self.order, self.attempt
         return Payout(
             id=self.id,
-            key=self.key,
-            account=self.account,
-            operation=self.operation,
-            payee=Payee(self.payee_kind, self.payee_value, self.payee_details),
-            amount=Money(self.amount, self.currency),
+            key=order.key,
+            account=attempt.account,
+            operation=order.operation,
+            payee=order.payee,
+            amount=order.amount,
             status=self.status,
             reason=self.reason,
-            references=dict(self.references),
-            attempt=self.attempt,
-            submissions=self.submissions,
-            may_have_been_sent=self.ambiguous
+            references=dict(attempt.references),
+            attempt=attempt.number,
+            submissions=attempt.submissions,
+            may_have_been_sent=attempt.ambiguous
             or bool(self.contradictions)
             or self.status
             in {
@@ -194,14 +195,14 @@ class PayoutRecord:
                 PayoutStatus.SUCCEEDED,
                 PayoutStatus.REVERSED,
             }
-            or (self.status is PayoutStatus.REVIEW and self.first_sent_at is not None)
-            or self.rechecks_left > 0
+            or (self.status is PayoutStatus.REVIEW and attempt.first_sent_at is not None)
+            or self.schedule.rechecks_left > 0
             or (self.reason is not None and self.reason.code in _PAID_ELSEWHERE),
             created_at=self.created_at,
             updated_at=self.updated_at,
-            next_at=self.next_at,
+            next_at=self.schedule.next_at,
             history=tuple(history),
-            original_amount=None if self.original_amount is None else Money(self.original_amount, self.currency),
+            original_amount=order.original_amount,
             contradictions=self.contradictions,
         )
 
@@ -334,19 +335,20 @@ class EndedAttempt:
     @classmethod
     def of(cls, row: PayoutRecord) -> EndedAttempt:
         """Return the current attempt of a payout that failed."""
+        attempt = row.attempt
         return cls(
-            number=row.attempt,
-            account=row.account,
-            binding=row.binding,
-            references=row.references,
-            request=row.request,
-            request_hash=row.request_hash,
+            number=attempt.number,
+            account=attempt.account,
+            binding=attempt.binding,
+            references=attempt.references,
+            request=attempt.request,
+            request_hash=attempt.request_hash,
             reason=row.reason,
             decided_by=row.decided_by,
-            submissions=row.submissions,
-            ambiguous=row.ambiguous,
-            first_sent_at=row.first_sent_at,
-            sent_at=row.sent_at,
+            submissions=attempt.submissions,
+            ambiguous=attempt.ambiguous,
+            first_sent_at=attempt.first_sent_at,
+            sent_at=attempt.sent_at,
             ended_at=row.updated_at,
         )
 

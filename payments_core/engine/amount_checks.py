@@ -25,7 +25,8 @@ def check_amount(account: Account, order: Order) -> None:
 
 def too_large(account: Account, row: PayoutRecord) -> str:
     """Return why a payout may not leave by the settings as they are now; empty when it may."""
-    return above_largest_amount(account.settings.largest_amount, row.amount, row.currency, account=account.name)
+    amount = row.order.amount
+    return above_largest_amount(account.settings.largest_amount, amount.amount, amount.currency, account=account.name)
 
 
 def waits_and_fits(account: Account, row: PayoutRecord) -> bool:

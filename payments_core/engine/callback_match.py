@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from payments_core.domain.records import EndedAttempt, PayoutRecord
+from payments_core.domain.records import AttemptRecord, EndedAttempt
 from payments_core.provider import Account, Callback, Callbacks, ParsedCallback
 
 __all__ = ["CallbackMatch", "about", "differs_from", "match_callback"]
@@ -52,18 +52,18 @@ def about(parsed: ParsedCallback) -> Iterator[str]:
     yield from dict.fromkeys(found[0] for value in parsed.references.values() if (found := _OUR_ID.match(value)))
 
 
-def differs_from(parsed: ParsedCallback, row: PayoutRecord | EndedAttempt, account: str) -> str:
+def differs_from(parsed: ParsedCallback, attempt: AttemptRecord | EndedAttempt, account: str) -> str:
     """Say why a callback that names a payout is not about it; empty when account and reference agree.
 
     Args:
         parsed: What the callback claims.
-        row: The payout it names, or an attempt of it that ended.
+        attempt: The current attempt of the payout it names, or one that ended.
         account: To whose path it came.
 
     """
-    if row.account != account:
+    if attempt.account != account:
         return "names a payout of another account"
     # What the provider calls it by may differ from what we have learned: that is a reason to ask, and not to be deaf.
     ours = {name: value for name, value in parsed.references.items() if _OUR_ID.match(value)} or parsed.references
-    agrees = any(row.references.get(name) == value for name, value in ours.items())
+    agrees = any(attempt.references.get(name) == value for name, value in ours.items())
     return "" if agrees else "names a payout by another reference"

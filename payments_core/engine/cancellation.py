@@ -54,7 +54,7 @@ def cancel(
     if row.status is _S.CANCELLED:
         return row
     _check(account, row)
-    if row.attempt > 1:  # an earlier one may yet turn out paid, and a cancelled payout says that no money moved
+    if row.attempt.number > 1:  # an earlier one may yet turn out paid, and a cancelled payout says that no money moved
         standing, why = yield from check_previous_attempts(account, row, moment)
         if standing is AttemptState.PAID:
             raise _paid_before(row)
@@ -62,10 +62,11 @@ def cancel(
             raise _refused(row, why, "`payouts reissue --evidence TEXT` records the proof; cancel it after that.")
         if standing is AttemptState.OPEN:
             raise _refused(row, why, "Cancel it when every earlier attempt is proven to have failed.")
-    if row.submissions and is_bound(account, row) and account.facts.status_by == "answer":
+    if row.attempt.submissions and is_bound(account, row) and account.facts.status_by == "answer":
         yield from _read_first(account, row, moment)
     evidence = {"actor": scrub(person.actor, limit=100), "reason": scrub(person.reason)}
-    after = replace(row, status=_S.CANCELLED, reason=None, decided_by=DecidedBy.PERSON, next_at=None)
+    schedule = replace(row.schedule, next_at=None)
+    after = replace(row, status=_S.CANCELLED, reason=None, decided_by=DecidedBy.PERSON, schedule=schedule)
     reply = yield from apply_transition(
         ApplyTransition(row, after, Event(EventName.PAYOUT_CANCELLED, moment.at, evidence), publish=True)
     )
@@ -118,7 +119,7 @@ def _is_unsent(row: PayoutRecord) -> bool:
 
     One in REVIEW that adopts was looked for because a restored journal may have lost its send.
     """
-    waits = row.status is _S.CREATED or (row.status is _S.REVIEW and not row.duplicate_unverified)
+    waits = row.status is _S.CREATED or (row.status is _S.REVIEW and not row.attempt.duplicate_unverified)
     return waits and not row.view().may_have_been_sent
 
 

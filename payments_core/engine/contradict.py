@@ -48,7 +48,7 @@ def contradict(
         return row
     code = scrub_code(outcome.code)
     evidence: dict[str, object] = {"attempt": attempt, "code": code, "http_status": outcome.http_status}
-    if account != row.account:
+    if account != row.attempt.account:
         evidence["paid_from"] = account
     contradiction = Contradiction(at, account, attempt, provider_status, code)
     noted = yield from append_history(
@@ -70,8 +70,11 @@ def contradict_overtaken(
         at: When the provider reported it.
 
     """
-    status = now.status if now.attempt == before.attempt else PayoutStatus.FAILED  # only what failed has a next attempt
-    return (yield from contradict(now, status, outcome, at, account=before.account, attempt=before.attempt))
+    status = (
+        now.status if now.attempt.number == before.attempt.number else PayoutStatus.FAILED
+    )  # only what failed has a next attempt
+    asked = before.attempt
+    return (yield from contradict(now, status, outcome, at, account=asked.account, attempt=asked.number))
 
 
 def _provider_status(row: PayoutRecord, status: PayoutStatus, outcome: object) -> ProviderStatus | None:
@@ -91,7 +94,7 @@ def _provider_status(row: PayoutRecord, status: PayoutStatus, outcome: object) -
 def _is_another(row: PayoutRecord, outcome: Final) -> bool:
     """Whether a success shows another payment than the one recorded; an erased payee is not compared."""
     seen = outcome.seen and replace(outcome.seen, payee=None if row.erased_at else outcome.seen.payee)
-    known = row.references
+    known = row.attempt.references
     return bool(differs(row, seen, whole=False)) or any(
         known.get(name, value) != value for name, value in outcome.references.items()
     )

@@ -78,7 +78,9 @@ def _slower(row: PayoutRecord, account: Account, outcome: NotAccepted, at: datet
             return None
         wait_s = account.settings.retry_schedule_s[0]  # no longer than this payment itself waits
     why = f"the provider asked us to wait: {scrub_code(outcome.code) or outcome.http_status}"
-    return Pause(row.account, at, why, by=PausedBy.RATE, probe_at=at + timedelta(seconds=min(wait_s, LONGEST_HOLD_S)))
+    return Pause(
+        row.attempt.account, at, why, by=PausedBy.RATE, probe_at=at + timedelta(seconds=min(wait_s, LONGEST_HOLD_S))
+    )
 
 
 def post_end(account: Account, outcome: SubmitResult) -> PostEnd | None:
@@ -97,17 +99,15 @@ def read_end(outcome: CheckResult) -> ReadEnd | None:
 
 def _taken(row: PayoutRecord, account: Account, outcome: Duplicate | Pending | Final, at: datetime) -> Decision:
     if isinstance(outcome, Duplicate):
-        after = replace(
-            transitions.maybe_arrived(row, next_at=at),
-            duplicate_unverified=row.duplicate_unverified or not row.ambiguous,
-        )
+        unverified = row.attempt.duplicate_unverified or not row.attempt.ambiguous
+        after = transitions.maybe_arrived(row, next_at=at)
+        after = replace(after, attempt=replace(after.attempt, duplicate_unverified=unverified))
         return Decision(after, Event(EventName.PAYOUT_DUPLICATE, at, transitions.evidence(outcome)))
     if isinstance(outcome, Pending):
         return _pending(row, account, outcome, at)
-    if outcome.reason is not None and row.ambiguous:  # this try was refused, but an earlier one may have been taken
-        after = replace(
-            transitions.maybe_arrived(row, next_at=at), refused=True, reason=transitions.clean_reason(outcome.reason)
-        )
+    if outcome.reason is not None and row.attempt.ambiguous:  # this one was refused, an earlier one may have been taken
+        after, reason = transitions.maybe_arrived(row, next_at=at), transitions.clean_reason(outcome.reason)
+        after = replace(after, attempt=replace(after.attempt, refused=True), reason=reason)
         return Decision(after, Event(EventName.PAYOUT_UNKNOWN, at, transitions.evidence(outcome)))
     return _final(row, outcome, DecidedBy.SUBMIT, at)
 
@@ -128,12 +128,12 @@ def after_check(
         case Final() | Pending():
             pass
     row = transitions.with_references(row, outcome.references)
-    if row.duplicate_unverified:
+    if row.attempt.duplicate_unverified:
         row = transitions.maybe_lost(row, at)
     succeeded = isinstance(outcome, Final) and outcome.succeeded
     # Someone else's payment may stand under our reference, and anyone may post to a path: then all of it must agree.
     if difference := differs(
-        row, outcome.seen, whole=row.duplicate_unverified or (by is DecidedBy.RESULT_CALLBACK and succeeded)
+        row, outcome.seen, whole=row.attempt.duplicate_unverified or (by is DecidedBy.RESULT_CALLBACK and succeeded)
     ):
         return transitions.review(row, ReasonCode.MISMATCH, difference, at, transitions.evidence(outcome))
     if isinstance(outcome, Pending):
@@ -155,13 +155,13 @@ def is_to_be_resent(row: PayoutRecord) -> bool:
 
 def differs(row: PayoutRecord, seen: ReportedDetails | None, *, whole: bool) -> str:
     """Name what the provider's view of the payment contradicts, or lacks when all is needed; empty when it agrees."""
-    seen = seen or ReportedDetails()
+    seen, amount, payee = seen or ReportedDetails(), row.order.amount, row.order.payee
     pairs = {
-        "amount": (row.amount, seen.amount),
-        "currency": (row.currency, seen.currency),
+        "amount": (amount.amount, seen.amount),
+        "currency": (amount.currency, seen.currency),
         # Of a refund the provider shows the payer, not the collection whose payer it is.
-        "payee": (None if row.payee_kind == "collection" else row.payee_value, seen.payee),
-        "external_id": (row.references.get("external_id"), seen.external_id),
+        "payee": (None if payee.kind == "collection" else payee.value, seen.payee),
+        "external_id": (row.attempt.references.get("external_id"), seen.external_id),
     }
     wrong = [
         name for name, (ours, theirs) in pairs.items() if theirs is not None and ours is not None and ours != theirs
@@ -176,28 +176,28 @@ def differs(row: PayoutRecord, seen: ReportedDetails | None, *, whole: bool) -> 
 
 def _absent(row: PayoutRecord, account: Account, outcome: NotFound, at: datetime) -> Decision:
     facts, event = account.facts, Event(EventName.PAYOUT_NOT_FOUND, at, transitions.evidence(outcome))
-    seen_absent = replace(row, not_found_count=row.not_found_count + 1, first_not_found_at=row.first_not_found_at or at)
+    count, since = row.schedule.not_found_count + 1, row.schedule.first_not_found_at or at
+    seen_absent = replace(row, schedule=replace(row.schedule, not_found_count=count, first_not_found_at=since))
     if row.status is PayoutStatus.PENDING:
-        text = f"The provider took it and does not show it ({seen_absent.not_found_count} times)."
+        text = f"The provider took it and does not show it ({count} times)."
         seen_absent = replace(seen_absent, reason=Reason(ReasonCode.NEVER_APPEARED, text=text))
     later = transitions.read_later(seen_absent, account, at, event)
-    if row.status is not PayoutStatus.UNKNOWN or seen_absent.first_not_found_at is None:
+    if row.status is not PayoutStatus.UNKNOWN:
         return later  # accepted once, or in review: keep asking, never send again
-    long_enough = at - seen_absent.first_not_found_at >= timedelta(seconds=facts.visible_after_s)
-    if seen_absent.not_found_count < transitions.LEAST_NOT_FOUND or not long_enough:
+    long_enough = at - since >= timedelta(seconds=facts.visible_after_s)
+    if count < transitions.LEAST_NOT_FOUND or not long_enough:
         return later
-    if row.duplicate_unverified and row.ambiguous:
+    if row.attempt.duplicate_unverified and row.attempt.ambiguous:
         why = "The provider called our first send a duplicate and does not show the payment."
         return transitions.review(seen_absent, ReasonCode.DUPLICATE_OF_ANOTHER, why, at)
-    if row.refused:
+    if row.attempt.refused:
         return _refused_and_absent(seen_absent, account, at, later)
     if account.is_retired:
         return transitions.review(seen_absent, ReasonCode.BINDING_GONE, _ONLY_READ, at)
     # Whether a second send is still safe is decided once, in `decide_submission.begin`, at the moment of sending.
-    resend = replace(seen_absent, next_at=at, reason=Reason(ReasonCode.NEVER_APPEARED, text=_AGAIN))
-    return Decision(
-        resend, Event(EventName.PAYOUT_RESEND, at, {"not_found_count": seen_absent.not_found_count}), resend=True
-    )
+    reason = Reason(ReasonCode.NEVER_APPEARED, text=_AGAIN)
+    resend = replace(seen_absent, schedule=replace(seen_absent.schedule, next_at=at), reason=reason)
+    return Decision(resend, Event(EventName.PAYOUT_RESEND, at, {"not_found_count": count}), resend=True)
 
 
 def _refused_and_absent(row: PayoutRecord, account: Account, at: datetime, later: Decision) -> Decision:
@@ -205,27 +205,22 @@ def _refused_and_absent(row: PayoutRecord, account: Account, at: datetime, later
     if conclusive_s is None:
         why = "An earlier send may have arrived, a later one was refused, and the provider shows nothing."
         return transitions.review(row, ReasonCode.NEVER_APPEARED, why, at)
-    if row.sent_at is not None and at - row.sent_at >= timedelta(seconds=conclusive_s) and row.reason is not None:
-        return transitions.fail(row, row.reason, DecidedBy.READ, at, {"not_found_count": row.not_found_count})
+    sent_at, conclusive = row.attempt.sent_at, timedelta(seconds=conclusive_s)
+    if sent_at is not None and at - sent_at >= conclusive and row.reason is not None:
+        return transitions.fail(row, row.reason, DecidedBy.READ, at, {"not_found_count": row.schedule.not_found_count})
     return later
 
 
 def _final(row: PayoutRecord, outcome: Final, by: DecidedBy, at: datetime) -> Decision:
     evidence = transitions.evidence(outcome)
-    if row.duplicate_unverified:
+    if row.attempt.duplicate_unverified:
         evidence["adopted"] = True
     if outcome.reason is not None:
         return transitions.fail(row, outcome.reason, by, at, evidence)
     if difference := differs(row, outcome.seen, whole=False):
         return transitions.review(transitions.arrived(row), ReasonCode.MISMATCH, difference, at, evidence)
-    after = transitions.released(
-        row,
-        status=PayoutStatus.SUCCEEDED,
-        first_sent_at=transitions.first_sent_at(row),
-        reason=None,
-        decided_by=by,
-        next_at=None,
-    )
+    after = transitions.released(transitions.arrived(row), next_at=None)
+    after = replace(after, status=PayoutStatus.SUCCEEDED, reason=None, decided_by=by)
     return Decision(after, Event(EventName.PAYOUT_SUCCEEDED, at, evidence))
 
 
@@ -237,9 +232,9 @@ def _pending(row: PayoutRecord, account: Account, outcome: Pending, at: datetime
     if row.status is PayoutStatus.REVIEW and (row.reason is None or row.reason.code not in _OPEN_TO_PENDING):
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_READ, at, transitions.evidence(outcome)))
     name = EventName.PAYOUT_READ if row.status is PayoutStatus.PENDING else EventName.PAYOUT_PENDING
-    if row.duplicate_unverified and row.status is not PayoutStatus.PENDING:
+    if row.attempt.duplicate_unverified and row.status is not PayoutStatus.PENDING:
         name = EventName.PAYOUT_ADOPTED
-    pending = replace(row, status=PayoutStatus.PENDING, first_sent_at=transitions.first_sent_at(row), reason=None)
+    pending = replace(transitions.arrived(row), status=PayoutStatus.PENDING, reason=None)
     return transitions.read_later(pending, account, at, Event(name, at, transitions.evidence(outcome)))
 
 

@@ -13,7 +13,7 @@ from payments_core.domain.causes import DecidedBy, PausedBy
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.domain.records import Event, Lease, Pause, PayoutRecord
 from payments_core.engine import transitions
 from payments_core.engine.flow import CredentialRefused
 from payments_core.engine.transitions import Decision
@@ -46,28 +46,28 @@ __all__ = [
 
 def begin(row: PayoutRecord, account: Account, *, owner: str, at: datetime) -> Decision:
     """Write SENDING before the first byte; refuse a second send that the provider might not recognise."""
-    facts = account.facts
-    if row.ambiguous:
+    facts, attempt = account.facts, row.attempt
+    if attempt.ambiguous:
         half_window = timedelta(seconds=facts.dedupe_window_s / 2)
         # A clock that stands before the first send tells nothing about how long ago that was.
-        in_window = row.first_sent_at is not None and timedelta() <= at - row.first_sent_at < half_window
-        if facts.resend != "safe" or not in_window or row.submissions >= transitions.MOST_SUBMISSIONS:
+        in_window = attempt.first_sent_at is not None and timedelta() <= at - attempt.first_sent_at < half_window
+        if facts.resend != "safe" or not in_window or attempt.submissions >= transitions.MOST_SUBMISSIONS:
             return transitions.review(row, ReasonCode.NEVER_APPEARED, transitions.NOT_SAFE_AGAIN, at)
     until = at + timedelta(seconds=account.settings.lease_s)
     after = replace(
         row,
         status=PayoutStatus.SENDING,
-        submissions=row.submissions + 1,
-        guards_passed=True,
-        duplicate_unverified=row.duplicate_unverified and row.ambiguous,
-        sent_at=at,
-        not_found_count=0,
-        first_not_found_at=None,
-        lease_owner=owner,
-        lease_until=until,
-        next_at=until,
+        attempt=replace(
+            attempt,
+            submissions=attempt.submissions + 1,
+            guards_passed=True,
+            duplicate_unverified=attempt.duplicate_unverified and attempt.ambiguous,
+            sent_at=at,
+        ),
+        schedule=replace(row.schedule, next_at=until, not_found_count=0, first_not_found_at=None),
+        lease=Lease(owner=owner, until=until),
     )
-    return Decision(after, Event(EventName.PAYOUT_SENDING, at, {"submission": after.submissions}))
+    return Decision(after, Event(EventName.PAYOUT_SENDING, at, {"submission": after.attempt.submissions}))
 
 
 def refused_since(account: Account, at: datetime) -> datetime | None:
@@ -84,7 +84,7 @@ def absent_since(account: Account, at: datetime) -> datetime | None:
 
 def on_statement(row: PayoutRecord, account: Account, at: datetime) -> Decision:
     """A statement has a payment under the reference: the attempt is only read, or goes to REVIEW."""
-    if account.facts.status_by == "answer" and row.not_found_count < transitions.LEAST_NOT_FOUND:
+    if account.facts.status_by == "answer" and row.schedule.not_found_count < transitions.LEAST_NOT_FOUND:
         return check_first(row, at)
     why = "The provider's statement has a payment under its reference, and the provider does not show it."
     return transitions.review(transitions.maybe_lost(row, at), ReasonCode.ON_STATEMENT, why, at)
@@ -92,15 +92,14 @@ def on_statement(row: PayoutRecord, account: Account, at: datetime) -> Decision:
 
 def check_first(row: PayoutRecord, at: datetime) -> Decision:
     """A submission may be missing from the restored journal: ask the provider before sending."""
-    after = transitions.released(
+    unverified = row.attempt.duplicate_unverified or not row.attempt.ambiguous
+    after = replace(
         row,
         status=PayoutStatus.UNKNOWN,
-        duplicate_unverified=row.duplicate_unverified or not row.ambiguous,
-        not_found_count=0,
-        first_not_found_at=None,
-        reopened_at=at,
         reason=None,
-        next_at=at,
+        attempt=replace(row.attempt, duplicate_unverified=unverified),
+        schedule=replace(row.schedule, next_at=at, reopened_at=at, not_found_count=0, first_not_found_at=None),
+        lease=Lease(),
     )
     return Decision(after, Event(EventName.PAYOUT_CHECKED_FIRST, at))
 
@@ -110,20 +109,20 @@ def is_leased(row: PayoutRecord, account: Account, at: datetime) -> bool:
 
     A lease that ends later than any that is taken now was written by a clock far ahead: it holds nothing back.
     """
-    if row.lease_until is None or row.lease_until <= at:
+    if row.lease.until is None or row.lease.until <= at:
         return False
-    return row.lease_until <= at + timedelta(seconds=account.settings.lease_s + HOUR_S)
+    return row.lease.until <= at + timedelta(seconds=account.settings.lease_s + HOUR_S)
 
 
 def lease_expired(row: PayoutRecord, at: datetime) -> Decision:
     """Treat a send whose lease ran out as a send that may have arrived; a read that a callback made due stays so."""
-    next_at = row.next_at if row.is_callback_read else at
+    next_at = row.schedule.next_at if row.schedule.is_callback_read else at
     return Decision(transitions.maybe_arrived(row, next_at=next_at), Event(EventName.PAYOUT_LEASE_EXPIRED, at))
 
 
 def expired(row: PayoutRecord, at: datetime) -> Decision | None:
     """Fail a payout that was to be sent by now and certainly was not; None when it may still be sent."""
-    if row.ambiguous or row.expires_at is None or at < row.expires_at:
+    if row.attempt.ambiguous or row.order.expires_at is None or at < row.order.expires_at:
         return None
     reason = Reason(ReasonCode.NOT_SENT_IN_TIME, text="It was to be sent before expires_at and was not.")
     return transitions.fail(row, reason, DecidedBy.EXPIRY, at, {})
@@ -131,9 +130,9 @@ def expired(row: PayoutRecord, at: datetime) -> Decision | None:
 
 def too_early(row: PayoutRecord, at: datetime) -> Decision | None:
     """Put off what may not be sent yet, by the clock that C2 goes by; None when it may be sent."""
-    if row.ambiguous or row.not_before is None or at >= row.not_before:
+    if row.attempt.ambiguous or row.order.not_before is None or at >= row.order.not_before:
         return None
-    after = replace(row, next_at=row.not_before)
+    after = replace(row, schedule=replace(row.schedule, next_at=row.order.not_before))
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": "It may not be sent before not_before."}))
 
 
@@ -152,16 +151,15 @@ def waiting(
     reason: Reason | None = None,
 ) -> Decision:
     """Try later: nothing was sent this time."""
-    if row.ambiguous:  # an earlier submission may have arrived: read, do not only wait
+    if row.attempt.ambiguous:  # an earlier submission may have arrived: read, do not only wait
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why)}))
     steps = account.settings.retry_schedule_s
-    wait_s = max(steps[min(row.refusals, len(steps) - 1)], after_s or 0.0)
-    after = transitions.released(
-        row,
+    wait_s = max(steps[min(row.attempt.refusals, len(steps) - 1)], after_s or 0.0)
+    after = replace(
+        transitions.released(row, next_at=at + timedelta(seconds=wait_s)),
         status=PayoutStatus.CREATED,
         reason=transitions.clean_reason(reason or Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=why)),
-        refusals=row.refusals + 1,
-        next_at=at + timedelta(seconds=wait_s),
+        attempt=replace(row.attempt, refusals=row.attempt.refusals + 1),
     )
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": wait_s}))
 
@@ -169,16 +167,17 @@ def waiting(
 def waiting_for_previous_attempt(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
     """Check an earlier attempt again later; the payout goes to REVIEW after as long as a poll schedule lasts."""
     steps = account.settings.retry_schedule_s
-    waited_s = sum(steps[: row.refusals]) + max(row.refusals - len(steps), 0) * steps[-1]
-    if not row.ambiguous and waited_s >= sum(account.settings.poll_schedule_s):
+    waited_s = sum(steps[: row.attempt.refusals]) + max(row.attempt.refusals - len(steps), 0) * steps[-1]
+    if not row.attempt.ambiguous and waited_s >= sum(account.settings.poll_schedule_s):
         return transitions.review(row, ReasonCode.NO_FINAL_ANSWER, why, at)
     return waiting(row, account, why, at)
 
 
 def put_off(row: PayoutRecord, why: str, at: datetime, *, after_s: float) -> Decision:
     """No permit was free: nothing was sent, nothing is wrong, and no step of a schedule is used up."""
-    next_at = at + timedelta(seconds=after_s)
-    after = replace(row, next_at=next_at, callback_read_at=next_at if row.is_callback_read else row.callback_read_at)
+    schedule, next_at = row.schedule, at + timedelta(seconds=after_s)
+    callback_read_at = next_at if schedule.is_callback_read else schedule.callback_read_at
+    after = replace(row, schedule=replace(schedule, next_at=next_at, callback_read_at=callback_read_at))
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": round(after_s, 3)}))
 
 
@@ -190,10 +189,10 @@ def on_hold(row: PayoutRecord, why: str, at: datetime) -> Decision:
 
 def needs_approval(row: PayoutRecord, account: Account, why: str, at: datetime) -> Decision:
     """Wait for an approval; only the expiry ends the wait."""
-    if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
+    if row.attempt.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": scrub(why)}))
     reason = transitions.clean_reason(Reason(ReasonCode.NEEDS_APPROVAL, text=why))
-    after = transitions.released(row, status=PayoutStatus.CREATED, reason=reason, next_at=row.expires_at)
+    after = replace(transitions.released(row, next_at=row.order.expires_at), status=PayoutStatus.CREATED, reason=reason)
     return Decision(after, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": reason.text}))
 
 
@@ -204,13 +203,15 @@ def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: date
     words are ours: scrubbed, amounts in them would be masked as numbers.
     """
     event = Event(EventName.PAYOUT_ABOVE_LARGEST_AMOUNT, at, {"why": why})
-    if row.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
+    if row.attempt.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
         return transitions.read_later(row, account, at, event)
     next_at = at + timedelta(seconds=account.settings.poll_schedule_s[-1])
-    if row.expires_at is not None:
-        next_at = min(next_at, row.expires_at)
+    if row.order.expires_at is not None:
+        next_at = min(next_at, row.order.expires_at)
     reason = Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why)
-    return Decision(transitions.released(row, status=PayoutStatus.CREATED, reason=reason, next_at=next_at), event)
+    return Decision(
+        replace(transitions.released(row, next_at=next_at), status=PayoutStatus.CREATED, reason=reason), event
+    )
 
 
 def refused_by_guard(row: PayoutRecord, reason: Reason, at: datetime) -> Decision:
@@ -225,10 +226,12 @@ def account_refused(
     probe_at = at + timedelta(seconds=account.settings.probe_after_s)
     reason = transitions.clean_reason(why.reason)
     evidence = {"http_status": why.http_status, "code": reason.provider_code, "text": reason.text}
-    if row.ambiguous:
+    if row.attempt.ambiguous:
         decision = transitions.read_later(row, account, at, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     else:
-        after = transitions.released(row, status=PayoutStatus.CREATED, reason=reason, next_at=probe_at)
+        after = replace(transitions.released(row, next_at=probe_at), status=PayoutStatus.CREATED, reason=reason)
         decision = Decision(after, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     words = f"{reason}: {reason.text}" if reason.text else str(reason)
-    return replace(decision, pause=Pause(row.account, at, words, by=PausedBy.ACCOUNT_REFUSED, probe_at=probe_at))
+    return replace(
+        decision, pause=Pause(row.attempt.account, at, words, by=PausedBy.ACCOUNT_REFUSED, probe_at=probe_at)
+    )

@@ -10,9 +10,9 @@ from typing import Any
 from payments_core.domain.errors import InvalidPayout, PaymentsError, ProviderBug
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Operation, Order
-from payments_core.domain.records import EndedAttempt, PayoutRecord
+from payments_core.domain.records import AttemptRecord, EndedAttempt, PayoutRecord
 from payments_core.domain.references import derive
-from payments_core.http.messages import HttpRequest
+from payments_core.http.messages import HttpRequest, stored_hash
 from payments_core.provider import Account, Attempt, Capability, Draft
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "is_bound",
     "made_ready",
     "make_draft",
+    "new_attempt",
     "not_payable",
     "other_payers",
 ]
@@ -30,7 +31,7 @@ __all__ = [
 
 def draft_of(row: PayoutRecord) -> Draft:
     """Return the stored draft, as the provider made it."""
-    return Draft(row.references, HttpRequest.from_json(row.request), row.order)
+    return Draft(row.attempt.references, HttpRequest.from_json(row.attempt.request), row.order)
 
 
 def attempt_of(row: PayoutRecord, attempt: EndedAttempt) -> Draft:
@@ -40,15 +41,15 @@ def attempt_of(row: PayoutRecord, attempt: EndedAttempt) -> Draft:
 
 def is_bound(account: Account, row: PayoutRecord) -> bool:
     """Say whether a payout has the binding that this identity gives now."""
-    return dict(account.provider.binding(row.operation)) == dict(row.binding)
+    return dict(account.provider.binding(row.order.operation)) == dict(row.attempt.binding)
 
 
 def not_payable(other: Account, row: PayoutRecord, account: Account) -> str:
     """Say why a payout of one account may never be paid from another, whatever its draft; empty when it may."""
-    if row.operation is Operation.REFUND:
+    if row.order.operation is Operation.REFUND:
         return "a refund goes back from the account on which its money was collected"
-    if row.operation not in other.spec.operations:
-        return f"{other.spec.title} has no {row.operation}"
+    if row.order.operation not in other.spec.operations:
+        return f"{other.spec.title} has no {row.order.operation}"
     if other.settings.is_test_mode != account.settings.is_test_mode:
         return "one of them moves real money, and the other one does not"
     return ""
@@ -61,7 +62,7 @@ def other_payers(account: Account, row: PayoutRecord, accounts: Mapping[str, Acc
         for name, other in accounts.items()
         if name != account.name
         and not not_payable(other, row, account)
-        and (other.settings.currencies is None or row.currency in other.settings.currencies)
+        and (other.settings.currencies is None or row.order.amount.currency in other.settings.currencies)
     )
 
 
@@ -133,7 +134,7 @@ def derived_references(
     """
 
     def derive(row: PayoutRecord, account: str, binding: Mapping[str, str], number: int) -> Mapping[str, str]:
-        identity = accounts[account].identity(row.operation, binding) if account in accounts else None
+        identity = accounts[account].identity(row.order.operation, binding) if account in accounts else None
         if identity is None:
             return {}
         try:
@@ -144,13 +145,30 @@ def derived_references(
     return derive
 
 
+def new_attempt(account: Account, order: Order, draft: Draft, *, number: int = 1) -> AttemptRecord:
+    """Return an attempt of which nothing was sent, as this account pays now."""
+    request = draft.request.to_json()
+    return AttemptRecord(
+        number=number,
+        account=account.name,
+        binding=dict(account.provider.binding(order.operation)),
+        references=dict(draft.references),
+        request=request,
+        request_hash=stored_hash(request),
+    )
+
+
 def made_ready(account: Account, row: PayoutRecord, *, namespace: str, number: int) -> PayoutRecord:
     """Return a row with an attempt made ready as this account pays now; raises as ``make_draft``."""
     draft = make_draft(account, row.order, namespace=namespace, payout_id=row.id, number=number)
+    new = new_attempt(account, row.order, draft)
     return replace(
         row,
-        binding=dict(account.provider.binding(row.operation)),
-        references=dict(draft.references),
-        request=draft.request.to_json(),
-        request_hash=draft.request.hash,
+        attempt=replace(
+            row.attempt,
+            binding=new.binding,
+            references=new.references,
+            request=new.request,
+            request_hash=new.request_hash,
+        ),
     )

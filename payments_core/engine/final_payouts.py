@@ -42,7 +42,7 @@ def check(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
             hint="`payouts wait` asks what became of an open one, `payouts review show` tells about one in review.",
         )
     at, evidence = moment.at, {"provider": "gone"}
-    if row.attempt > 1:
+    if row.attempt.number > 1:
         yield from check_previous_attempts(account, row, moment)
     if is_bound(account, row):
         row, result = yield from query_status(account, row, moment)
@@ -50,7 +50,9 @@ def check(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
             return row
         outcome, at = result
         evidence = {"provider": _word(outcome), **transitions.evidence_of(outcome)}
-        row = yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt)
+        row = yield from contradict(
+            row, row.status, outcome, at, account=row.attempt.account, attempt=row.attempt.number
+        )
     noted = yield from append_history(AppendHistory(row.id, Event(EventName.PAYOUT_CHECKED, at, evidence)))
     return noted.row or row
 

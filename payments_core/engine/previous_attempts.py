@@ -58,7 +58,7 @@ def check_previous_attempts(
     worst, why = (AttemptState.PAID, PAID_BEFORE) if known.contradicted else (AttemptState.FAILED, "")
     for attempt in known.attempts:
         state, problem = yield from check_attempt(account, row, attempt, moment)
-        if state is AttemptState.ABSENT and row.absence_attested:
+        if state is AttemptState.ABSENT and row.attempt.absence_attested:
             state = AttemptState.FAILED
         if state.value > worst.value:
             worst, why = state, problem
@@ -89,7 +89,7 @@ def check_attempt(
             AttemptState.OPEN,
             f"Nobody can read {called}: its account {attempt.account!r} is not in the configuration.",
         )
-    identity = payer.identity(row.operation, attempt.binding)
+    identity = payer.identity(row.order.operation, attempt.binding)
     if identity is None:
         return AttemptState.OPEN, f"Nobody can read {called}: what it was paid as is not in the configuration."
     reading = query(identity.provider, attempt_of(row, attempt), at=at)
@@ -141,7 +141,7 @@ def reading_as(
             if not isinstance(command, HttpRequest):  # `ask` lets nothing else through
                 raise ProviderBug(f"A read asked for {type(command).__name__}.")
             try:
-                reply = yield from read_as(ReadAs(identity.name, row.operation, binding, command))
+                reply = yield from read_as(ReadAs(identity.name, row.order.operation, binding, command))
             except (NotSent, NoAnswer) as ended:
                 command = reading.throw(ended)
             else:

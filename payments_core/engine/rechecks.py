@@ -20,7 +20,7 @@ MOST = 3
 def begin(failed: PayoutRecord, account: Account, at: datetime) -> PayoutRecord:
     """Return the row of a failure that is to be read again, after the first waits of the poll schedule."""
     waits = _waits(account)
-    return replace(failed, rechecks_left=len(waits), next_at=at + waits[0])
+    return _with_rechecks(failed, len(waits), at + waits[0])
 
 
 def after_read(row: PayoutRecord, account: Account, outcome: object, at: datetime) -> PayoutRecord:
@@ -33,20 +33,25 @@ def after_read(row: PayoutRecord, account: Account, outcome: object, at: datetim
         at: When.
 
     """
-    if not row.rechecks_left or isinstance(outcome, Final):  # that was a clear answer
-        return replace(row, rechecks_left=0, next_at=None)
-    if row.next_at is not None and row.next_at > at:
+    if not row.schedule.rechecks_left or isinstance(outcome, Final):  # that was a clear answer
+        return _with_rechecks(row, 0, None)
+    if row.schedule.next_at is not None and row.schedule.next_at > at:
         return row
     # Anyone who knows the account's path can cause a read; that must not use the rechecks up.
-    left = row.rechecks_left - (not row.is_callback_read)
-    return replace(row, rechecks_left=left, next_at=at + _waits(account, left)[0] if left else None)
+    left = row.schedule.rechecks_left - (not row.schedule.is_callback_read)
+    return _with_rechecks(row, left, at + _waits(account, left)[0] if left else None)
 
 
 def end_at(row: PayoutRecord, account: Account) -> datetime | None:
     """Return when the last recheck of a failure is due; None when nothing is to be read again."""
-    if not row.rechecks_left or row.next_at is None:
+    schedule = row.schedule
+    if not schedule.rechecks_left or schedule.next_at is None:
         return None
-    return row.next_at + sum(_waits(account, row.rechecks_left)[1:], timedelta())
+    return schedule.next_at + sum(_waits(account, schedule.rechecks_left)[1:], timedelta())
+
+
+def _with_rechecks(row: PayoutRecord, left: int, next_at: datetime | None) -> PayoutRecord:
+    return replace(row, schedule=replace(row.schedule, rechecks_left=left, next_at=next_at))
 
 
 def _waits(account: Account, left: int = MOST) -> Sequence[timedelta]:

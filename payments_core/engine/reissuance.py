@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, NotSupported
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import EndedAttempt, Event, PayoutRecord
+from payments_core.domain.records import EndedAttempt, Event, PayoutRecord, Schedule
 from payments_core.engine import rechecks
 from payments_core.engine.amount_checks import check_amount
 from payments_core.engine.commands import (
@@ -22,7 +22,7 @@ from payments_core.engine.commands import (
     TransitionApplied,
 )
 from payments_core.engine.context import StepContext
-from payments_core.engine.drafts import made_ready, not_payable
+from payments_core.engine.drafts import make_draft, new_attempt, not_payable
 from payments_core.engine.flow import EngineFlow, apply_transition, load_attempts
 from payments_core.engine.flow import create_attempt as begin_attempt
 from payments_core.engine.lookups import refresh_provider_config
@@ -67,7 +67,7 @@ def reissue(
 
     """
     at = moment.at
-    if row.status is PayoutStatus.CREATED and row.attempt > 1 and person.has_evidence:
+    if row.status is PayoutStatus.CREATED and row.attempt.number > 1 and person.has_evidence:
         return (yield from _attest(account, row, person, moment))
     if row.status is not PayoutStatus.FAILED:
         raise DecisionRefused(
@@ -92,9 +92,10 @@ def reissue(
             again_at=again_at,
         )
     payers = [_payer(account, row, attempt, moment) for attempt in attempts]
-    if why := "" if account.name == row.account else not_payable(account, row, payers[-1]):
+    if why := "" if account.name == row.attempt.account else not_payable(account, row, payers[-1]):
         raise InvalidPayout(
-            f"Payout {row.label}, last paid from account {row.account!r}, cannot be paid from {account.name!r}: {why}."
+            f"Payout {row.label}, last paid from account {row.attempt.account!r}, cannot be paid from "
+            f"{account.name!r}: {why}."
         )
     check_amount(account, row.order)
     if (again_at := max(map(_settled_at, payers, attempts))) > at:
@@ -105,11 +106,11 @@ def reissue(
         )
     absent = yield from _prove_failed(account, row, attempts, person, moment)
     yield from refresh_provider_config(account, at)
-    before: dict[str, object] = {"because": str(row.reason or ""), "references_before": dict(row.references)}
+    before: dict[str, object] = {"because": str(row.reason or ""), "references_before": dict(row.attempt.references)}
     if absent:
         before["not_found"] = absent
-    if account.name != row.account:
-        before |= {"account": account.name, "account_before": row.account}
+    if account.name != row.attempt.account:
+        before |= {"account": account.name, "account_before": row.attempt.account}
     event = Event(EventName.PAYOUT_REISSUED, at, {**person.as_evidence, **before})
     fresh = _begun(account, row, moment, absence_attested=bool(absent))
     reply = yield from begin_attempt(CreateAttempt(row, fresh, event))
@@ -130,10 +131,10 @@ def _attest(
     account: Account, row: PayoutRecord, person: OperatorDecision, moment: StepContext
 ) -> EngineFlow[PayoutRecord]:
     """Add a person's evidence to an attempt that was begun before its provider ceased to show an earlier one."""
-    if account.name != row.account:
+    if account.name != row.attempt.account:
         raise DecisionRefused(
-            f"Attempt {row.attempt} of payout {row.label} waits to be paid from {row.account!r}; evidence moves it to "
-            "no other account.",
+            f"Attempt {row.attempt.number} of payout {row.label} waits to be paid from {row.attempt.account!r}; "
+            "evidence moves it to no other account.",
             hint="Leave the account out.",
         )
     known = yield from load_attempts(row.id)
@@ -142,11 +143,11 @@ def _attest(
     if known.contradicted:
         raise _contradicted(row)
     absent = yield from _prove_failed(account, row, known.attempts, person, moment)
-    if row.absence_attested or not absent:
+    if row.attempt.absence_attested or not absent:
         return row
-    after = replace(row, absence_attested=True)
-    if row.next_at is not None:  # what waits for an approval waits on
-        after = replace(after, next_at=moment.at, reason=None)
+    after = replace(row, attempt=replace(row.attempt, absence_attested=True))
+    if row.schedule.next_at is not None:  # what waits for an approval waits on
+        after = replace(after, schedule=replace(after.schedule, next_at=moment.at), reason=None)
     event = Event(EventName.PAYOUT_ATTESTED, moment.at, {**person.as_evidence, "not_found": absent})
     reply = yield from apply_transition(ApplyTransition(row, after, event))
     if isinstance(reply, TransitionApplied):
@@ -207,33 +208,21 @@ def _settled_at(payer: Account, attempt: EndedAttempt) -> datetime:
 
 def _begun(account: Account, row: PayoutRecord, moment: StepContext, *, absence_attested: bool) -> PayoutRecord:
     """Return the row of the next attempt: nothing of the one before, and a request of its own."""
-    at, number = moment.at, row.attempt + 1
+    at, number = moment.at, row.attempt.number + 1
     # A person wants it now: an expiry that has passed was about the attempt that failed.
-    expires_at = row.expires_at if row.expires_at is not None and row.expires_at > at else None
-    fresh = replace(
+    order = row.order
+    if order.expires_at is not None and order.expires_at <= at:
+        order = replace(order, expires_at=None)
+    draft = make_draft(account, order, namespace=moment.namespace, payout_id=row.id, number=number)
+    return replace(
         row,
-        account=account.name,
+        order=order,
+        attempt=replace(new_attempt(account, order, draft, number=number), absence_attested=absence_attested),
+        schedule=Schedule(next_at=at, read_at=row.schedule.read_at, callback_read_at=row.schedule.callback_read_at),
         status=PayoutStatus.CREATED,
-        attempt=number,
         reason=None,
         decided_by="",
-        submissions=0,
-        refusals=0,
-        ambiguous=False,
-        guards_passed=False,
-        duplicate_unverified=False,
-        refused=False,
-        absence_attested=absence_attested,
-        rechecks_left=0,
-        first_sent_at=None,
-        sent_at=None,
-        not_found_count=0,
-        first_not_found_at=None,
-        reopened_at=None,
-        expires_at=expires_at,
-        next_at=at,
     )
-    return made_ready(account, fresh, namespace=moment.namespace, number=number)
 
 
 def _unproven(row: PayoutRecord, why: str) -> DecisionRefused:

@@ -77,9 +77,10 @@ def answer(
     after = decision.after
     if isinstance(outcome, Final) and (after.status, after.reason) == (row.status, row.reason):
         return Answered(row, Effect.REPEATED)  # what does not agree has stopped it before
-    if row.next_at is not None and not after.status.is_final:  # it answers an older question: what is due stays due
-        due_at = after.next_at or (row.next_at if row.status is PayoutStatus.REVIEW else None)
-        after = replace(after, next_at=due_at and min(row.next_at, due_at))
+    next_at = row.schedule.next_at
+    if next_at is not None and not after.status.is_final:  # it answers an older question: what is due stays due
+        due_at = after.schedule.next_at or (next_at if row.status is PayoutStatus.REVIEW else None)
+        after = replace(after, schedule=replace(after.schedule, next_at=due_at and min(next_at, due_at)))
     counts = after.status.is_final or isinstance(outcome, NotFound)
     entry = ApplyTransition(row, after, decision.event, publish=decision.publish, answers=query if counts else None)
     reply = yield from apply_transition(entry)
@@ -96,7 +97,7 @@ def _after_an_end(
     account: Account, row: PayoutRecord, outcome: CheckOutcome, at: datetime, *, ended: EndedAttempt | None = None
 ) -> EngineFlow[Answered]:
     """Compare an answer with the end that is recorded: of the payout, or of an earlier attempt, which failed."""
-    status, attempt = (row.status, row.attempt) if ended is None else (PayoutStatus.FAILED, ended.number)
+    status, attempt = (row.status, row.attempt.number) if ended is None else (PayoutStatus.FAILED, ended.number)
     after = yield from contradict(row, status, outcome, at, account=account.name, attempt=attempt)
     if after.contradictions != row.contradictions:
         return Answered(after, Effect.CONTRADICTED)

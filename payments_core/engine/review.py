@@ -107,12 +107,13 @@ def resolve(
     yield from _check(account, asked, act, person)
     row, at = asked.row, asked.at
     event = Event(EventName.PAYOUT_RESOLVED, at, {"decision": str(act), **person.as_evidence, **asked.evidence})
-    end: dict[str, Any] = {"status": PayoutStatus.SUCCEEDED, "reason": None}
+    status, reason = PayoutStatus.SUCCEEDED, None
     if not paid:
         code = row.reason.code if row.reason else ReasonCode.NO_FINAL_ANSWER
+        status = PayoutStatus.FAILED
         reason = Reason(code, text=f"A person decided that it was not paid: {scrub(person.reason)}")
-        end = {"status": PayoutStatus.FAILED, "reason": reason}
-    after = replace(row, decided_by=DecidedBy.PERSON, next_at=None, **end)
+    schedule = replace(row.schedule, next_at=None)
+    after = replace(row, status=status, reason=reason, decided_by=DecidedBy.PERSON, schedule=schedule)
     return (yield from _write(asked.before, Decision(after, event)))
 
 
@@ -142,15 +143,16 @@ def reopen(
     row, at = asked.row, asked.at
     known = yield from load_attempts(row.id)
     if _was_never_taken(row) and asked.says is not ProviderSays.PENDING:
-        after = made_ready(active, row, namespace=moment.namespace, number=row.attempt)
-        after = replace(after, status=PayoutStatus.CREATED, refusals=0)
+        after = made_ready(active, row, namespace=moment.namespace, number=row.attempt.number)
+        after = replace(after, status=PayoutStatus.CREATED, attempt=replace(after.attempt, refusals=0))
     elif asked.says is ProviderSays.GONE:
         raise _refused(asked, ReviewAction.REOPEN, "Put what sent it into the account's retired identities first.")
     elif known.was_taken:  # never sent again, whatever the provider shows later
         after = replace(row, status=PayoutStatus.PENDING)
     else:
         after = transitions.maybe_arrived(row, next_at=at)
-    after = replace(after, reason=None, next_at=at, reopened_at=at, not_found_count=0, first_not_found_at=None)
+    schedule = replace(after.schedule, next_at=at, reopened_at=at, not_found_count=0, first_not_found_at=None)
+    after = replace(after, reason=None, schedule=schedule)
     event = Event(EventName.PAYOUT_REOPENED, at, {**person.as_evidence, **asked.evidence})
     return (yield from _write(asked.before, Decision(after, event)))
 
@@ -172,7 +174,8 @@ def approve(row: PayoutRecord, *, person: OperatorDecision, at: datetime) -> Eng
         )
     after = row
     if row.reason is not None and row.reason.code is ReasonCode.NEEDS_APPROVAL:
-        after = replace(row, reason=None, next_at=max(at, row.not_before or at))
+        schedule = replace(row.schedule, next_at=max(at, row.order.not_before or at))
+        after = replace(row, reason=None, schedule=schedule)
     approval = Approval(scrub(person.actor, limit=100), scrub(person.reason), at)
     event = Event(EventName.PAYOUT_APPROVED, at, person.as_evidence)
     reply = yield from apply_transition(ApplyTransition(row, after, event, approves=approval))
@@ -270,7 +273,7 @@ def _check(account: Account, asked: _Asked, act: ReviewAction, person: OperatorD
         refusal = _refused(asked, act, hint)
     elif acts[act] and not person.has_evidence:
         refusal = _refused(asked, act, "Name the evidence: which line of which statement says so, or that none does.")
-    elif act is ReviewAction.NOT_PAID and (sent := last_possible_send(account, row.sent_at)) is not None:
+    elif act is ReviewAction.NOT_PAID and (sent := last_possible_send(account, row.attempt.sent_at)) is not None:
         visible = sent + timedelta(seconds=account.facts.visible_after_s)
         if asked.at < visible:
             refusal = _refused(asked, act, f"Wait until {visible:%Y-%m-%d %H:%M:%S} UTC.", again_at=visible)
@@ -299,7 +302,7 @@ def _refused(asked: _Asked, act: ReviewAction, hint: str, *, again_at: datetime 
 def _was_never_taken(row: PayoutRecord) -> bool:
     """Whether there was no submission, or each was proven not taken: the attempt may be sent anew."""
     stopped = row.reason is not None and row.reason.code is ReasonCode.BINDING_GONE
-    return (stopped or not row.submissions) and not row.ambiguous and row.first_sent_at is None
+    return (stopped or not row.attempt.submissions) and not row.attempt.ambiguous and row.attempt.first_sent_at is None
 
 
 def _write(before: PayoutRecord, decision: Decision, outcome: CheckResult | None = None) -> EngineFlow[PayoutRecord]:

@@ -12,7 +12,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
-from payments_core.domain.records import Event, PayoutRecord, Query
+from payments_core.domain.records import Event, PayoutRecord, Query, Schedule
 from payments_core.domain.references import payout_id
 from payments_core.engine import decide_outcome, decide_submission, rechecks, transitions
 from payments_core.engine.amount_checks import check_amount, too_large, waits_and_fits
@@ -32,7 +32,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.context import StepContext
 from payments_core.engine.contradict import contradict, contradict_overtaken
-from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft, other_payers
+from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft, new_attempt, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
     EngineFlow,
@@ -49,7 +49,7 @@ from payments_core.engine.previous_attempts import PAID_BEFORE, AttemptState, ch
 from payments_core.engine.provider_calls import CheckResult, query, send_once
 from payments_core.engine.same_order import same_order
 from payments_core.engine.transitions import Decision
-from payments_core.http.messages import NoPermit, stored_hash
+from payments_core.http.messages import NoPermit
 from payments_core.provider import Account
 
 __all__ = ["StepContext", "accept", "advance", "over_refund", "query_status", "token_hash"]
@@ -68,28 +68,12 @@ def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[Cr
     order.check_new()
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     check_amount(account, order)
-    stored = draft.request.to_json()
     row = PayoutRecord(
         id=identity,
-        key=order.key,
         fingerprint=order.fingerprint,
-        account=account.name,
-        operation=order.operation,
-        payee_kind=order.payee.kind,
-        payee_value=order.payee.value,
-        payee_details=dict(order.payee.details),
-        amount=order.amount.amount,
-        currency=str(order.amount.currency),
-        note=order.note,
-        options=dict(order.options),
-        not_before=order.not_before,
-        expires_at=order.expires_at,
-        original_amount=None if order.original_amount is None else order.original_amount.amount,
-        binding=dict(account.provider.binding(order.operation)),
-        references=dict(draft.references),
-        request=stored,
-        request_hash=stored_hash(stored),
-        next_at=max(at, order.not_before) if order.not_before else at,
+        order=order,
+        attempt=new_attempt(account, order, draft),
+        schedule=Schedule(next_at=max(at, order.not_before) if order.not_before else at),
         created_at=at,
         updated_at=at,
     )
@@ -138,19 +122,21 @@ def advance(
         if not moved:
             return row
     if row.status is PayoutStatus.CREATED:
-        is_due = row.next_at is not None and row.next_at <= at  # none: it waits for an approval
+        is_due = row.schedule.next_at is not None and row.schedule.next_at <= at  # none: it waits for an approval
         if not is_due and not waits_and_fits(account, row):
             return row
         return (yield from _send(account, row, moment))
-    due = row.next_at is not None and row.next_at <= at
+    due = row.schedule.next_at is not None and row.schedule.next_at <= at
     if not (due or early):
         return row
-    if (early or row.is_callback_read) and row.attempt > 1:  # a read of a payout covers all its attempts
+    if (
+        early or row.schedule.is_callback_read
+    ) and row.attempt.number > 1:  # a read of a payout covers all its attempts
         yield from check_previous_attempts(account, row, moment)
     # Where absence arrives by result callback, the send that follows is still to come, and another query would only
     # repeat it. A callback since then is a reason to ask once more: the payment may have appeared.
     absent = account.facts.status_by == "result_callback" and decide_outcome.is_to_be_resent(row)
-    if due and absent and not row.is_callback_read:
+    if due and absent and not row.schedule.is_callback_read:
         return (yield from _send(account, row, moment))
     return (yield from _read(account, row, moment))
 
@@ -160,13 +146,13 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     at = moment.at
     if over := decide_submission.expired(row, at):
         return (yield from _give_up(account, row, over, moment))
-    if account.is_retired or (row.submissions and not is_bound(account, row)):
+    if account.is_retired or (row.attempt.submissions and not is_bound(account, row)):
         return (yield from _settle(row, _binding_gone(row, at)))
     if not is_bound(account, row):
         row, moved = yield from _commit(row, _rebound_or_review(account, row, moment))
         if not moved or row.status is PayoutStatus.REVIEW:
             return row
-    if row.attempt > 1:  # hours may have passed since it was begun
+    if row.attempt.number > 1:  # hours may have passed since it was begun
         standing, why = yield from check_previous_attempts(account, row, moment)
         if standing is AttemptState.PAID:
             return (yield from _settle(row, transitions.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
@@ -175,15 +161,13 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     if why := too_large(account, row):
         return (yield from _settle(row, decide_submission.above_largest_amount(row, account, why, at)))
     preflight = yield from run_preflight(row)
-    asked_before, guarded = row.guards_passed, isinstance(preflight, Postponed) and preflight.by_guard
+    asked_before, guarded = row.attempt.guards_passed, isinstance(preflight, Postponed) and preflight.by_guard
     if isinstance(preflight, NeedsApproval):
         return (yield from _settle(row, decide_submission.needs_approval(row, account, preflight.why, preflight.at)))
-    row = replace(
-        row, guards_passed=not guarded
-    )  # written with what comes next: guards are asked once for each attempt
+    row = _with_guards(row, passed=not guarded)  # written with what comes next: they are asked once for each attempt
     match preflight:
         case RefusedByGuard():
-            row = replace(row, guards_passed=False)  # should it live on, the guards have not let it pass
+            row = _with_guards(row, passed=False)  # should it live on, the guards have not let it pass
             return (
                 yield from _give_up(
                     account, row, decide_submission.refused_by_guard(row, preflight.reason, preflight.at), moment
@@ -235,6 +219,10 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     return after
 
 
+def _with_guards(row: PayoutRecord, *, passed: bool) -> PayoutRecord:
+    return replace(row, attempt=replace(row.attempt, guards_passed=passed))
+
+
 def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlow[PayoutRecord]:
     """Ask the provider, and send again only where that is proven safe."""
     if not is_bound(account, row):
@@ -248,10 +236,10 @@ def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     outcome, at = result
     if isinstance(outcome, NoPermit):
         # After a wait in vain the payout stays due; a long wait moves the next read to its end.
-        is_due = row.next_at is not None and row.next_at <= at
+        is_due = row.schedule.next_at is not None and row.schedule.next_at <= at
         put_off = decide_submission.put_off(row, outcome.why, at, after_s=outcome.after_s)
         return (yield from _settle(row, put_off)) if is_due and outcome.after_s else row
-    row = replace(row, read_at=at)
+    row = replace(row, schedule=replace(row.schedule, read_at=at))
     if row.status.is_final:
         row = yield from _contradiction(row, outcome, at)
         return (yield from _record_read(row, account, outcome, at, transitions.evidence_of(outcome)))
@@ -290,7 +278,8 @@ def token_hash(token: str) -> str:
 
 def _contradiction(row: PayoutRecord, outcome: object, at: datetime) -> EngineFlow[PayoutRecord]:
     """Record what a read says against a final state; the state stands."""
-    return (yield from contradict(row, row.status, outcome, at, account=row.account, attempt=row.attempt))
+    attempt = row.attempt
+    return (yield from contradict(row, row.status, outcome, at, account=attempt.account, attempt=attempt.number))
 
 
 def _record_read(
@@ -306,7 +295,7 @@ def _record_read(
 
 def _rebound(account: Account, row: PayoutRecord, moment: StepContext) -> Decision:
     """Make an unsent payout ready again, as its account now pays elsewhere; nothing of it has left."""
-    after = made_ready(account, row, namespace=moment.namespace, number=row.attempt)
+    after = made_ready(account, row, namespace=moment.namespace, number=row.attempt.number)
     return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
 
 
@@ -318,8 +307,8 @@ def _rebound_or_review(account: Account, row: PayoutRecord, moment: StepContext)
 
 
 def _binding_gone(row: PayoutRecord, at: datetime) -> Decision:
-    sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.binding.items()))
-    why = f"Account {row.account} now pays elsewhere or as somebody else; it was tried under: {sent_as}."
+    sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.attempt.binding.items()))
+    why = f"Account {row.attempt.account} now pays elsewhere or as somebody else; it was tried under: {sent_as}."
     return transitions.review(row, ReasonCode.BINDING_GONE, why, at)
 
 
@@ -361,7 +350,7 @@ def _refused(
             return (yield from _settle(row, decide_submission.needs_approval(row, account, "", at)))
         case Contradicted():
             return (yield from _settle(row, transitions.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
-        case AccountPaused() if row.ambiguous:  # an open one is read meanwhile
+        case AccountPaused() if row.attempt.ambiguous:  # an open one is read meanwhile
             return (yield from _settle(row, decide_submission.waiting(row, account, "paused", at)))
         case AccountPaused():  # an untried payout stays due until the pause ends
             return row if is_noted else (yield from _settle(row, decide_submission.on_hold(row, reply.pause.why, at)))

@@ -11,7 +11,7 @@ from payments_core.domain.causes import DecidedBy
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import LEAST_DIGITS, scrub, scrub_code
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, Pause, PayoutRecord
+from payments_core.domain.records import Event, Lease, Pause, PayoutRecord
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import (
@@ -78,14 +78,14 @@ def review(
     row: PayoutRecord, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
 ) -> Decision:
     """Move the payout to REVIEW: only a read or a person moves it again."""
-    after = released(row, status=PayoutStatus.REVIEW, reason=Reason(code, text=why), next_at=None)
+    after = replace(released(row, next_at=None), status=PayoutStatus.REVIEW, reason=Reason(code, text=why))
     return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
 
 
 def fail(row: PayoutRecord, reason: Reason, by: DecidedBy, at: datetime, evidence: Mapping[str, Any]) -> Decision:
     """End the attempt as FAILED: no money moved, and none will under this attempt."""
     reason = clean_reason(reason)
-    after = released(row, status=PayoutStatus.FAILED, reason=reason, decided_by=by, next_at=None)
+    after = replace(released(row, next_at=None), status=PayoutStatus.FAILED, reason=reason, decided_by=by)
     return Decision(after, Event(EventName.PAYOUT_FAILED, at, {"reason": str(reason), **evidence}))
 
 
@@ -95,57 +95,51 @@ def read_later(row: PayoutRecord, account: Account, at: datetime, event: Event) 
         return Decision(released(row, next_at=None), event)  # a late answer made it due: it was looked at
     if row.status is PayoutStatus.SENDING:
         row = maybe_arrived(row, next_at=None)
-    moment = max((begun for begun in (row.sent_at, row.reopened_at) if begun), default=row.updated_at)
+    moment = max((begun for begun in (row.attempt.sent_at, row.schedule.reopened_at) if begun), default=row.updated_at)
     for wait_s in account.settings.poll_schedule_s:
         moment += timedelta(seconds=wait_s)
         if moment > at:
             return Decision(released(row, next_at=moment), event)
     why = "The provider has given no final answer for as long as the schedule asks."
-    if row.status is PayoutStatus.UNKNOWN and row.not_found_count:
+    if row.status is PayoutStatus.UNKNOWN and row.schedule.not_found_count:
         return review(row, ReasonCode.NEVER_APPEARED, NOT_SAFE_AGAIN, at, event.evidence)
     return review(row, ReasonCode.NO_FINAL_ANSWER, why, at, event.evidence)
 
 
 def maybe_arrived(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
     """Return the record of an attempt whose submission may have arrived: UNKNOWN, and ambiguous for ever."""
-    return released(
-        row,
-        status=PayoutStatus.UNKNOWN,
-        ambiguous=True,
-        first_sent_at=first_sent_at(row),
-        reason=None,
-        next_at=next_at,
-    )
+    attempt = replace(row.attempt, ambiguous=True, first_sent_at=first_sent_at(row))
+    return replace(released(row, next_at=next_at), status=PayoutStatus.UNKNOWN, attempt=attempt, reason=None)
 
 
 def maybe_lost(row: PayoutRecord, at: datetime) -> PayoutRecord:
     """Return the record of an attempt that may have been sent at a time the journal lost: at the latest now."""
-    return replace(row, ambiguous=True, first_sent_at=first_sent_at(row) or at)
+    return replace(row, attempt=replace(row.attempt, ambiguous=True, first_sent_at=first_sent_at(row) or at))
 
 
 def arrived(row: PayoutRecord) -> PayoutRecord:
     """Return the record of an attempt that the provider has."""
-    return replace(row, first_sent_at=first_sent_at(row))
+    return replace(row, attempt=replace(row.attempt, first_sent_at=first_sent_at(row)))
 
 
 def first_sent_at(row: PayoutRecord) -> datetime | None:
     """Return when the first submission left that may have arrived."""
-    return row.first_sent_at or row.sent_at
+    return row.attempt.first_sent_at or row.attempt.sent_at
 
 
-def released(row: PayoutRecord, **changes: Any) -> PayoutRecord:
-    """Return the record with changes and without its lease."""
-    # One copy for all changes: a row has forty fields, and copying it is what a decision costs.
-    return replace(row, lease_owner="", lease_until=None, **changes)
+def released(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
+    """Return the record without its lease, due at a time or never."""
+    return replace(row, schedule=replace(row.schedule, next_at=next_at), lease=Lease())
 
 
 def with_references(row: PayoutRecord, references: Mapping[str, str]) -> PayoutRecord:
     """Return the record with references that the provider gave; ours are never replaced."""
     # Ours are never overwritten by an answer: they are what the provider dedupes by. A reference is shown in full and
     # outlives the payee: one that holds the payee's own address is not stored.
-    if row.payee_kind != "collection" and len(row.payee_value) >= LEAST_DIGITS:  # a shorter one stands in any number
-        references = {name: value for name, value in references.items() if row.payee_value not in value}
-    return replace(row, references={**references, **row.references})
+    payee = row.order.payee
+    if payee.kind != "collection" and len(payee.value) >= LEAST_DIGITS:  # a shorter one stands in any number
+        references = {name: value for name, value in references.items() if payee.value not in value}
+    return replace(row, attempt=replace(row.attempt, references={**references, **row.attempt.references}))
 
 
 def clean_reason(reason: Reason) -> Reason:

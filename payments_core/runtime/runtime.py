@@ -125,16 +125,16 @@ class Runtime:
             PayoutInterrupted: Its account is not configured any more.
 
         """
-        if row.account not in self.accounts:  # recorded, and perhaps sent: not merely an unknown name
+        if row.attempt.account not in self.accounts:  # recorded, and perhaps sent: not merely an unknown name
             raise PayoutInterrupted(
-                f"Its account {row.account!r} is not configured any more",
+                f"Its account {row.attempt.account!r} is not configured any more",
                 payout_id=row.id,
-                key=row.key,
+                key=row.order.key,
                 may_have_been_sent=row.view().may_have_been_sent,
             )
-        account = self.accounts[row.account]
-        untried = row.status is PayoutStatus.CREATED and not row.submissions
-        return account if untried else account.identity(row.operation, row.binding) or account
+        account = self.accounts[row.attempt.account]
+        untried = row.status is PayoutStatus.CREATED and not row.attempt.submissions
+        return account if untried else account.identity(row.order.operation, row.attempt.binding) or account
 
     def identity(self, read: ReadAs) -> Account:
         """Return the identity that a read is to be made with.
@@ -195,7 +195,7 @@ class Runtime:
 
 def _announce_stops(entry: ApplyTransition, reply: TransitionApplied) -> None:
     """Emit the events of what a move has stopped, slowed or let go on."""
-    account = reply.row.account
+    account = reply.row.attempt.account
     for by in sorted(reply.ended):
         log(_ENDS[by], account=account, **({"by": by} if by is PausedBy.ACCOUNT_REFUSED else {}))
     if reply.opened is not None:

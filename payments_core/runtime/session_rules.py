@@ -61,8 +61,8 @@ _TOO_MANY = 429
 def priority_of(row: PayoutRecord) -> Priority | None:
     """Return what a step's reads of a payout are for; None where it will not be read."""
     if row.status is PayoutStatus.CREATED:  # before a further attempt is sent, the earlier ones are read
-        return Priority.READ if row.attempt > 1 else None
-    return Priority.CALLBACK_READ if row.is_callback_read else Priority.READ
+        return Priority.READ if row.attempt.number > 1 else None
+    return Priority.CALLBACK_READ if row.schedule.is_callback_read else Priority.READ
 
 
 def check_permit(priority: Priority, after_s: float | None, at: datetime) -> None:
@@ -113,12 +113,12 @@ def credential_problem(fetched: Fetched, at: datetime) -> CredentialRefused | Po
 def above_limit(account: Account, row: PayoutRecord) -> str:
     """Return why the account's own limit requires an approval; empty when it does not."""
     limits = account.settings.approve_above
-    if limits is None or row.ambiguous:
+    if limits is None or row.attempt.ambiguous:
         return ""
-    limit = limits.get(row.currency)
+    limit = limits.get(row.order.amount.currency)
     if limit is None:
-        return f"There is no approve_above for {row.currency} in the settings of account {account.name}."
-    return "" if row.amount <= limit else f"It is more than the approve_above of account {account.name}."
+        return f"There is no approve_above for {row.order.amount.currency} in the settings of account {account.name}."
+    return "" if row.order.amount.amount <= limit else f"It is more than the approve_above of account {account.name}."
 
 
 def approval_failed(error: BaseException, at: datetime) -> Postponed:

@@ -232,7 +232,7 @@ class _Worker:
             del slots.tasks[row.id]
             self._wake.set()
         if why:
-            log(EventName.WORKER_TROUBLE, owner=self._owner, payout=row.id, account=row.account, why=why)
+            log(EventName.WORKER_TROUBLE, owner=self._owner, payout=row.id, account=row.attempt.account, why=why)
 
     def _note(self, before: PayoutRecord, after: PayoutRecord) -> None:
         self._steps += 1

@@ -58,7 +58,7 @@ def test_a_callback_alone_changes_no_state(harness: Harness) -> None:
     row = harness.row(payout)
     assert [call(harness, payout, said) for said in ("SUCCESSFUL", "FAILED", "PENDING", "nonsense")] == [200] * 4
     harness.until_handled(4)
-    assert harness.row(payout).next_at < row.next_at
+    assert harness.row(payout).schedule.next_at < row.schedule.next_at
     assert (harness.row(payout).status, harness.row(payout).version) == (S.PENDING, row.version)
     assert harness.reads(payout) == 0
 
@@ -173,10 +173,10 @@ def test_a_callback_after_the_end_causes_one_read(harness: Harness) -> None:
     harness.ahead = timedelta(seconds=10)
     assert call(harness, payout, "FAILED") == 200
     harness.until_handled(2)
-    assert harness.row(payout).next_at is not None
+    assert harness.row(payout).schedule.next_at is not None
     told: list[Any] = []
     harness.client.resume(timeout_s=0, on_change=told.append)
-    assert (harness.reads(payout), harness.row(payout).next_at, told) == (read + 1, None, [])
+    assert (harness.reads(payout), harness.row(payout).schedule.next_at, told) == (read + 1, None, [])
     assert (harness.status(payout), harness.row(payout).version) == (S.SUCCEEDED, version + 1)
     harness.ahead = timedelta(seconds=1000)
     harness.go_on()

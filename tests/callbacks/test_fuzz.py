@@ -97,7 +97,7 @@ class Eye:
 
     def _of(self, payout: Any) -> Any:
         row = self._harness.row(payout)
-        return row.status, row.reason, row.decided_by, row.submissions
+        return row.status, row.reason, row.decided_by, row.attempt.submissions
 
     def _look(self, *, is_read: Callable[[str], bool]) -> None:
         for payout in self._payouts:

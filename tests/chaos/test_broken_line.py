@@ -87,17 +87,17 @@ def faults_of(place: Any, proxy: Proxy) -> list[str]:
     paid = {entry["reference"]: entry for entry in place.gateway.ledger()}
     found = [f"{name} was credited {one['credits']} times" for name, one in paid.items() if one["credits"] > 1]
     rows = place.rows()
-    references = {row.references["reference"] for row in rows}
+    references = {row.attempt.references["reference"] for row in rows}
     found += [f"{name} belongs to nobody" for name in paid if name not in references]
     for row in rows:
-        reference = row.references["reference"]
+        reference = row.attempt.references["reference"]
         credited = paid[reference]["credits"] if reference in paid else 0
         if row.status is PayoutStatus.SUCCEEDED and not credited:
-            found.append(f"{row.key} is told as paid, and is not")
+            found.append(f"{row.order.key} is told as paid, and is not")
         if row.status is PayoutStatus.FAILED and credited:
-            found.append(f"{row.key} is told as failed, and was paid")
-        if proxy.reached[reference] > row.submissions - not_sent(place, row):
-            found.append(f"{row.key}: a try that was told as not sent has reached the gateway")
+            found.append(f"{row.order.key} is told as failed, and was paid")
+        if proxy.reached[reference] > row.attempt.submissions - not_sent(place, row):
+            found.append(f"{row.order.key}: a try that was told as not sent has reached the gateway")
     return found
 
 
@@ -128,7 +128,7 @@ def test_the_promises_hold_through_a_broken_line(
         worker.stop()
 
     rows = place.rows()
-    submissions = Counter(row.submissions for row in rows)
+    submissions = Counter(row.attempt.submissions for row in rows)
     print(
         f"\nseed {seed}: {dict(proxy.spoilt)}; submissions {dict(submissions)}; "
         f"{sum(not_sent(place, row) for row in rows)} proven not sent; {time.monotonic() - begun:.0f} s"

@@ -23,7 +23,10 @@ MOMENTS = {
 
 def states(place: Any) -> dict[str, tuple[Any, ...]]:
     """Return what no sleeper may change."""
-    return {row.key: (row.status, row.attempt, row.submissions, row.references) for row in place.rows()}
+    return {
+        row.order.key: (row.status, row.attempt.number, row.attempt.submissions, row.attempt.references)
+        for row in place.rows()
+    }
 
 
 def frozen(supervisor: Supervisor, moment: str, client: str) -> Child:
@@ -54,14 +57,14 @@ def test_sigstop_between_c2_and_the_first_byte(
     proxy = through()  # which ends no connection on its own: what a sleeper would send does arrive
     sleepers = [frozen(supervisor, moment, client) for moment in MOMENTS for client in CLIENTS]
     # C2 is durable, seen on another connection; and no moment but the last has let anything reach the gateway.
-    status = {row.key: row.status for row in place.rows()}
+    status = {row.order.key: row.status for row in place.rows()}
     assert [status[f"{moment}/{client}"] for moment in MOMENTS for client in CLIENTS] == ["CREATED"] * 2 + [
         "SENDING"
     ] * 6
     assert len(place.gateway.ledger()) == len(CLIENTS)
     woken(place, sleepers)
-    posts = {row.key: proxy.reached[row.references["reference"]] for row in place.rows()}
-    submissions = {row.key: row.submissions for row in place.rows()}
+    posts = {row.order.key: proxy.reached[row.attempt.references["reference"]] for row in place.rows()}
+    submissions = {row.order.key: row.attempt.submissions for row in place.rows()}
     for moment, most in MOMENTS.items():
         for client in CLIENTS:
             assert 1 <= posts[f"{moment}/{client}"] <= most, moment

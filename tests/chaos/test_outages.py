@@ -78,14 +78,14 @@ def share(place: Any, url: str) -> None:
 
 def nobody_was_paid_unrecorded(place: Any) -> None:
     """What the gateway knows has a row, which was written before."""
-    known = {row.references["reference"] for row in place.rows() if row.submissions}
+    known = {row.attempt.references["reference"] for row in place.rows() if row.attempt.submissions}
     assert {entry["reference"] for entry in place.gateway.ledger()} <= known
 
 
 def all_goes_on(place: Any, application: Application) -> None:
     """Everything accepted is paid, once."""
     place.wait_for(lambda: place.all_paid() and len(place.rows()) == len(application.accepted), 90)
-    assert {row.key for row in place.rows()} == set(application.accepted)
+    assert {row.order.key for row in place.rows()} == set(application.accepted)
     place.check(len(application.accepted))
     assert all(error.hint for error in application.errors)
 

@@ -134,7 +134,7 @@ def test_an_earlier_attempt_is_read_on_the_line_of_what_it_was_paid_as(
     with PayoutClient.from_config() as client:
         client.send(**order(payee=FAILING))
         assert client.wait("k/1", timeout_s=20).status is S.FAILED
-        old = dict(client._runtime.journal.by_key("k/1").binding)  # type: ignore[union-attr]
+        old = dict(client._runtime.journal.by_key("k/1").attempt.binding)  # type: ignore[union-attr]
     old_user = old["api_user"]
     with MtnMomoEmulator() as other:
         text = Path("payouts.toml").read_text("utf-8")

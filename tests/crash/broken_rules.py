@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from crash_points.process_run import NAMESPACE
+from flat_records import changed
 
 from payments_core.client import inbox
 from payments_core.client.inbox import Inbox
 from payments_core.domain.inbox_records import Arrival
-from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.payout import Order, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import (
     cancellation,
@@ -60,7 +61,7 @@ def new_reference_each_try(patch: Patch) -> None:
         draft = drafted(row)
         if row.status is not S.SENDING:
             return draft
-        reference = f"{row.submissions:08x}-0000-4000-8000-{row.id[3:15].encode().hex()[:12]}"
+        reference = f"{row.attempt.submissions:08x}-0000-4000-8000-{row.id[3:15].encode().hex()[:12]}"
         request = replace(draft.request, headers={**draft.request.headers, "X-Reference-Id": reference})
         return replace(draft, request=request)
 
@@ -113,8 +114,8 @@ def resend_whatever_the_provider_promises(patch: Patch) -> None:
     begun = decide_submission.begin
 
     def begin(row: PayoutRecord, account: Any, **more: Any) -> transitions.Decision:
-        decision = begun(replace(row, ambiguous=False), account, **more)
-        return replace(decision, after=replace(decision.after, ambiguous=row.ambiguous))
+        decision = begun(changed(row, ambiguous=False), account, **more)
+        return replace(decision, after=changed(decision.after, ambiguous=row.attempt.ambiguous))
 
     patch.setattr(decide_submission, "begin", begin)
 
@@ -123,7 +124,7 @@ def doubt_is_cleared(patch: Patch) -> None:
     arrived = transitions.maybe_arrived
 
     def maybe(row: PayoutRecord, **more: Any) -> PayoutRecord:
-        return replace(arrived(row, **more), ambiguous=False)
+        return changed(arrived(row, **more), ambiguous=False)
 
     patch.setattr(transitions, "maybe_arrived", maybe)
 
@@ -163,7 +164,14 @@ def event_outside_the_commit(patch: Patch) -> None:
                 connection.execute(
                     "INSERT INTO outbox (event_id, payout_id, key, account, status, attempt, seq, at)"
                     " VALUES (?, ?, ?, ?, ?, 1, ?, 0)",
-                    (f"{row.id}.{len(history)}", row.id, row.key, row.account, str(row.status), len(history)),
+                    (
+                        f"{row.id}.{len(history)}",
+                        row.id,
+                        row.order.key,
+                        row.attempt.account,
+                        str(row.status),
+                        len(history),
+                    ),
                 )
             connection.close()
 
@@ -184,7 +192,7 @@ def schedule_end_means_failed(patch: Patch) -> None:
 def lapsed_lease_means_not_sent(patch: Patch) -> None:
     def lease_expired(row: PayoutRecord, at: Any) -> transitions.Decision:
         decision = decide_submission.waiting(row, _CALM_ACCOUNT, "lease over", at)
-        return replace(decision, after=replace(decision.after, submissions=row.submissions, next_at=at))
+        return replace(decision, after=changed(decision.after, submissions=row.attempt.submissions, next_at=at))
 
     patch.setattr(decide_submission, "lease_expired", lease_expired)
 
@@ -230,7 +238,7 @@ def tried_ones_move(patch: Patch) -> None:
         return (yield from read(account, row, moment))
 
     patch.setattr(steps, "_read", moving)
-    patch.setattr(Runtime, "serving", lambda self, row: self.account(row.account))
+    patch.setattr(Runtime, "serving", lambda self, row: self.account(row.attempt.account))
 
 
 def untried_ones_stay_as_drafted(patch: Patch) -> None:
@@ -265,7 +273,7 @@ def lease_is_ignored(patch: Patch) -> None:
     def advance(
         account: Any, row: PayoutRecord, moment: steps.StepContext, *, early: bool = False
     ) -> EngineFlow[PayoutRecord]:
-        return advanced(account, replace(row, lease_until=None), moment, early=early)
+        return advanced(account, changed(row, lease_until=None), moment, early=early)
 
     patch.setattr(steps, "advance", advance)
 
@@ -312,12 +320,12 @@ def contradictions_wait_for_nobody(patch: Patch) -> None:
 
 def attempt_numbers_are_reused(patch: Patch) -> None:
     """The next attempt is drafted under the number of the one that failed, and the journal lets it."""
-    ready = drafts.made_ready
+    make = drafts.make_draft
 
-    def made_ready(account: Account, row: PayoutRecord, *, namespace: str, number: int) -> PayoutRecord:
-        return ready(account, row, namespace=namespace, number=number - 1)
+    def make_draft(account: Account, order: Order, *, number: int, **about: Any) -> Draft:
+        return make(account, order, number=number - 1, **about)
 
-    patch.setattr(reissuance, "made_ready", made_ready)
+    patch.setattr(reissuance, "make_draft", make_draft)
     patch.setattr(attempts, "_refuse_forbidden", lambda *_: None)
 
 

@@ -112,7 +112,8 @@ def sent_otherwise(patch: pytest.MonkeyPatch) -> None:
     def draft_of(row: PayoutRecord) -> Draft:
         draft = drafted(row)
         return replace(
-            draft, request=replace(draft.request, body=f'{(draft.request.body or "")[:-1]},"try":{row.submissions}}}')
+            draft,
+            request=replace(draft.request, body=f'{(draft.request.body or "")[:-1]},"try":{row.attempt.submissions}}}'),
         )
 
     patch.setattr(steps, "draft_of", draft_of)

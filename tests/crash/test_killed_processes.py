@@ -103,7 +103,7 @@ def killed_and_resumed(folder: Path, point: int) -> list[str]:
             history = opened.history(row.id)
             found += history_faults(history, row.status, visible_after_s=300.0)
             if row.status is not PayoutStatus.SUCCEEDED:
-                found.append(f"{row.key} ended in {row.status}")
+                found.append(f"{row.order.key} ended in {row.status}")
         if sum(opened.counts().values()) != 2:
             found.append("a payout is lost")
     finally:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from crash_points import CrashFile, CrashStore, End, Simulator, Stage, VirtualClock, World
+from flat_records import changed
 from person_world import PERSONS, REFUSED, Books
 from promises import broken_promises
 from worlds import VISIBLE_AFTER_S, order_of
@@ -160,7 +160,7 @@ class Two:
         payout = stored.view(self.journals[0].history(row.id))
         for journal in self.journals:
             journal.close()
-        end = End(payouts={row.key: payout}, world=self.world, lives=[], lost=frozenset(), store=self.stage.store)
+        end = End(payouts={row.order.key: payout}, world=self.world, lives=[], lost=frozenset(), store=self.stage.store)
         return broken_promises(end, visible_after_s=VISIBLE_AFTER_S)
 
 
@@ -215,4 +215,4 @@ def test_two_people_decide_at_once(folder: Path, order: tuple[int, int]) -> None
 
 def _stopped(row: PayoutRecord, at: datetime) -> PayoutRecord:
     told: dict[str, Any] = {"ambiguous": True, "first_sent_at": at, "sent_at": at, "submissions": 1, "next_at": None}
-    return replace(row, status=S.REVIEW, reason=Reason(ReasonCode.NEVER_APPEARED), **told)
+    return changed(row, status=S.REVIEW, reason=Reason(ReasonCode.NEVER_APPEARED), **told)

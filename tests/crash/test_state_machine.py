@@ -174,7 +174,7 @@ def order_of(key: str, operation: Operation) -> Order:
 
 
 def may_have_refunded(row: PayoutRecord) -> bool:
-    return row.operation is Operation.REFUND and row.status not in {S.FAILED, S.CANCELLED}
+    return row.order.operation is Operation.REFUND and row.status not in {S.FAILED, S.CANCELLED}
 
 
 @dataclass
@@ -247,7 +247,9 @@ class Payouts(RuleBasedStateMachine):
         try:
             row = run_flow(flow, lambda command: self._execute(worker, command)).row
         except OverRefund:
-            left = COLLECTED.amount - sum(row.amount for row in worker.journal.rows() if may_have_refunded(row))
+            left = COLLECTED.amount - sum(
+                row.order.amount.amount for row in worker.journal.rows() if may_have_refunded(row)
+            )
             assert left < AMOUNT.amount, f"refused although {left} is left"
             assert worker.journal.by_key(key) is None, "refused and written down all the same"
             return
@@ -373,7 +375,7 @@ class Payouts(RuleBasedStateMachine):
     def _references(self, row: PayoutRecord, journal: Journal) -> list[str]:
         """Return the reference of every attempt, the current one last."""
         ended = [attempt.references["reference"] for attempt in journal.attempts(row.id)]
-        return [*ended, row.references["reference"]]
+        return [*ended, row.attempt.references["reference"]]
 
     @rule(name=st.sampled_from("ab"))
     def crash(self, name: str) -> None:
@@ -435,25 +437,28 @@ class Payouts(RuleBasedStateMachine):
         if not self.workers:
             return
         journal = self.workers["a"].journal
-        rows = {row.key: row for row in journal.rows()}
+        rows = {row.order.key: row for row in journal.rows()}
         assert self.acknowledged <= rows.keys(), "an acknowledged key is lost"
         for row in rows.values():
             self._holds(row, journal)
         refunds = {
-            one for row in rows.values() if row.operation is Operation.REFUND for one in self._references(row, journal)
+            one
+            for row in rows.values()
+            if row.order.operation is Operation.REFUND
+            for one in self._references(row, journal)
         }
         moved = [one for reference, one in self.bank.taken.items() if reference in refunds and one["state"] != "FAILED"]
         assert len(moved) * AMOUNT.amount <= COLLECTED.amount, "more refunded than collected"
-        written = sum(row.amount for row in rows.values() if may_have_refunded(row))
+        written = sum(row.order.amount.amount for row in rows.values() if may_have_refunded(row))
         assert written <= COLLECTED.amount, "more refunds written down than collected"
 
     def _holds(self, row: PayoutRecord, journal: Journal) -> None:
         *earlier, reference = references = self._references(row, journal)
-        assert len(set(references)) == row.attempt, "two attempts share a reference"
+        assert len(set(references)) == row.attempt.number, "two attempts share a reference"
         assert sum(self.bank.credited[one] for one in references) <= 1, "paid twice"
         posts = [post for post in self.bank.posts if post.url.endswith(reference)]
         assert len({(post.url, post.body) for post in posts}) <= 1
-        assert len(posts) <= row.submissions
+        assert len(posts) <= row.attempt.submissions
         if row.status is S.SUCCEEDED:
             assert any(self.bank.credited[one] for one in references)
         for one in earlier:
@@ -465,12 +470,12 @@ class Payouts(RuleBasedStateMachine):
             assert kept is None or kept["state"] == "FAILED" or in_flight, f"{row.status} although it was taken"
         if row.status is S.CANCELLED:
             assert reference not in self.bank.taken, "cancelled although it was taken"
-        if row.key in self.ends:
-            end, attempt = self.ends[row.key]
-            paid_again = end is S.FAILED and row.attempt > attempt
-            assert (row.status, row.attempt) == (end, attempt) or paid_again, "an end was left"
+        if row.order.key in self.ends:
+            end, attempt = self.ends[row.order.key]
+            paid_again = end is S.FAILED and row.attempt.number > attempt
+            assert (row.status, row.attempt.number) == (end, attempt) or paid_again, "an end was left"
         if row.status.is_final:
-            self.ends[row.key] = row.status, row.attempt
+            self.ends[row.order.key] = row.status, row.attempt.number
         assert history_faults(journal.history(row.id), row.status, visible_after_s=VISIBLE_AFTER_S) == []
 
     def teardown(self) -> None:

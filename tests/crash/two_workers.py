@@ -79,7 +79,7 @@ class Pair:
         payout = row.view(self.journals["a"].history(row.id))
         for journal in self.journals.values():
             journal.close()
-        end = End(payouts={row.key: payout}, world=self.world, lives=[], lost=frozenset(), store=self.stage.store)
+        end = End(payouts={row.order.key: payout}, world=self.world, lives=[], lost=frozenset(), store=self.stage.store)
         return broken_promises(end, visible_after_s=60.0)
 
 
@@ -107,7 +107,7 @@ def an_end_is_contradicted(folder: Path) -> list[str]:
     """The payout has succeeded; somebody asks again and is told that it failed."""
     pair = Pair(folder)
     row = pair.advance("a", pair.advance("a", pair.row), early=True)
-    told = {"txn": row.references["txn"], "result": 17}
+    told = {"txn": row.attempt.references["txn"], "result": 17}
     callback = Callback("POST", {}, json.dumps(told).encode(), pair.stage.clock())
     run_flow(answer(pair.account, row, callback, query=token_hash("path")), pair.executor("a"))
     return pair.end()

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from flat_records import make_record
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient
@@ -72,14 +73,16 @@ def row(**changes: Any) -> PayoutRecord:
         "created_at": START,
         "updated_at": START,
     }
-    return PayoutRecord(**values | changes)
+    return make_record(**values | changes)
 
 
 def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any]) -> None:
     """Everything a paying process writes can be written, and what happened cannot be edited."""
     [grants] = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     journal = as_paying(grants)
-    refund = row(id="po_two", key="two", operation=Operation.REFUND, original_amount=Decimal(2))
+    refund = row(
+        id="po_two", key="two", operation=Operation.REFUND, payee_kind="collection", original_amount=Decimal(2)
+    )
     assert isinstance(journal.execute(CreatePayout(refund, EVENT)), CreateResult)
     now = journal.execute(CreatePayout(row(), EVENT)).row
     block = Pause("a", START, "blocked", PausedBy.ACCOUNT_REFUSED, START)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from flat_records import changed, make_record
 
 from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.domain.money import Money
@@ -48,7 +49,7 @@ def test_a_payee_is_shown_masked() -> None:
 
 def made_row(order: Order) -> PayoutRecord:
     request = HttpRequest("POST", f"https://example.org/{NUMBER}", "transfer", {"X-Payee": NUMBER}, f'"{NUMBER}"')
-    return PayoutRecord(
+    return make_record(
         id="po_x",
         key=order.key,
         fingerprint=order.fingerprint,
@@ -83,7 +84,7 @@ def test_no_repr_shows_a_number(make_order: Callable[..., Order]) -> None:
         CreatePayout(row, event),
         ApplyTransition(row, row, event),
         RunPreflight(row),
-        Draft({}, HttpRequest.from_json(row.request), order),
+        Draft({}, HttpRequest.from_json(row.attempt.request), order),
         ReportedDetails(payee=NUMBER),
     ]
 
@@ -314,7 +315,7 @@ def test_a_row_gives_its_order_back(changed: dict[str, Any], make_order: Callabl
 def test_what_may_have_been_sent(
     status: PayoutStatus, ambiguous: bool, sent: bool, make_order: Callable[..., Order]
 ) -> None:
-    row = replace(made_row(make_order()), status=status, ambiguous=ambiguous)
+    row = changed(made_row(make_order()), status=status, ambiguous=ambiguous)
 
     assert row.view().may_have_been_sent is sent
     assert row.view().is_final is status.is_final

@@ -66,8 +66,8 @@ def reconcile_ledger(
     """
     found = Reconciliation()
     rows = {row.id: row for row in journal.rows()}
-    assert all(row.attempt == 1 for row in rows.values())  # nobody pays again here: a row is its attempt
-    owners = {name.lower(): row for row in rows.values() for name in row.references.values()}
+    assert all(row.attempt.number == 1 for row in rows.values())  # nobody pays again here: a row is its attempt
+    owners = {name.lower(): row for row in rows.values() for name in row.attempt.references.values()}
     paid: Counter[str] = Counter()
     for entry in ledger:
         owner = owners.get(str(entry["reference"]).lower())
@@ -77,7 +77,7 @@ def reconcile_ledger(
             paid[owner.id] += entry["credits"]
         found.credits += entry["credits"]
     _hold(found, rows, paid)
-    keys = {row.key for row in rows.values()}
+    keys = {row.order.key for row in rows.values()}
     found.lost += [f"{key} is not in the journal" for key in sorted({*wanted} - keys)]
     _by_payee(found, rows.values(), ledger)
     _tries(found, owners, posts)
@@ -90,11 +90,11 @@ def _hold(found: Reconciliation, rows: Mapping[str, PayoutRecord], paid: Mapping
         found.statuses[row.status] += 1
         found.review_paid += row.status is S.REVIEW and times == 1
         if times > 1:
-            found.twice.append(f"{row.key} was paid {times} times")
+            found.twice.append(f"{row.order.key} was paid {times} times")
         if (row.status is S.SUCCEEDED and times != 1) or (row.status is S.FAILED and times):
-            found.wrong.append(f"{row.key} is {row.status} with {times} credits")
+            found.wrong.append(f"{row.order.key} is {row.status} with {times} credits")
         if not row.status.is_final and row.status is not S.REVIEW:
-            found.lost.append(f"{row.key} was left in {row.status}")
+            found.lost.append(f"{row.order.key} was left in {row.status}")
 
 
 def _by_payee(found: Reconciliation, rows: Iterable[PayoutRecord], ledger: Sequence[Mapping[str, Any]]) -> None:
@@ -105,7 +105,7 @@ def _by_payee(found: Reconciliation, rows: Iterable[PayoutRecord], ledger: Seque
     least: Counter[tuple[str, Decimal]] = Counter()
     most: Counter[tuple[str, Decimal]] = Counter()
     for row in rows:
-        whom = (row.payee_value.lstrip("+"), row.amount)
+        whom = (row.order.payee.value.lstrip("+"), row.order.amount.amount)
         least[whom] += row.status is S.SUCCEEDED
         most[whom] += row.status is not S.FAILED
     credited: Counter[tuple[str, Decimal]] = Counter()
@@ -122,13 +122,13 @@ def _tries(found: Reconciliation, owners: Mapping[str, PayoutRecord], posts: Seq
     """Hold each payment that was on the wire against the stored request of its attempt."""
     submissions: Counter[str] = Counter()
     for post in posts:
-        mine = {owners[word].key: owners[word] for word in _words(post) if word in owners}
+        mine = {owners[word].order.key: owners[word] for word in _words(post) if word in owners}
         if len(mine) != 1:
             found.differ.append(f"a payment on the wire names {len(mine)} attempts")
             continue
         [(key, row)] = mine.items()
-        drafted = HttpRequest.from_json(row.request)
-        if drafted.hash != row.request_hash or not _is_sent_as(post, drafted):
+        drafted = HttpRequest.from_json(row.attempt.request)
+        if drafted.hash != row.attempt.request_hash or not _is_sent_as(post, drafted):
             found.differ.append(f"{key}: a try is not the stored request")
         submissions[key] += 1
     found.compared = sum(count for count in submissions.values() if count > 1)

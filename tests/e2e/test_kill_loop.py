@@ -240,4 +240,4 @@ def _figures(folder: Path) -> tuple[int, int]:
         events = Counter(entry.event for row in rows for entry in journal.history(row.id))
     finally:
         journal.close()
-    return events["payout.lease_expired"], sum(row.submissions > 1 for row in rows)
+    return events["payout.lease_expired"], sum(row.attempt.submissions > 1 for row in rows)

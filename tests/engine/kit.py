@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from flat_records import make_record
+
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus
 from payments_core.domain.records import Event, PayoutRecord
@@ -171,7 +173,7 @@ def row_of(status: PayoutStatus = PayoutStatus.SENDING, **changes: Any) -> Payou
         given |= {"first_sent_at": T0, "next_at": after(5), "ambiguous": status is PayoutStatus.UNKNOWN}
     if status is PayoutStatus.CREATED:
         given |= {"submissions": 0, "guards_passed": False, "sent_at": None, "next_at": T0}
-    return PayoutRecord(**{**given, **changes})
+    return make_record(**{**given, **changes})
 
 
 def _untouched_journal() -> bytes:

@@ -98,9 +98,9 @@ def test_every_step_of_a_payout_works_with_whatever_the_settings_accept(
                 assert stage.journal.get(row.id) == row
                 if row.status is PayoutStatus.SENDING:
                     row = stage.advance(row, owner="another")
-                if row.next_at is None:
+                if row.schedule.next_at is None:
                     break
-                stage.at = max(row.next_at, stage.at + timedelta(microseconds=1))
+                stage.at = max(row.schedule.next_at, stage.at + timedelta(microseconds=1))
             stage.journal.next_due(accounts=[account.name])
             list(stage.journal.pauses())
 

@@ -24,7 +24,7 @@ def waiting(stage: MakeStage, **order: Any) -> tuple[Any, PayoutRecord]:
 
     def preflight(command: RunPreflight) -> PreflightResult:
         row = command.row
-        approved = one.journal.approval(row.id, row.attempt)
+        approved = one.journal.approval(row.id, row.attempt.number)
         return Proceed(one.at, needs_approval=True) if approved else NeedsApproval("More than 20 EUR.", one.at)
 
     one.preflight = preflight
@@ -36,7 +36,7 @@ def test_it_waits_and_is_not_looked_at_again(stage: MakeStage) -> None:
     one, row = waiting(stage)
     assert row.reason is not None
     assert (row.status, row.reason.code, row.reason.text) == (S.CREATED, ReasonCode.NEEDS_APPROVAL, "More than 20 EUR.")
-    assert (row.next_at, row.submissions, row.guards_passed) == (None, 0, False)
+    assert (row.schedule.next_at, row.attempt.submissions, row.attempt.guards_passed) == (None, 0, False)
     assert one.advance(row) == row
     assert one.advance(one.accept()) == row
     assert one.events(row) == ["created", "needs_approval"]
@@ -47,7 +47,7 @@ def test_an_approval_lets_it_leave(stage: MakeStage) -> None:
     one, row = waiting(stage)
     one.at = after(3600)
     row = one.approve(row)
-    assert (row.status, row.reason, row.next_at) == (S.CREATED, None, after(3600))
+    assert (row.status, row.reason, row.schedule.next_at) == (S.CREATED, None, after(3600))
     assert one.journal.history(row.id)[-1].evidence == {"actor": "Ben", "reason": "checked"}
     row = one.advance(row)
     assert row.status is S.PENDING
@@ -58,7 +58,7 @@ def test_an_approval_beforehand_is_as_good(stage: MakeStage) -> None:
     """What is to leave tomorrow can be approved today, and its time stays as it was."""
     one = stage(preflight=lambda command: Proceed(after(100), needs_approval=True))
     row = one.approve(one.accept(not_before=after(100)))
-    assert row.next_at == after(100)
+    assert row.schedule.next_at == after(100)
     one.at = after(100)
     assert one.advance(row).status is S.PENDING
 
@@ -79,17 +79,17 @@ def test_what_may_have_arrived_is_asked_about_whatever_needs_approval_now(stage:
     assert row.status is S.UNKNOWN
     one.preflight = lambda command: NeedsApproval("More than 20 EUR.", one.at)
     while "needs_approval" not in one.events(row):
-        assert row.next_at is not None
-        one.at = row.next_at
+        assert row.schedule.next_at is not None
+        one.at = row.schedule.next_at
         row = one.advance(row)
-    assert (row.status, row.ambiguous, len(one.posts())) == (S.UNKNOWN, True, 1)
-    assert row.next_at is not None
+    assert (row.status, row.attempt.ambiguous, len(one.posts())) == (S.UNKNOWN, True, 1)
+    assert row.schedule.next_at is not None
 
 
 def test_it_expires_while_it_waits(stage: MakeStage) -> None:
     """A salary that nobody approved in time does not leave late."""
     one, row = waiting(stage, expires_at=after(600))
-    assert row.next_at == after(600)
+    assert row.schedule.next_at == after(600)
     one.at = after(600)
     row = one.advance(row)
     assert (row.status, row.reason.code) == (S.FAILED, ReasonCode.NOT_SENT_IN_TIME)

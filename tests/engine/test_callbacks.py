@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import OURS, T0, Fake, account_of, after, reading, row_of
 
 from payments_core.domain.inbox_records import Arrival, Handling
@@ -102,26 +102,26 @@ def test_our_own_id_is_found_at_the_beginning(references: dict[str, str], ids: l
 def test_account_and_reference_must_agree(references: dict[str, str], account: str, why: str) -> None:
     """What the provider itself calls it by may differ: that is a reason to ask."""
     row = row_of(S.PENDING, id=ID, references={"reference": "r", "external_id": ID, "transaction": "t-1"})
-    assert differs_from(ParsedCallback(references=references), row, account) == why
+    assert differs_from(ParsedCallback(references=references), row.attempt, account) == why
 
 
 def ended(stage: MakeStage, status: PayoutStatus, *outcomes: Any) -> tuple[Any, Any]:
     """Return a stage with a payout at its end whose read a callback has made due."""
     one = stage(Fake(checking=reading(*outcomes)))
     row = one.accept()
-    sending = replace(row, status=S.SENDING, submissions=1, sent_at=T0, first_sent_at=T0)
+    sending = changed(row, status=S.SENDING, submissions=1, sent_at=T0, first_sent_at=T0)
     row = one.journal.execute(ApplyTransition(row, sending, Event("payout.sending", T0))).row
     row = one.journal.execute(
-        ApplyTransition(row, replace(row, status=status, next_at=None), Event("payout.end", T0))
+        ApplyTransition(row, changed(row, status=status, next_at=None), Event("payout.end", T0))
     ).row
     one.at = after(60)
     return one, called(one, row)
 
 
 def called(one: Any, row: Any) -> Any:
-    arrival = Arrival(account=row.account, query="", method="PUT", at=one.at, encoded="{}")
+    arrival = Arrival(account=row.attempt.account, query="", method="PUT", at=one.at, encoded="{}")
     one.journal.receive(arrival).result()
-    no = one.journal.unhandled(accounts=[row.account], limit=1)[0].no
+    no = one.journal.unhandled(accounts=[row.attempt.account], limit=1)[0].no
     event = Event("callback.matched", one.at)
     handled = one.journal.handle(
         Handling(no=no, at=one.at, outcome="read due", details="{}", payout_id=row.id, event=event)
@@ -146,9 +146,9 @@ def test_after_the_end_it_is_read_once_and_the_end_stands(
 ) -> None:
     """What speaks against it is written down; then nothing is due any more, and nothing is published again."""
     one, row = ended(stage, status, outcome)
-    assert one.journal.due(one.at, accounts=[row.account], limit=10) == (row,)
+    assert one.journal.due(one.at, accounts=[row.attempt.account], limit=10) == (row,)
     row = one.advance(row)
-    assert (row.status, row.next_at, row.read_at) == (status, None, one.at)
+    assert (row.status, row.schedule.next_at, row.schedule.read_at) == (status, None, one.at)
     assert one.journal.get(row.id) == row
     assert one.events(row)[4:] == events
     assert len(one.reads()) == 1
@@ -174,7 +174,7 @@ def test_that_nothing_could_be_heard_after_the_end_is_kept(stage: MakeStage) -> 
 def test_in_review_it_is_read_once(stage: MakeStage) -> None:
     one, row = ended(stage, S.REVIEW, Unknown())
     row = one.advance(row)
-    assert (row.status, row.next_at, len(one.reads())) == (S.REVIEW, None, 1)
+    assert (row.status, row.schedule.next_at, len(one.reads())) == (S.REVIEW, None, 1)
 
 
 @pytest.mark.parametrize("status", [S.SUCCEEDED, S.REVIEW])
@@ -183,17 +183,17 @@ def test_where_nobody_can_ask_any_more_nothing_stays_due(stage: MakeStage, statu
     one, row = ended(stage, status, PAID)
     one.account = account_of(Fake(host="elsewhere.invalid"))
     row = one.advance(row)
-    assert (row.status, row.next_at, len(one.reads())) == (status, None, 0)
-    assert one.journal.due(after(9999), accounts=[row.account], limit=10) == ()
+    assert (row.status, row.schedule.next_at, len(one.reads())) == (status, None, 0)
+    assert one.journal.due(after(9999), accounts=[row.attempt.account], limit=10) == ()
 
 
 def test_a_read_says_when_it_was(stage: MakeStage) -> None:
     """So that callbacks do not cause another one at once."""
     one = stage(Fake(checking=reading(Unknown())))
     row = one.advance(one.accept())
-    assert row.read_at is None
+    assert row.schedule.read_at is None
     one.at = after(5)
     row = one.advance(row)
-    assert row.read_at == after(5)
-    assert called(one, row).next_at == after(10)
+    assert row.schedule.read_at == after(5)
+    assert called(one, row).schedule.next_at == after(10)
     assert isinstance(one.asked[0], CreatePayout)

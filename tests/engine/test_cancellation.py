@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
+from flat_records import changed
 from kit import NAMESPACE, OURS, STORE, T0, Fake, after, at_once, reading, saying, unsent
 
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
@@ -39,7 +39,7 @@ def test_what_was_not_sent_is_cancelled_and_never_sent(stage: MakeStage) -> None
     """Who and why stand in the history, and neither the machine nor the same key nor a person sends it later."""
     one = stage()
     row = one.cancel(one.accept())
-    assert (row.status, row.reason, row.decided_by, row.next_at) == (S.CANCELLED, None, "person", None)
+    assert (row.status, row.reason, row.decided_by, row.schedule.next_at) == (S.CANCELLED, None, "person", None)
     assert one.journal.history(row.id)[-1].evidence == {"actor": "Ben", "reason": "wrong month"}
     assert not row.view().may_have_been_sent
     assert [entry.publish for entry in one.asked if isinstance(entry, ApplyTransition)] == [True]
@@ -103,7 +103,7 @@ def test_what_was_proven_not_sent_is_read_once_and_cancelled(stage: MakeStage) -
     one = stage(Fake(checking=reading(NotFound())))
     one.answers = [unsent()]
     row = one.advance(one.accept())
-    assert (row.status, row.submissions) == (S.CREATED, 1)
+    assert (row.status, row.attempt.submissions) == (S.CREATED, 1)
     assert one.cancel(row).status is S.CANCELLED
 
 
@@ -174,7 +174,7 @@ def test_what_may_have_arrived_is_not_cancelled(stage: MakeStage, status: S) -> 
     told = {"ambiguous": True, "first_sent_at": T0, "reason": NO} if status is S.REVIEW else {}
     row = one.put(status, **told)
     assert refusal(one, row) == REFUSED[status]
-    cancelled = replace(row, status=S.CANCELLED, lease_owner="", lease_until=None, next_at=None, decided_by="person")
+    cancelled = changed(row, status=S.CANCELLED, lease_owner="", lease_until=None, next_at=None, decided_by="person")
     with pytest.raises(JournalError, match="cannot"):
         one.journal.execute(ApplyTransition(row, cancelled, Event("payout.cancelled", T0), publish=True))
     assert one.journal.get(row.id) == row
@@ -250,7 +250,7 @@ def again(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRecord]:
     row = one.advance(row)
     one.at = after(1000)
     row = one.reissue(row)
-    assert (row.status, row.attempt) == (S.CREATED, 2)
+    assert (row.status, row.attempt.number) == (S.CREATED, 2)
     return one, row
 
 
@@ -287,7 +287,7 @@ def test_a_contradiction_at_the_last_moment_keeps_it_from_being_cancelled(stage:
             execute(AppendHistory(row.id, Event("payout.contradicted", one.at), contradiction=said))
         return cast("Reply", execute(command))
 
-    said = Contradiction(one.at, row.account, 1, ProviderStatus.PAID)
+    said = Contradiction(one.at, row.attempt.account, 1, ProviderStatus.PAID)
     one.execute = late
     assert refusal(one, row) == PAID_BEFORE
     assert one.journal.get(row.id).status is S.CREATED
@@ -320,7 +320,7 @@ def test_what_may_have_been_sent_in_what_a_restored_journal_lacks_is_not_cancell
     for seconds in (0, 10, 110, 310):  # sought, and shown by nobody; the send that follows is proven not taken
         one.at = after(seconds)
         row = one.advance(row, early=True)
-    assert (row.status, row.submissions) == (S.CREATED, 1)
+    assert (row.status, row.attempt.submissions) == (S.CREATED, 1)
     assert one.cancel(row).status is S.CANCELLED
 
 
@@ -329,7 +329,7 @@ def test_what_a_statement_has_is_not_cancelled(stage: MakeStage) -> None:
     one = stage()
     row = one.accept()
     store, act = restored(one), restore.OperatorAction(T0, "Ann", "compared")
-    found = row.references.values()
+    found = row.attempt.references.values()
     restore.compare_statement(store, act, account="till", configured=["till"], references=found)
     with store.writing() as session:
         restore_gap.end(session, act)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import OURS, Fake, after, last, lost, names, reading, saying, unsent
 
 from payments_core import engine
@@ -82,7 +83,7 @@ def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, w
 def test_an_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
     """Only a hash of it is left, which no answer shows; what was paid is compared still."""
     one = stage()
-    row = replace(one.put(S.SUCCEEDED, next_at=None), payee_value="erased:1f", erased_at=one.at)
+    row = changed(one.put(S.SUCCEEDED, next_at=None), payee_value="erased:1f", erased_at=one.at)
     for outcome, wanted in [(PAID, []), (MORE, [ProviderStatus.PAID_OTHERWISE])]:
         row = run_flow(contradict(row, S.SUCCEEDED, outcome, one.at, account="till", attempt=1), one.execute)
         assert [kept.provider_status for kept in row.contradictions] == wanted
@@ -121,7 +122,7 @@ def test_a_read_that_another_process_has_overtaken_still_counts(
     def overtaken(draft: Any) -> EngineFlow[Any]:
         row = one.journal.by_key("k/1")
         reason = NO if written is S.FAILED else None
-        ended = replace(row, status=written, reason=reason, decided_by="read", next_at=None)
+        ended = changed(row, status=written, reason=reason, decided_by="read", next_at=None)
         one.journal.execute(ApplyTransition(row, ended, Event(f"payout.{written.lower()}", one.at), publish=True))
         return (yield from reading(outcome)(draft))
 
@@ -136,7 +137,7 @@ def test_a_read_contradicts_no_end_that_it_has_made_itself(stage: MakeStage) -> 
     """Its reference differs from the one that was learned first, which stays."""
     one = stage(Fake(checking=reading(replace(PAID, references={"receipt": "R2"}))))
     row = one.advance(one.put(S.PENDING, next_at=one.at, references={"external_id": "x-1", "receipt": "R1"}))
-    assert (row.status, row.references["receipt"], said(row)) == (S.SUCCEEDED, "R1", [])
+    assert (row.status, row.attempt.references["receipt"], said(row)) == (S.SUCCEEDED, "R1", [])
 
 
 # --- a check --------------------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def test_a_check_asks_about_every_attempt(stage: MakeStage) -> None:
         assert names(one.asked[before:]) == [*recalled, *["HttpRequest"] * number, "AppendHistory"]
         one.at += after(100) - after(0)
         row = row if number == 3 else one.reissue(row)
-    assert (row.status, row.attempt) == (S.FAILED, 3)
+    assert (row.status, row.attempt.number) == (S.FAILED, 3)
     one.account.provider.checking = reading(FAILED, PAID, FAILED, PAID)
     assert said(check(one, row)) == [("till", 2, "paid", "DONE")]
     assert said(check(one, row)) == [("till", number, "paid", "DONE") for number in (2, 1, 3)]

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
+from flat_records import changed
 from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
 from payments_core.domain.causes import DecidedBy
@@ -81,14 +82,17 @@ FIRST = T0 - timedelta(seconds=100)
 def check_promises(before: PayoutRecord, decision: Decision) -> None:
     """What no decision may ever do."""
     row = decision.after
-    assert row.ambiguous or not before.ambiguous, "the doubt was cleared"
-    assert before.first_sent_at in {None, row.first_sent_at}, "the first send was moved"
-    assert (row.lease_owner, row.lease_until) == ("", None), "the lease outlives the send"
-    assert row.submissions == before.submissions
-    assert (row.request, row.request_hash) == (before.request, before.request_hash)
-    assert before.references.items() <= row.references.items()
+    assert row.attempt.ambiguous or not before.attempt.ambiguous, "the doubt was cleared"
+    assert before.attempt.first_sent_at in {None, row.attempt.first_sent_at}, "the first send was moved"
+    assert (row.lease.owner, row.lease.until) == ("", None), "the lease outlives the send"
+    assert row.attempt.submissions == before.attempt.submissions
+    assert (row.attempt.request, row.attempt.request_hash) == (
+        before.attempt.request,
+        before.attempt.request_hash,
+    )
+    assert before.attempt.references.items() <= row.attempt.references.items()
     assert row.status.is_final == bool(row.decided_by)
-    assert (row.next_at is None) == (row.status.is_final or row.status is S.REVIEW)
+    assert (row.schedule.next_at is None) == (row.status.is_final or row.status is S.REVIEW)
     assert decision.publish == (row.status.is_final or decision.event.name == "payout.review")
 
 
@@ -98,7 +102,7 @@ def test_what_was_learned_is_kept_although_nobody_knows_what_became_of_it() -> N
     after = decide_outcome.after_submit(
         row_of(PayoutStatus.SENDING, references={"reference": "r"}), ACCOUNT, outcome, T0
     ).after
-    assert after.references == {"given": "MP1", "reference": "r"}
+    assert after.attempt.references == {"given": "MP1", "reference": "r"}
 
 
 def test_the_tables_have_every_outcome() -> None:
@@ -117,15 +121,15 @@ def test_after_a_send(name: str, ambiguous: bool) -> None:
     decision = decide_outcome.after_submit(row, ACCOUNT, SENT[name], AT)
     status, next_s = AFTER_SUBMIT[name][ambiguous]
     assert decision.after.status is status
-    assert decision.after.next_at == (None if next_s is None else AT + timedelta(seconds=next_s))
+    assert decision.after.schedule.next_at == (None if next_s is None else AT + timedelta(seconds=next_s))
     check_promises(row, decision)
-    assert decision.after.ambiguous is (ambiguous or name in LEAVES_DOUBT)
+    assert decision.after.attempt.ambiguous is (ambiguous or name in LEAVES_DOUBT)
     if status is not S.CREATED and status is not S.FAILED:
-        assert decision.after.first_sent_at == (FIRST if ambiguous else T0)
+        assert decision.after.attempt.first_sent_at == (FIRST if ambiguous else T0)
     if status is S.FAILED:
         assert decision.after.decided_by == "submit"
-    assert decision.after.duplicate_unverified is (name == "duplicate" and not ambiguous)
-    assert decision.after.refused is (name == "failed" and ambiguous)
+    assert decision.after.attempt.duplicate_unverified is (name == "duplicate" and not ambiguous)
+    assert decision.after.attempt.refused is (name == "failed" and ambiguous)
     assert (decision.pause and decision.pause.by) == STOPS.get(name)
     assert decision.lifts is (isinstance(SENT[name], Final | Pending | Duplicate))
     assert not decision.resend
@@ -142,8 +146,8 @@ def test_only_a_refusal_without_doubt_fails_after_a_send() -> None:
 def test_what_was_not_sent_waits_longer_each_time(refusals: int, wait_s: float) -> None:
     """Proven refusals back off by the schedule, whose last step repeats."""
     decision = decide_outcome.after_submit(row_of(refusals=refusals), ACCOUNT, unsent(AT), AT)
-    assert decision.after.next_at == AT + timedelta(seconds=wait_s)
-    assert decision.after.refusals == refusals + 1
+    assert decision.after.schedule.next_at == AT + timedelta(seconds=wait_s)
+    assert decision.after.attempt.refusals == refusals + 1
 
 
 def test_a_fresh_token_refused_twice_blocks_the_account() -> None:
@@ -217,7 +221,7 @@ def test_after_a_read(status: S, name: str) -> None:
     assert decision.after.status is expected
     check_promises(row, decision)
     if expected in {S.PENDING, S.UNKNOWN}:
-        assert decision.after.next_at == after(20)  # the schedule counts from the send: 5, 20, 80 …
+        assert decision.after.schedule.next_at == after(20)  # the schedule counts from the send: 5, 20, 80 …
     if expected.is_final:
         assert decision.after.decided_by == "read"
     assert not decision.resend
@@ -317,7 +321,7 @@ def test_absence_has_to_last(moments_s: tuple[float, ...], resend: bool) -> None
     decision = absent(row_of(S.UNKNOWN), ACCOUNT, *moments_s)
     assert decision.resend is resend
     assert decision.after.status is S.UNKNOWN
-    assert decision.after.not_found_count == len(moments_s)
+    assert decision.after.schedule.not_found_count == len(moments_s)
 
 
 @pytest.mark.parametrize("status", [S.PENDING, S.REVIEW])
@@ -385,7 +389,7 @@ def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
     assert 71 * 3600 < moments[-1] < 73 * 3600
     for now_s, next_s in pairwise(moments):
         decision = decide_outcome.after_check(row, ACCOUNT, Unknown(), after(now_s))
-        assert decision.after.next_at == after(next_s)
+        assert decision.after.schedule.next_at == after(next_s)
         assert decision.after.status is status
     ended = decide_outcome.after_check(row, ACCOUNT, Unknown(), after(moments[-1]))
     assert ended.after.status is S.REVIEW
@@ -396,7 +400,7 @@ def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
 def test_the_schedule_begins_anew_with_a_new_send() -> None:
     """A second try is read as soon after it as the first one was."""
     row = row_of(S.UNKNOWN, sent_at=after(1000), submissions=2)
-    assert decide_outcome.after_check(row, ACCOUNT, Unknown(), after(1001)).after.next_at == after(1005)
+    assert decide_outcome.after_check(row, ACCOUNT, Unknown(), after(1001)).after.schedule.next_at == after(1005)
 
 
 # --- sending -------------------------------------------------------------------------------------------------------
@@ -407,16 +411,21 @@ def test_begin_writes_everything_a_crash_needs() -> None:
     row = row_of(S.UNKNOWN, not_found_count=3, first_not_found_at=after(5), reason=NO)
     begun = decide_submission.begin(row, ACCOUNT, owner="worker-7", at=after(400)).after
     assert begun.status is S.SENDING
-    assert (begun.submissions, begun.lease_owner, begun.not_found_count, begun.first_not_found_at) == (
+    assert (
+        begun.attempt.submissions,
+        begun.lease.owner,
+        begun.schedule.not_found_count,
+        begun.schedule.first_not_found_at,
+    ) == (
         2,
         "worker-7",
         0,
         None,
     )
-    assert begun.lease_until == begun.next_at == after(490)
-    assert (begun.first_sent_at, begun.sent_at) == (T0, after(400))
-    assert begun.ambiguous
-    assert begun.guards_passed
+    assert begun.lease.until == begun.schedule.next_at == after(490)
+    assert (begun.attempt.first_sent_at, begun.attempt.sent_at) == (T0, after(400))
+    assert begun.attempt.ambiguous
+    assert begun.attempt.guards_passed
 
 
 HALF_DAY = 12 * 3600.0
@@ -465,14 +474,14 @@ def test_not_before_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s
     decision = decide_submission.too_early(row, after(at_s))
     assert (decision is not None) is waits
     if decision:
-        assert (decision.after.status, decision.after.next_at) == (S.CREATED, after(60))
+        assert (decision.after.status, decision.after.schedule.next_at) == (S.CREATED, after(60))
 
 
 def test_a_lapsed_lease_is_doubt() -> None:
     """Whoever was sending did not come back: it may have arrived, and is read at once."""
     decision = decide_submission.lease_expired(row_of(), after(90))
-    assert (decision.after.status, decision.after.ambiguous) == (S.UNKNOWN, True)
-    assert (decision.after.first_sent_at, decision.after.next_at) == (T0, after(90))
+    assert (decision.after.status, decision.after.attempt.ambiguous) == (S.UNKNOWN, True)
+    assert (decision.after.attempt.first_sent_at, decision.after.schedule.next_at) == (T0, after(90))
 
 
 @pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.UNKNOWN])
@@ -489,7 +498,7 @@ def test_learned_references_never_replace_ours() -> None:
     """What a provider calls the payment is added; what we sent stays."""
     outcome = Pending(references={"reference": "evil", "receipt": "R1"})
     row = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT).after
-    assert row.references == {"reference": "r", "external_id": "x-1", "receipt": "R1"}
+    assert row.attempt.references == {"reference": "r", "external_id": "x-1", "receipt": "R1"}
 
 
 def test_reading_in_review_leaves_nothing_due() -> None:
@@ -497,7 +506,7 @@ def test_reading_in_review_leaves_nothing_due() -> None:
     row = row_of(S.REVIEW, next_at=T0)
     for name in STAYS:
         decision = decide_outcome.after_check(row, ACCOUNT, HEARD[name], AT)
-        assert decision.after.next_at is None
+        assert decision.after.schedule.next_at is None
         assert not decision.publish
 
 
@@ -575,5 +584,5 @@ def test_what_is_put_off_loses_nothing() -> None:
     """It was not its turn: due later, and otherwise as it was."""
     row = row_of(S.UNKNOWN, not_found_count=2)
     decision = decide_submission.put_off(row, "no permit", AT, after_s=12.0)
-    assert decision.after == replace(row, next_at=AT + timedelta(seconds=12))
+    assert decision.after == changed(row, next_at=AT + timedelta(seconds=12))
     assert not decision.publish

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from flat_records import columns_of
 from kit import (
     NAMESPACE,
     OURS,
@@ -63,6 +64,8 @@ def test_the_next_attempt_inherits_nothing_of_the_one_before(stage: MakeStage) -
         not_found_count=4,
         first_not_found_at=after(2),
         reopened_at=after(3),
+        read_at=after(4),
+        callback_read_at=after(4),
         expires_at=after(500),
         next_at=None,
     )
@@ -87,8 +90,9 @@ def test_the_next_attempt_inherits_nothing_of_the_one_before(stage: MakeStage) -
         "expires_at": None,  # it has come, and was about the attempt that failed
         "next_at": one.at,
     }
-    changed = {name.name for name in fields(row) if getattr(row, name.name) != getattr(again, name.name)}
-    assert {name: getattr(again, name) for name in fresh} == fresh
+    before, after_ = columns_of(row), columns_of(again)
+    changed = {name for name in before if before[name] != after_[name]}
+    assert {name: after_[name] for name in fresh} == fresh
     assert changed - fresh.keys() == {"references", "request", "request_hash", "version", "updated_at"}
     assert last(one, again) == (
         "reissued",
@@ -105,7 +109,7 @@ def test_an_expiry_that_is_still_to_come_stays(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=NO, decided_by="read", expires_at=after(501), next_at=None)
     one.at = after(500)
-    assert one.reissue(row).expires_at == after(501)
+    assert one.reissue(row).order.expires_at == after(501)
 
 
 def test_a_refund_is_not_paid_again_over_its_ceiling(stage: MakeStage) -> None:
@@ -130,7 +134,7 @@ def test_a_refund_whose_failure_settles_keeps_its_share(stage: MakeStage) -> Non
     one.at = after(100 * 3600.0)
     with pytest.raises(OverRefund):
         one.accept(key="k/2", **of)
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 def test_what_could_not_be_asked_without_a_line(stage: MakeStage) -> None:
@@ -143,7 +147,7 @@ def test_what_could_not_be_asked_without_a_line(stage: MakeStage) -> None:
     one = stage(Fake(checking=at_once), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
     one.at = after(3600)
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 # --- looking back --------------------------------------------------------------------------------------------------
@@ -168,7 +172,7 @@ def test_every_earlier_attempt_is_looked_at(stage: MakeStage, first: Any, second
     for _ in range(2):
         one.at += timedelta(hours=1)
         row = one.reissue(row)
-        row = one.advance(row) if row.attempt < 3 else row
+        row = one.advance(row) if row.attempt.number < 3 else row
     provider.checking = reading(first, second)
     found, told = run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)
     assert (found.name, told) == (standing, why)
@@ -202,7 +206,7 @@ def test_an_attempt_of_another_identity_that_does_not_answer(stage: MakeStage) -
     one.answers.append(lost())
     with pytest.raises(DecisionRefused, match="could not be asked about attempt 1: timed out"):
         one.reissue(row)
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 def test_what_an_account_cannot_carry_any_more_says_why(stage: MakeStage) -> None:
@@ -245,7 +249,7 @@ def test_an_attempt_is_asked_about_as_it_was_drafted(stage: MakeStage) -> None:
             AttemptState.FAILED,
             "",
         )
-    assert [(dict(draft.references), draft.order) for draft in asked] == [(dict(row.references), row.order)] * 2
+    assert [(dict(draft.references), draft.order) for draft in asked] == [(dict(row.attempt.references), row.order)] * 2
 
 
 def test_what_failed_without_a_reason_settles_at_once(stage: MakeStage) -> None:
@@ -253,7 +257,7 @@ def test_what_failed_without_a_reason_settles_at_once(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
     one.at = after(190)
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 # --- decided by a person -------------------------------------------------------------------------------------------
@@ -283,7 +287,7 @@ def test_a_decision_is_written_down(stage: MakeStage, paid: bool, word: str) -> 
 
 def test_what_nobody_can_ask_about_is_not_due_after_a_decision(stage: MakeStage) -> None:
     one, row = stopped(stage, ReasonCode.BINDING_GONE, binding={"host": "gone"}, next_at=T0)
-    assert one.resolve(row, paid=True).next_at is None
+    assert one.resolve(row, paid=True).schedule.next_at is None
 
 
 def test_what_a_person_wanted_stands_beside_what_the_provider_says(stage: MakeStage) -> None:
@@ -305,7 +309,12 @@ def test_what_is_reopened_begins_anew(stage: MakeStage) -> None:
 
     one, row = stopped(stage, ReasonCode.NEVER_APPEARED, not_found_count=3, first_not_found_at=T0)
     row = one.reopen(row)
-    assert (row.not_found_count, row.first_not_found_at, row.reason, row.next_at) == (0, None, None, one.at)
+    assert (row.schedule.not_found_count, row.schedule.first_not_found_at, row.reason, row.schedule.next_at) == (
+        0,
+        None,
+        None,
+        one.at,
+    )
     one, row = stopped(
         stage,
         ReasonCode.BINDING_GONE,
@@ -320,7 +329,12 @@ def test_what_is_reopened_begins_anew(stage: MakeStage) -> None:
     )
     one.account = account_of(Drafting())
     row = one.reopen(row)
-    assert (row.not_found_count, row.first_not_found_at, row.reason, row.next_at) == (0, None, None, one.at)
+    assert (row.schedule.not_found_count, row.schedule.first_not_found_at, row.reason, row.schedule.next_at) == (
+        0,
+        None,
+        None,
+        one.at,
+    )
     assert seen == [Attempt(2, derive(NAMESPACE, "k/2", 2), "po_y")]
 
 
@@ -336,7 +350,7 @@ def test_earlier_attempts_are_looked_at_now(stage: MakeStage) -> None:
     assert one.journal.get(row.id) == row
     one.at = after(3600)
     row = one.advance(row)
-    assert (row.status, row.submissions) == (S.PENDING, 1)
+    assert (row.status, row.attempt.submissions) == (S.PENDING, 1)
     one.account = account_of(Fake(checking=at_once(settling, Pending())))
     assert one.advance(row, early=True).status is S.PENDING
 

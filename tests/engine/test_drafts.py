@@ -27,15 +27,15 @@ def test_references_are_derived_again_as_they_were_drafted(stage: MakeStage) -> 
     one = stage(NamesOurs())
     row = one.accept()
     derive = derived_references({"till": one.account}, NAMESPACE)
-    assert derive(row, "till", row.binding, 1) == dict(row.references)
-    assert derive(row, "till", row.binding, 2)["reference"] != row.references["reference"]
+    assert derive(row, "till", row.attempt.binding, 1) == dict(row.attempt.references)
+    assert derive(row, "till", row.attempt.binding, 2)["reference"] != row.attempt.references["reference"]
 
 
 def test_nothing_is_derived_where_no_identity_has_the_binding(stage: MakeStage) -> None:
     one = stage()
     row = one.accept()
     derive = derived_references({"till": one.account}, NAMESPACE)
-    assert derive(row, "other", row.binding, 1) == {}
+    assert derive(row, "other", row.attempt.binding, 1) == {}
     assert derive(row, "till", {"host": "elsewhere.invalid"}, 1) == {}
 
 
@@ -45,7 +45,7 @@ def test_nothing_is_derived_of_an_order_that_the_account_refuses_now(stage: Make
 
     row = stage().accept()
     derive = derived_references({"till": account_of(Fake(drafts=refuse))}, NAMESPACE)
-    assert derive(row, "till", row.binding, 1) == {}
+    assert derive(row, "till", row.attempt.binding, 1) == {}
 
 
 class Strict(Fake):

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import OURS, Fake, account_of, after, reading, saying, unsent
 
 from payments_core import engine
@@ -42,7 +43,7 @@ def failed(stage: MakeStage, *heard: Any, target: Account | None = None, **facts
     row = one.advance(one.accept())
     one.at = after(5)
     row = one.advance(row)
-    assert (row.status, row.account) == (S.FAILED, "till")
+    assert (row.status, row.attempt.account) == (S.FAILED, "till")
     one.at = SETTLED
     second = target or other()
     one.accounts = {"till": one.account, second.name: second}
@@ -63,12 +64,22 @@ def test_the_next_attempt_is_paid_from_the_other_account(stage: MakeStage) -> No
     """The earlier one is kept with its account and read there, before it begins and before it is sent."""
     one, row = failed(stage)
     again = over(one, row)
-    assert (again.account, again.attempt, again.status, again.submissions) == ("other", 2, S.CREATED, 0)
-    assert dict(again.binding) == {"host": "other.invalid"}
+    assert (
+        again.attempt.account,
+        again.attempt.number,
+        again.status,
+        again.attempt.submissions,
+    ) == (
+        "other",
+        2,
+        S.CREATED,
+        0,
+    )
+    assert dict(again.attempt.binding) == {"host": "other.invalid"}
     assert one.journal.attempts(row.id) == (EndedAttempt.of(row),)
     assert EndedAttempt.of(row).account == "till"
     sent = one.advance(again)
-    assert (sent.status, sent.account, sent.attempt) == (S.PENDING, "other", 2)
+    assert (sent.status, sent.attempt.account, sent.attempt.number) == (S.PENDING, "other", 2)
     assert [post.url.split("/")[2] for post in one.posts()] == ["fake.invalid", "other.invalid"]
     asked = [command for command in one.asked if isinstance(command, ReadAs)]
     assert [(one.account, dict(one.binding)) for one in asked] == [
@@ -81,13 +92,13 @@ def test_the_history_tells_from_where_to_where(stage: MakeStage) -> None:
     over(one, row)
     told = one.journal.history(row.id)[-1].evidence
     assert (told["account_before"], told["account"], told["actor"]) == ("till", "other", "Ann")
-    assert (told["because"], told["references_before"]) == (str(NO), dict(row.references))
+    assert (told["because"], told["references_before"]) == (str(NO), dict(row.attempt.references))
 
 
 def test_the_same_account_by_name_is_no_failover(stage: MakeStage) -> None:
     one, row = failed(stage)
     again = one.reissue(row, one.accounts["till"])
-    assert again.account == "till"
+    assert again.attempt.account == "till"
     assert not {"account", "account_before"} & one.journal.history(row.id)[-1].evidence.keys()
 
 
@@ -97,11 +108,11 @@ def test_it_can_come_back_and_reads_each_attempt_where_it_was_paid(stage: MakeSt
     second = one.accounts["other"].provider
     second.submitting, second.checking = saying(FAILED), reading(NotFound())
     row = one.advance(over(one, row))
-    assert (row.status, row.account) == (S.FAILED, "other")
+    assert (row.status, row.attempt.account) == (S.FAILED, "other")
     one.at += timedelta(seconds=LEASE_S)
     before = len(one.asked)
     row = over(one, row, "till")
-    assert (row.attempt, row.account) == (3, "till")
+    assert (row.attempt.number, row.attempt.account) == (3, "till")
     assert [kept.account for kept in one.journal.attempts(row.id)] == ["till", "other"]
     # At the moment of asking the other account was paying: its own read needs nobody else's line.
     as_others = [command.account for command in one.asked[before:] if isinstance(command, ReadAs)]
@@ -121,7 +132,7 @@ def test_what_has_not_failed_never_changes_its_account(stage: MakeStage, status:
     with pytest.raises(DecisionRefused, match=f"is {status}: only what failed"):
         one.reissue(row, one.accounts["other"])
     assert one.reads() == []
-    assert one.journal.get(row.id).account == "till"
+    assert one.journal.get(row.id).attempt.account == "till"
 
 
 def test_a_proven_unsent_try_is_not_enough(stage: MakeStage) -> None:
@@ -130,7 +141,7 @@ def test_a_proven_unsent_try_is_not_enough(stage: MakeStage) -> None:
     one.answers = [unsent()]
     one.accounts = {"till": one.account, "other": other()}
     row = one.advance(one.accept())
-    assert (row.status, row.submissions) == (S.CREATED, 1)
+    assert (row.status, row.attempt.submissions) == (S.CREATED, 1)
     one.at = after(10**6)
     with pytest.raises(DecisionRefused, match="only what failed"):
         one.reissue(row, one.accounts["other"])
@@ -147,7 +158,7 @@ def test_it_waits_as_long_as_the_earlier_account_settles(stage: MakeStage) -> No
 
 def test_it_does_not_wait_for_what_the_other_account_has_not_sent(stage: MakeStage) -> None:
     one, row = failed(stage, target=other(dedupe_settle_s=10.0**6))
-    assert one.reissue(row, one.accounts["other"]).attempt == 2
+    assert one.reissue(row, one.accounts["other"]).attempt.number == 2
 
 
 def test_each_attempt_settles_as_its_own_account_says(stage: MakeStage) -> None:
@@ -172,7 +183,7 @@ def test_the_earlier_account_has_the_word(stage: MakeStage, heard: Any, words: s
     with pytest.raises(DecisionRefused, match=words):
         one.reissue(row, one.accounts["other"])
     kept = one.journal.get(row.id)
-    assert (kept.attempt, kept.account, one.journal.attempts(row.id)) == (1, "till", ())
+    assert (kept.attempt.number, kept.attempt.account, one.journal.attempts(row.id)) == (1, "till", ())
 
 
 def test_an_account_that_is_gone_proves_nothing(stage: MakeStage) -> None:
@@ -202,7 +213,7 @@ def test_it_may_go_to_an_account_that_tells_only_later_and_not_on_from_there(sta
     later.provider.submitting = saying(FAILED)  # type: ignore[attr-defined]
     one, row = failed(stage, target=later)
     row = one.advance(over(one, row))
-    assert (row.status, row.account) == (S.FAILED, "other")
+    assert (row.status, row.attempt.account) == (S.FAILED, "other")
     one.at = after(10**7)
     with pytest.raises(NotSupported):
         one.reissue(row, one.accounts["till"])
@@ -244,7 +255,7 @@ def test_an_operation_the_other_provider_has_not(stage: MakeStage) -> None:
     account = one.accounts["other"]
     one.accounts["other"] = replace(account, spec=replace(account.spec, operations=frozenset({Operation.TRANSFER})))
     with pytest.raises(InvalidPayout, match="Fake has no deposit"):
-        one.reissue(replace(row, operation=Operation.DEPOSIT), one.accounts["other"])
+        one.reissue(changed(row, operation=Operation.DEPOSIT), one.accounts["other"])
     assert one.journal.get(row.id) == row
 
 
@@ -270,9 +281,9 @@ def test_play_money_and_real_money_are_never_mixed(
 def test_leave_is_asked_anew(stage: MakeStage) -> None:
     """Guards and approval of the first attempt let nothing pass from another account."""
     one, row = failed(stage)
-    assert row.guards_passed
+    assert row.attempt.guards_passed
     row = over(one, row)
-    assert not row.guards_passed
+    assert not row.attempt.guards_passed
     one.preflight = lambda _: NeedsApproval("above the limit", one.at)
     posts = len(one.posts())
     row = one.advance(row)
@@ -287,7 +298,7 @@ def test_a_late_success_stops_what_is_not_sent_yet(stage: MakeStage) -> None:
     one, row = failed(stage, FAILED, PAID)
     row, posts = over(one, row), len(one.posts())
     row = one.advance(row)
-    assert (row.status, row.reason.code, row.account) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, "other")
+    assert (row.status, row.reason.code, row.attempt.account) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, "other")
     assert len(one.posts()) == posts
     said = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
     assert [(entry.evidence["attempt"], entry.evidence["paid_from"]) for entry in said] == [(1, "till")]
@@ -312,9 +323,9 @@ def test_an_earlier_account_that_is_gone_keeps_the_next_attempt_waiting(stage: M
     row, posts = over(one, row), len(one.posts())
     kept = one.accounts.pop("till")
     row = one.advance(row)
-    assert (row.status, row.submissions, len(one.posts())) == (S.CREATED, 0, posts)
+    assert (row.status, row.attempt.submissions, len(one.posts())) == (S.CREATED, 0, posts)
     assert "its account 'till' is not in the configuration" in row.reason.text
-    one.accounts["till"], one.at = kept, row.next_at
+    one.accounts["till"], one.at = kept, row.schedule.next_at
     assert one.advance(row).status is S.PENDING
 
 
@@ -327,10 +338,10 @@ def test_a_callback_has_all_attempts_looked_at(stage: MakeStage, status: S) -> N
     row = one.advance(over(one, row))
     assert row.status is status
     one.at += timedelta(seconds=60)
-    due = replace(row, next_at=one.at)
+    due = changed(row, next_at=one.at)
     one.advance(due)
     assert "contradicted" not in one.events(row)
-    one.advance(replace(one.journal.get(row.id), next_at=one.at, callback_read_at=one.at))
+    one.advance(changed(one.journal.get(row.id), next_at=one.at, callback_read_at=one.at))
     assert one.events(row).count("contradicted") == 1
 
 
@@ -346,8 +357,8 @@ def test_a_callback_that_comes_while_it_is_sent_survives_the_death_of_the_sender
     row = one.execute(command).row
     flow.close()
     one.at += timedelta(seconds=LEASE_S)
-    called = row.sent_at + timedelta(seconds=1)
-    one.advance(replace(row, next_at=called, callback_read_at=called))
+    called = row.attempt.sent_at + timedelta(seconds=1)
+    one.advance(changed(row, next_at=called, callback_read_at=called))
     assert one.events(row).count("contradicted") == 1
 
 
@@ -368,7 +379,7 @@ def test_no_move_takes_an_attempt_to_another_account(stage: MakeStage) -> None:
     one = stage()
     row = one.accept()
     with pytest.raises(JournalError, match="is paid from till alone"):
-        one.journal.execute(ApplyTransition(row, replace(row, account="other"), Event("payout.rebound", one.at)))
+        one.journal.execute(ApplyTransition(row, changed(row, account="other"), Event("payout.rebound", one.at)))
 
 
 def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(stage: MakeStage) -> None:

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 import pytest
+from flat_records import make_record
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.payout import Operation
-from payments_core.domain.records import Event, PayoutRecord
+from payments_core.domain.records import Event
 from payments_core.engine.flow import (
     Command,
     EngineFlow,
@@ -29,7 +30,7 @@ from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, Not
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 REQUEST = HttpRequest("GET", "https://example.org", "read")
 EVENT = Event("payout.created", AT)
-ROW = PayoutRecord(
+ROW = make_record(
     id="po_x",
     key="k",
     fingerprint="f",

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import (
     OURS,
     T0,
@@ -71,10 +72,9 @@ def test_what_is_accepted_is_written_whole(stage: MakeStage) -> None:
     )
     row = run_flow(engine.accept(one.account, order, one.moment()), one.execute).row
     assert row.order == order
-    assert (row.not_before, row.expires_at, row.next_at) == (after(60), after(90), after(60))
-    assert (row.original_amount, row.note, dict(row.options)) == (Decimal(30), "rent", {"a": "b"})
-    assert (row.created_at, row.updated_at, row.account) == (T0, T0, "till")
-    assert dict(row.binding) == {"host": "fake.invalid"}
+    assert (row.order.not_before, row.order.expires_at, row.schedule.next_at) == (after(60), after(90), after(60))
+    assert (row.created_at, row.updated_at, row.attempt.account) == (T0, T0, "till")
+    assert dict(row.attempt.binding) == {"host": "fake.invalid"}
     assert [attempt.payout_id for attempt in seen] == [row.id]
     assert last(one, row) == ("created", {"account": "till"})
 
@@ -105,22 +105,22 @@ def test_out_of_turn_nothing_is_used_up(stage: MakeStage) -> None:
     """A full second is nobody's fault: it is due when its turn is, no step of a schedule is spent."""
     one = stage(preflight=lambda _: Postponed("no turn", after(1), after_s=2.5, by_rate=True))
     row = one.advance(one.accept())
-    assert (row.status, row.refusals, row.reason, row.next_at) == (S.CREATED, 0, None, after(3.5))
-    assert row.guards_passed
+    assert (row.status, row.attempt.refusals, row.reason, row.schedule.next_at) == (S.CREATED, 0, None, after(3.5))
+    assert row.attempt.guards_passed
     assert last(one, row) == ("waiting", {"why": "no turn", "again_in_s": 2.5})
 
 
 def test_what_is_not_ready_waits_as_long_as_it_says(stage: MakeStage) -> None:
     one = stage(preflight=lambda _: Postponed("no credential", after(1), after_s=50.0))
     row = one.advance(one.accept())
-    assert (row.status, row.refusals, row.next_at) == (S.CREATED, 1, after(51))
+    assert (row.status, row.attempt.refusals, row.schedule.next_at) == (S.CREATED, 1, after(51))
     assert row.reason == Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="no credential")
     assert last(one, row) == ("waiting", {"why": "no credential", "again_in_s": 50.0})
 
 
 def test_a_guard_that_fails_is_asked_again(stage: MakeStage) -> None:
     one = stage(preflight=lambda _: Postponed("the guard is down", after(1), by_guard=True))
-    assert not one.advance(one.accept()).guards_passed
+    assert not one.advance(one.accept()).attempt.guards_passed
 
 
 def test_a_refused_credential_pauses_from_its_own_moment(stage: MakeStage) -> None:
@@ -129,7 +129,7 @@ def test_a_refused_credential_pauses_from_its_own_moment(stage: MakeStage) -> No
     row = one.advance(one.accept())
     (pause,) = one.journal.pauses()
     assert (pause.since, pause.probe_at) == (at, at + timedelta(seconds=300))
-    assert row.next_at == at + timedelta(seconds=300)
+    assert row.schedule.next_at == at + timedelta(seconds=300)
 
 
 def test_a_pause_is_told_as_it_was_given(stage: MakeStage) -> None:
@@ -171,7 +171,7 @@ def test_no_turn_for_a_read(stage: MakeStage) -> None:
     assert one.advance(row) == row
     one.answers.append(NoPermit("no turn", at=T0, after_s=40.0))
     later = one.advance(row)
-    assert later.next_at == after(40)
+    assert later.schedule.next_at == after(40)
     assert last(one, row) == ("waiting", {"why": "no turn", "again_in_s": 40.0})
     one.answers.append(NoPermit("no turn", at=T0, after_s=40.0))
     assert one.advance(later, early=True) == later
@@ -239,10 +239,10 @@ def test_a_look_after_the_end_is_written_down(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Unknown())))
     row = one.put(S.SUCCEEDED, decided_by="read", next_at=T0)
     row = one.advance(row)
-    assert (row.next_at, last(one, row)) == (None, ("read", {}))
+    assert (row.schedule.next_at, last(one, row)) == (None, ("read", {}))
     row = one.put(S.REVIEW, id="po_y", key="k/2", reason=NO, next_at=T0, binding={"host": "gone"})
     row = one.advance(row)
-    assert (row.next_at, last(one, row)) == (
+    assert (row.schedule.next_at, last(one, row)) == (
         None,
         ("read", {"why": "no identity of this account can ask about it any more"}),
     )
@@ -364,7 +364,10 @@ def test_a_mistake_is_told(steps: Any, says: Any, answer: Any, kind: type, why: 
 def test_leave_that_needs_an_approval_says_why(stage: MakeStage) -> None:
     one = stage(preflight=lambda _: NeedsApproval("More than 20 EUR.", after(4)))
     row = one.advance(one.accept(expires_at=after(99)))
-    assert (row.reason, row.next_at) == (Reason(ReasonCode.NEEDS_APPROVAL, text="More than 20 EUR."), after(99))
+    assert (row.reason, row.schedule.next_at) == (
+        Reason(ReasonCode.NEEDS_APPROVAL, text="More than 20 EUR."),
+        after(99),
+    )
     assert one.journal.history(row.id)[-1].at == after(4)
 
 
@@ -377,7 +380,11 @@ def test_a_read_that_asks_nobody_happens_now(stage: MakeStage) -> None:
     row = one.put(S.PENDING, next_at=T0)
     one.at = after(10)
     row = one.advance(row)
-    assert (row.read_at, row.next_at, one.journal.history(row.id)[-1].at) == (after(10), after(20), after(10))
+    assert (row.schedule.read_at, row.schedule.next_at, one.journal.history(row.id)[-1].at) == (
+        after(10),
+        after(20),
+        after(10),
+    )
 
 
 def test_who_does_not_say_early_is_not(stage: MakeStage) -> None:
@@ -394,7 +401,7 @@ def test_what_is_learned_by_a_read_is_kept(stage: MakeStage) -> None:
     """Beside ours, which no answer overwrites."""
     one = stage(Fake(checking=reading(Pending(references={"receipt": "R", "reference": "theirs"}))))
     row = one.advance(one.put(S.PENDING, next_at=T0))
-    assert dict(row.references) == {"reference": "r", "external_id": "x-1", "receipt": "R"}
+    assert dict(row.attempt.references) == {"reference": "r", "external_id": "x-1", "receipt": "R"}
 
 
 def test_ends_and_stops_are_published(stage: MakeStage) -> None:
@@ -429,8 +436,8 @@ def test_of_a_refund_the_payer_is_not_compared(stage: MakeStage) -> None:
 
 
 def test_a_schedule_without_a_send_begins_at_the_last_change() -> None:
-    row = replace(row_of(S.UNKNOWN), sent_at=None)
-    assert decide_outcome.after_check(row, account_of(), lost(), after(1)).after.next_at == after(5)
+    row = changed(row_of(S.UNKNOWN), sent_at=None)
+    assert decide_outcome.after_check(row, account_of(), lost(), after(1)).after.schedule.next_at == after(5)
 
 
 def test_a_payee_with_details_is_written_whole(stage: MakeStage) -> None:

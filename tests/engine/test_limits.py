@@ -55,18 +55,18 @@ def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStag
     one, row = lowered(stage, amount=Money("9999999", "EUR"))
     row = one.advance(row)
     why = "9,999,999 EUR is more than the largest_amount of account till: 20 EUR."  # not masked like a number
-    assert (row.status, row.reason, row.submissions) == (
+    assert (row.status, row.reason, row.attempt.submissions) == (
         S.CREATED,
         Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why),
         0,
     )
     assert one.events(row) == ["created", "above_largest_amount"]
     assert one.journal.history(row.id)[-1].evidence == {"why": why}
-    assert row.next_at == after(600)
+    assert row.schedule.next_at == after(600)
     assert one.advance(row) == row  # not due, and still too large: nothing is written
     one.at = after(600)
     row = one.advance(row)
-    assert row.next_at == after(1200)
+    assert row.schedule.next_at == after(1200)
     assert [command for command in one.asked if isinstance(command, RunPreflight)] == []
     one.account = account_of(settings=limited("9999999"))
     row = one.advance(row)
@@ -77,7 +77,7 @@ def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStag
 def test_what_waits_for_a_raised_limit_expires(stage: MakeStage) -> None:
     one, row = lowered(stage, expires_at=after(60))
     row = one.advance(row)
-    assert row.next_at == after(60)
+    assert row.schedule.next_at == after(60)
     one.at = after(60)
     assert one.advance(row).reason.code is ReasonCode.NOT_SENT_IN_TIME
 
@@ -89,10 +89,10 @@ def test_what_may_have_arrived_is_read_and_not_sent_above_a_lowered_limit(stage:
     row = one.advance(one.accept())
     one.account = account_of(provider, settings={"largest_amount": {"EUR": 20}})
     while "above_largest_amount" not in one.events(row):
-        one.at = row.next_at
+        one.at = row.schedule.next_at
         row = one.advance(row)
-    assert (row.status, row.ambiguous, len(one.posts())) == (S.UNKNOWN, True, 1)
-    assert row.next_at is not None
+    assert (row.status, row.attempt.ambiguous, len(one.posts())) == (S.UNKNOWN, True, 1)
+    assert row.schedule.next_at is not None
 
 
 def test_what_was_sought_in_vain_is_as_unsent_as_it_was(stage: MakeStage) -> None:
@@ -101,7 +101,7 @@ def test_what_was_sought_in_vain_is_as_unsent_as_it_was(stage: MakeStage) -> Non
         S.UNKNOWN, ambiguous=False, duplicate_unverified=True, first_sent_at=None, submissions=0, sent_at=None
     )
     after_it = decide_submission.above_largest_amount(sought, account_of(settings=limited()), "too large", T0).after
-    assert (after_it.status, after_it.next_at) == (S.CREATED, after(600))
+    assert (after_it.status, after_it.schedule.next_at) == (S.CREATED, after(600))
 
 
 def test_paying_again_is_held_against_the_limit_as_it_is_now(stage: MakeStage) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import OURS, Fake, account_of, after, reading
 
 from payments_core.domain.errors import DecisionRefused, NotSupported
@@ -32,8 +33,8 @@ def failed(stage: Any, checked: Any = LATER, **facts: Any) -> tuple[Any, PayoutR
 def reads_until_rest(one: Any, row: PayoutRecord) -> tuple[PayoutRecord, list[datetime]]:
     """Do what is due, and only then, until nothing is; return when the provider was asked."""
     asked = []
-    while row.next_at is not None and len(asked) < 9:
-        one.at = row.next_at
+    while row.schedule.next_at is not None and len(asked) < 9:
+        one.at = row.schedule.next_at
         asked.append(one.at)
         row = one.advance(row, token=f"question-{len(asked)}")
     return row, asked
@@ -52,11 +53,11 @@ def test_it_is_read_at_the_schedules_first_three_moments(stage: Any) -> None:
 def test_only_a_success_says_something_against_it(stage: Any, answer: Any) -> None:
     """The answer comes to the path of the recheck; the status stands whatever it says."""
     one, row, provider = failed(stage)
-    one.at = row.next_at
+    one.at = row.schedule.next_at
     row = one.advance(row, token="question")
     provider.answer = answer
     row = one.deliver(row, "question")
-    assert (row.status, row.rechecks_left) == (S.FAILED, 2)
+    assert (row.status, row.schedule.rechecks_left) == (S.FAILED, 2)
     assert ("contradicted" in one.events(row)) is (answer is PAID)
 
 
@@ -70,17 +71,17 @@ def test_a_read_that_a_stranger_asks_for_uses_none_up(stage: Any) -> None:
     """Nor does one that a person asks for before it is due."""
     one, row, _ = failed(stage)
     looked = one.advance(row, early=True)
-    assert (looked.rechecks_left, looked.next_at) == (3, row.next_at)
-    called = replace(looked, callback_read_at=looked.next_at)
-    one.at = called.next_at
-    assert one.advance(called).rechecks_left == 3
+    assert (looked.schedule.rechecks_left, looked.schedule.next_at) == (3, row.schedule.next_at)
+    called = changed(looked, callback_read_at=looked.schedule.next_at)
+    one.at = called.schedule.next_at
+    assert one.advance(called).schedule.rechecks_left == 3
 
 
 def test_a_failure_that_is_told_at_once_is_read_once(stage: Any) -> None:
     """Where the provider answers a read at once, its own word ends the matter."""
     one, row, _ = failed(stage, FAILED, status_by="answer")
     row, asked = reads_until_rest(one, row)
-    assert (row.status, asked, row.rechecks_left) == (S.FAILED, [after(10)], 0)
+    assert (row.status, asked, row.schedule.rechecks_left) == (S.FAILED, [after(10)], 0)
 
 
 def test_a_success_that_is_told_at_once_contradicts(stage: Any) -> None:
@@ -95,7 +96,7 @@ def test_what_a_read_or_the_send_has_failed_is_not_read_again(stage: Any) -> Non
     one = stage(provider)
     row = one.put(S.PENDING, next_at=one.at)
     row = one.advance(row)
-    assert (row.status, row.next_at, row.rechecks_left) == (S.FAILED, None, 0)
+    assert (row.status, row.schedule.next_at, row.schedule.rechecks_left) == (S.FAILED, None, 0)
 
 
 def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
@@ -129,7 +130,7 @@ def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
     one = stage(Fake(checking=reading(FAILED)))
     row = one.put(S.FAILED, next_at=one.at, decided_by="submit", reason=FAILED.reason)
     one.at = after(30 * 86_400)
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 def test_what_nobody_can_ask_about_keeps_its_rechecks(stage: Any) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import OURS, T0, Fake, account_of, after, last, lost, reading, saying
 
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, NotSupported
@@ -45,7 +46,7 @@ def refused(stage: MakeStage, *heard: Any, **facts: Any) -> tuple[Any, PayoutRec
     told = {"dedupe_settle_s": SETTLE_S, **facts}
     one = stage(Fake(submitting=saying(FAILED), checking=reading(*heard)), **told)
     row = one.advance(one.accept())
-    assert (row.status, row.decided_by, row.ambiguous) == (S.FAILED, "submit", False)
+    assert (row.status, row.decided_by, row.attempt.ambiguous) == (S.FAILED, "submit", False)
     one.at = SETTLED
     return one, row
 
@@ -54,12 +55,17 @@ def test_what_failed_is_paid_again_under_a_reference_of_its_own(stage: MakeStage
     """Every earlier attempt is read, the new one is another request, and it travels the same road."""
     one, row = failed(stage)
     again = one.reissue(row)
-    assert (again.status, again.attempt, again.submissions, again.next_at) == (S.CREATED, 2, 0, SETTLED)
-    assert again.references["reference"] != row.references["reference"]
-    assert again.request_hash != row.request_hash
+    assert (again.status, again.attempt.number, again.attempt.submissions, again.schedule.next_at) == (
+        S.CREATED,
+        2,
+        0,
+        SETTLED,
+    )
+    assert again.attempt.references["reference"] != row.attempt.references["reference"]
+    assert again.attempt.request_hash != row.attempt.request_hash
     assert not again.view().may_have_been_sent
     again = one.advance(again)
-    assert (again.status, again.attempt, again.submissions) == (S.PENDING, 2, 1)
+    assert (again.status, again.attempt.number, again.attempt.submissions) == (S.PENDING, 2, 1)
     assert len({post.url for post in one.posts()}) == 2
     told = ["created", "sending", "pending", "failed", "reissued", "sending", "pending"]
     assert one.events(row) == told
@@ -71,10 +77,10 @@ def test_it_can_be_paid_a_third_time_and_reads_both_before(stage: MakeStage) -> 
     row = one.advance(one.reissue(row))
     one.at += timedelta(seconds=5)
     row = one.advance(row)
-    assert (row.status, row.attempt) == (S.FAILED, 2)
+    assert (row.status, row.attempt.number) == (S.FAILED, 2)
     one.at += timedelta(seconds=LEASE_S + SETTLE_S)
     before = len(one.reads())
-    assert one.reissue(row).attempt == 3
+    assert one.reissue(row).attempt.number == 3
     assert len(one.reads()) - before == 2
     assert len({read.url for read in one.reads()[before:]}) == 2
 
@@ -117,7 +123,7 @@ def test_silence_is_no_proof(stage: MakeStage) -> None:
 def test_a_refusal_that_was_never_in_doubt_is_proven_by_absence(stage: MakeStage) -> None:
     """A provider that refuses a payment keeps none: what it does not show was not taken."""
     one, row = refused(stage, NotFound())
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 def test_absence_proves_nothing_of_a_failure_that_is_not_settled(stage: MakeStage) -> None:
@@ -125,7 +131,7 @@ def test_absence_proves_nothing_of_a_failure_that_is_not_settled(stage: MakeStag
     settling = Final(reason=replace(NO, settling_h=1))
     one = stage(Fake(submitting=saying(settling), checking=reading(NotFound())), dedupe_settle_s=SETTLE_S)
     row = one.advance(one.accept())
-    assert (row.status, row.decided_by, row.ambiguous) == (S.FAILED, "submit", False)
+    assert (row.status, row.decided_by, row.attempt.ambiguous) == (S.FAILED, "submit", False)
     one.at = after(2 * 3600)
     with pytest.raises(DecisionRefused, match="no proof"):
         one.reissue(row)
@@ -154,7 +160,7 @@ def test_what_a_person_found_unpaid_is_read_again(stage: MakeStage) -> None:
     one.at = SETTLED
     with pytest.raises(DecisionRefused, match="nothing clear"):
         one.reissue(row)
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 def test_what_was_never_sent_is_read_too(stage: MakeStage) -> None:
@@ -168,7 +174,7 @@ def test_what_was_never_sent_is_read_too(stage: MakeStage) -> None:
     other.journal.close()
     other.journal = one.journal
     row = other.put(S.FAILED, id="po_y", key="k/2", **told)
-    assert other.reissue(row).attempt == 2
+    assert other.reissue(row).attempt.number == 2
 
 
 # --- when ----------------------------------------------------------------------------------------------------------
@@ -196,7 +202,7 @@ def test_it_waits_for_what_settles(stage: MakeStage) -> None:
         one.reissue(row)
     assert caught.value.again_at == after(5 + 48 * 3600)
     one.at = caught.value.again_at
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 def test_an_account_waits_for_a_week_unless_its_provider_says_how_long(stage: MakeStage) -> None:
@@ -243,7 +249,7 @@ def test_a_success_found_before_the_next_attempt_is_sent_stops_it(stage: MakeSta
     posts = len(one.posts())
     one.at += timedelta(hours=9)
     row = one.advance(row)
-    assert (row.status, row.reason.code, row.attempt) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, 2)
+    assert (row.status, row.reason.code, row.attempt.number) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, 2)
     assert row.view().may_have_been_sent
     assert one.events(row)[-2:] == ["contradicted", "review"]
     assert len(one.posts()) == posts
@@ -279,9 +285,9 @@ def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage:
     """It is sent once the earlier one is again proven to have failed."""
     one, row = failed(stage, FAILED, heard, FAILED)
     row = one.advance(one.reissue(row))
-    assert (row.status, row.submissions) == (S.CREATED, 0)
+    assert (row.status, row.attempt.submissions) == (S.CREATED, 0)
     assert "attempt 1" in row.reason.text
-    one.at = row.next_at
+    one.at = row.schedule.next_at
     assert one.advance(row).status is S.PENDING
 
 
@@ -290,18 +296,18 @@ def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(st
     one, row = failed(stage, FAILED, *[Pending()] * 400, settings={"poll_schedule_s": (5.0, 595.0)})
     row, began, posts = one.advance(one.reissue(row)), one.at, len(one.posts())
     while row.status is S.CREATED:
-        one.at = row.next_at
+        one.at = row.schedule.next_at
         row = one.advance(row)
-    assert (row.status, row.reason.code, row.submissions) == (S.REVIEW, ReasonCode.NO_FINAL_ANSWER, 0)
+    assert (row.status, row.reason.code, row.attempt.submissions) == (S.REVIEW, ReasonCode.NO_FINAL_ANSWER, 0)
     assert "attempt 1" in row.reason.text
     assert timedelta(seconds=600) <= one.at - began <= timedelta(seconds=600 + 300)
     assert len(one.posts()) == posts
     one.account = account_of(Fake(checking=reading(NotFound(), Pending(), FAILED)))
     row = one.advance(one.reopen(row))
-    assert (row.status, row.refusals) == (S.CREATED, 1)  # with all its patience
-    one.at = row.next_at
+    assert (row.status, row.attempt.refusals) == (S.CREATED, 1)  # with all its patience
+    one.at = row.schedule.next_at
     row = one.advance(row)
-    assert (row.status, row.attempt, row.submissions, len(one.posts())) == (S.PENDING, 2, 1, posts + 1)
+    assert (row.status, row.attempt.number, row.attempt.submissions, len(one.posts())) == (S.PENDING, 2, 1, posts + 1)
 
 
 def test_a_repeated_send_of_the_next_attempt_looks_back_too(stage: MakeStage) -> None:
@@ -314,7 +320,7 @@ def test_a_repeated_send_of_the_next_attempt_looks_back_too(stage: MakeStage) ->
     assert row.status is S.UNKNOWN
     posts = len(one.posts())
     for _ in range(3):
-        one.at = max(row.next_at, one.at + timedelta(seconds=200))
+        one.at = max(row.schedule.next_at, one.at + timedelta(seconds=200))
         row = one.advance(row)
     assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID)
     assert len(one.posts()) == posts
@@ -348,7 +354,7 @@ def test_an_attempt_is_read_as_what_it_was_sent_as(stage: MakeStage) -> None:
     row = one.reissue(row)
     asked = [command for command in one.asked if isinstance(command, ReadAs)]
     assert [dict(command.binding) for command in asked] == [{"host": "fake.invalid"}]
-    assert dict(row.binding) == {"host": "new.invalid"}
+    assert dict(row.attempt.binding) == {"host": "new.invalid"}
     assert one.advance(row).status is S.PENDING
     assert one.posts()[-1].url.startswith("http://new.invalid/")
 
@@ -400,15 +406,15 @@ def test_an_expiry_that_has_passed_was_about_the_attempt_that_failed(stage: Make
         row = one.put(S.FAILED, id=f"po_{kept}", key=f"k/{kept}", **told)
         one.at = SETTLED
         again = one.reissue(row)
-        assert again.expires_at == (after(seconds) if kept else None)
+        assert again.order.expires_at == (after(seconds) if kept else None)
         one.journal.close()
 
 
 def test_the_guards_are_asked_anew(stage: MakeStage) -> None:
     """What let the first attempt pass has not seen the next one."""
     one, row = failed(stage)
-    assert row.guards_passed
-    assert not one.reissue(row).guards_passed
+    assert row.attempt.guards_passed
+    assert not one.reissue(row).attempt.guards_passed
 
 
 def test_a_rebound_second_attempt_keeps_its_reference(stage: MakeStage) -> None:
@@ -417,8 +423,8 @@ def test_a_rebound_second_attempt_keeps_its_reference(stage: MakeStage) -> None:
     row = one.reissue(row)
     moved(one, FAILED)
     sent = one.advance(row)
-    assert dict(sent.binding) == {"host": "new.invalid"}
-    assert sent.references["reference"] == row.references["reference"]
+    assert dict(sent.attempt.binding) == {"host": "new.invalid"}
+    assert sent.attempt.references["reference"] == row.attempt.references["reference"]
 
 
 def test_only_one_entry_begins_an_attempt(stage: MakeStage) -> None:
@@ -433,7 +439,7 @@ def test_a_duplicate_of_a_second_attempt_is_adopted_like_any_other(stage: MakeSt
     row = one.reissue(row)
     one.account.provider.submitting = saying(Duplicate())
     row = one.advance(row)
-    assert (row.status, row.duplicate_unverified) == (S.UNKNOWN, True)
+    assert (row.status, row.attempt.duplicate_unverified) == (S.UNKNOWN, True)
     assert one.advance(row).status is S.SUCCEEDED
 
 
@@ -461,7 +467,7 @@ def test_with_evidence_it_is_paid_again_and_the_last_look_accepts_the_absence(st
     one, row = failed(stage, NotFound())
     row = attested(one, row)
     told = last(one, row)[1]
-    assert (row.attempt, row.absence_attested) == (2, True)
+    assert (row.attempt.number, row.attempt.absence_attested) == (2, True)
     assert (told["actor"], told["evidence"], told["not_found"]) == ("Ann", "no such line in March", [1])
     one.at += timedelta(days=3)
     row = one.advance(row)
@@ -495,18 +501,18 @@ def test_evidence_counts_for_the_attempt_that_it_was_given_for(stage: MakeStage)
     row = one.advance(attested(one, row))
     one.at += timedelta(seconds=5)
     row = one.advance(row)
-    assert (row.status, row.attempt) == (S.FAILED, 2)
+    assert (row.status, row.attempt.number) == (S.FAILED, 2)
     one.at += timedelta(seconds=LEASE_S + SETTLE_S)
     with pytest.raises(DecisionRefused, match="does not show attempt 1"):
         one.reissue(row)
-    assert attested(one, row).attempt == 3
+    assert attested(one, row).attempt.number == 3
 
 
 def waiting_for_evidence(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which attempt 2 was begun, and the provider has ceased to show attempt 1 before it was sent."""
     one, row = failed(stage, FAILED, *heard)
     row = one.advance(one.reissue(row))
-    assert (row.status, row.attempt, len(one.posts())) == (S.CREATED, 2, 1)
+    assert (row.status, row.attempt.number, len(one.posts())) == (S.CREATED, 2, 1)
     return one, row
 
 
@@ -523,7 +529,12 @@ def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage)
     row = attested(one, row)
     name, told = last(one, row)
     assert (name, told["actor"], told["not_found"]) == ("attested", "Ann", [1])
-    assert (row.attempt, row.absence_attested, row.reason, row.next_at) == (2, True, None, one.at)
+    assert (row.attempt.number, row.attempt.absence_attested, row.reason, row.schedule.next_at) == (
+        2,
+        True,
+        None,
+        one.at,
+    )
     assert attested(one, row) == row
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
@@ -542,15 +553,15 @@ def test_evidence_moves_a_waiting_attempt_to_no_other_account(stage: MakeStage) 
 def test_evidence_leaves_an_approval_to_be_waited_for(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
     needed = Reason(ReasonCode.NEEDS_APPROVAL)
-    waits = replace(row, reason=needed, next_at=None)
+    waits = changed(row, reason=needed, next_at=None)
     row = one.execute(ApplyTransition(row, waits, Event("payout.needs_approval", one.at))).row
     row = attested(one, row)
-    assert (row.absence_attested, row.reason, row.next_at) == (True, needed, None)
+    assert (row.attempt.absence_attested, row.reason, row.schedule.next_at) == (True, needed, None)
 
 
 def test_evidence_for_an_attempt_that_was_moved_meanwhile_is_refused(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
-    stopped = replace(row, status=S.CANCELLED, reason=None, decided_by="person", next_at=None)
+    stopped = changed(row, status=S.CANCELLED, reason=None, decided_by="person", next_at=None)
     moved = one.execute(ApplyTransition(row, stopped, Event(EventName.PAYOUT_CANCELLED, one.at), publish=True)).row
     with pytest.raises(DecisionRefused, match="was moved by somebody else meanwhile; it is CANCELLED now") as caught:
         attested(one, row)
@@ -581,7 +592,7 @@ def test_evidence_for_an_attempt_that_waits_replaces_no_answer(stage: MakeStage,
     one, row = waiting_for_evidence(stage, NotFound(), answer)
     with pytest.raises(DecisionRefused, match=why):
         attested(one, row)
-    assert not one.journal.get(row.id).absence_attested
+    assert not one.journal.get(row.id).attempt.absence_attested
 
 
 def test_a_payment_that_is_shown_after_all_stops_what_was_begun_with_evidence(stage: MakeStage) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import NAMESPACE, OURS, STORE, T0, Fake, account_of, after, last, reading, row_of, saying
 
 from payments_core.domain.errors import DecisionRefused
@@ -83,10 +84,15 @@ def test_the_provider_is_asked_before_the_first_byte(stage: MakeStage) -> None:
     row = one.accept()
     restored(one)
     row = one.advance(row)
-    assert (row.status, row.submissions, row.next_at, len(one.posts())) == (S.UNKNOWN, 0, T0, 0)
+    assert (row.status, row.attempt.submissions, row.schedule.next_at, len(one.posts())) == (S.UNKNOWN, 0, T0, 0)
     assert last(one, row) == ("checked_first", {})
     row = absent(one, row)
-    assert (row.status, row.submissions, row.duplicate_unverified, len(one.posts())) == (S.PENDING, 1, False, 1)
+    assert (row.status, row.attempt.submissions, row.attempt.duplicate_unverified, len(one.posts())) == (
+        S.PENDING,
+        1,
+        False,
+        1,
+    )
     assert one.events(row) == ["created", "checked_first", "not_found", "not_found", "resend", "sending", "pending"]
 
 
@@ -100,7 +106,12 @@ def test_what_the_provider_knows_is_adopted(stage: MakeStage, says: Any, status:
     one.at = after(7)
     restored(one)
     row = one.advance(one.advance(row))
-    assert (row.status, row.ambiguous, row.first_sent_at, row.submissions) == (status, True, after(7), 0)
+    assert (row.status, row.attempt.ambiguous, row.attempt.first_sent_at, row.attempt.submissions) == (
+        status,
+        True,
+        after(7),
+        0,
+    )
     assert one.events(row)[-1] == event
     assert len(one.posts()) == 0
 
@@ -119,7 +130,7 @@ def test_nothing_is_called_failed_before_the_provider_was_asked(stage: MakeStage
     else:
         one.preflight = lambda _: Proceed(after(6))
     row = one.advance(row)
-    assert (row.status, row.guards_passed, row.next_at, row.reopened_at) == (
+    assert (row.status, row.attempt.guards_passed, row.schedule.next_at, row.schedule.reopened_at) == (
         S.UNKNOWN,
         how == "later expiry",
         after(6),
@@ -165,7 +176,7 @@ def test_where_the_gap_is_too_long_it_waits_unsent(stage: MakeStage) -> None:
     row = one.accept()
     restored(one, gap_from=after(-51))
     row = absent(one, one.advance(row))
-    assert (row.status, row.submissions, row.duplicate_unverified) == (S.CREATED, 0, True)
+    assert (row.status, row.attempt.submissions, row.attempt.duplicate_unverified) == (S.CREATED, 0, True)
     why = "the journal was restored, and the statement of till was not compared with it yet"
     assert last(one, row) == ("on_hold", {"why": why})
     count = len(one.events(row))
@@ -254,8 +265,8 @@ def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
     restored(one)
     row = one.advance(row)
     assert last(one, row) == ("checked_first", {})
-    assert (row.not_found_count, row.first_not_found_at, row.reason) == (0, None, None)
-    assert (row.duplicate_unverified, len(one.posts())) == (False, 0)
+    assert (row.schedule.not_found_count, row.schedule.first_not_found_at, row.reason) == (0, None, None)
+    assert (row.attempt.duplicate_unverified, len(one.posts())) == (False, 0)
 
 
 @pytest.mark.parametrize(("seconds", "event"), [(301, "sending"), (300, "checked_first")])
@@ -285,7 +296,7 @@ def test_what_a_statement_has_is_never_sent(stage: MakeStage, name: str, ended: 
     row = absent(one, one.advance(one.accept()))
     assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.ON_STATEMENT, text=WHY))
     assert last(one, row) == ("review", {"why": WHY})
-    assert (row.ambiguous, row.submissions, len(one.posts())) == (True, 0, 0)
+    assert (row.attempt.ambiguous, row.attempt.submissions, len(one.posts())) == (True, 0, 0)
     assert row.view().may_have_been_sent
     with pytest.raises(DecisionRefused, match="because of on_statement"):
         one.resolve(row, paid=False, evidence=" ")
@@ -301,7 +312,7 @@ def test_what_a_statement_has_is_adopted_where_it_is_shown(stage: MakeStage, say
     restored(one)
     compare(one, *_references(1).values())
     row = one.advance(one.advance(row))
-    assert (row.status, row.submissions, one.events(row)[-1]) == (status, 0, event)
+    assert (row.status, row.attempt.submissions, one.events(row)[-1]) == (status, 0, event)
     stopped = one.put(
         S.REVIEW, key="k/2", id="po_y", references=_references(1), reason=Reason(ReasonCode.ON_STATEMENT), next_at=None
     )
@@ -360,7 +371,7 @@ def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> Non
         assert len(one.reads()) == asked
     assert isinstance(one.journal.execute(begun[0]), GapOpen)
     assert one.journal.get(row.id) == row
-    begun_before = replace(row, status=S.CREATED, attempt=2)
+    begun_before = changed(row, status=S.CREATED, attempt=2)
     person = OperatorDecision("Ann", "top up done", "no such line")
     with pytest.raises(DecisionRefused) as refused:
         run_flow(reissue(one.account, begun_before, person=person, moment=one.moment()), one.execute)
@@ -368,7 +379,7 @@ def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> Non
     compare(one)
     end(one)
     one.execute = execute
-    assert one.reissue(row).attempt == 2
+    assert one.reissue(row).attempt.number == 2
 
 
 def test_a_further_attempt_that_a_statement_has_is_found_and_not_sent(stage: MakeStage) -> None:
@@ -380,7 +391,7 @@ def test_a_further_attempt_that_a_statement_has_is_found_and_not_sent(stage: Mak
     row = one.advance(one.reissue(row))
     assert last(one, row) == ("checked_first", {})
     row = one.advance(row)
-    assert (row.status, row.attempt, row.submissions, len(one.posts())) == (S.SUCCEEDED, 2, 0, 0)
+    assert (row.status, row.attempt.number, row.attempt.submissions, len(one.posts())) == (S.SUCCEEDED, 2, 0, 0)
 
 
 def test_a_failure_of_before_the_restore_is_not_due(stage: MakeStage) -> None:
@@ -388,7 +399,7 @@ def test_a_failure_of_before_the_restore_is_not_due(stage: MakeStage) -> None:
     one, row = failed(stage, {1: PAID})
     restored(one)
     row = one.journal.get(row.id)
-    assert row.next_at is None
+    assert row.schedule.next_at is None
     one.advance(row, early=True)
     assert one.events(row)[-1] == "contradicted"
 
@@ -430,14 +441,15 @@ def test_another_account_that_could_have_paid_it_keeps_it_waiting(stage: MakeSta
 def test_who_could_not_have_paid_it_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Play money is not real money, a refund has one account, and what it does not offer or pay in it has not paid."""
     account, spare, row = account_of(), account_of(name="other"), row_of()
+    refund = changed(row, operation=Operation.REFUND, payee_kind="collection", original_amount=25)
 
     def others(other: Any, row: PayoutRecord = row) -> tuple[str, ...]:
         return other_payers(account, row, {"till": account, "other": other})
 
     assert others(spare) == ("other",)
     assert others(replace(spare, spec=replace(spare.spec, operations=frozenset({Operation.DEPOSIT})))) == ()
-    assert "goes back from the account" in not_payable(spare, replace(row, operation=Operation.REFUND), account)
-    assert others(spare, replace(row, operation=Operation.REFUND)) == ()
+    assert "goes back from the account" in not_payable(spare, refund, account)
+    assert others(spare, refund) == ()
     assert others(account_of(name="other", settings={"currency": "UGX"})) == ()
     monkeypatch.setattr(type(spare.settings), "currencies", property(lambda _: None))
     assert others(account_of(name="other", settings={"currency": "UGX"})) == ("other",)

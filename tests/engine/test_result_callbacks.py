@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import OURS, T0, Fake, after, last, reading
 
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
@@ -57,7 +58,7 @@ def test_an_answer_counts_as_a_read(stage: Any, outcome: Any, effect: Effect, st
     after_it = told(one, row, outcome)
     assert (after_it.effect, after_it.row.status) == (effect, status)
     assert after_it.row == one.journal.get(row.id)
-    assert (after_it.row.next_at is None) is (status in {S.SUCCEEDED, S.REVIEW})
+    assert (after_it.row.schedule.next_at is None) is (status in {S.SUCCEEDED, S.REVIEW})
     assert (one.journal.history(row.id)[-1].at, after_it.row.version) == (after(2), row.version + 1)
     entry = [command for command in one.asked if isinstance(command, ApplyTransition)][-1]
     assert entry.publish is (status not in {S.PENDING, S.UNKNOWN})
@@ -94,7 +95,7 @@ def test_what_another_process_has_moved_is_taken_in_anew(stage: Any) -> None:
 
 def test_nothing_is_taken_in_during_a_send(stage: Any) -> None:
     one, row = asked(stage)
-    sending = replace(row, status=S.SENDING, lease_owner="another", lease_until=after(2.5))
+    sending = changed(row, status=S.SENDING, lease_owner="another", lease_until=after(2.5))
     assert told(one, sending, PAID) == Answered(sending, None)
 
 
@@ -136,7 +137,7 @@ def test_an_earlier_attempt_has_failed_and_is_compared_with_that(
 ) -> None:
     """Whatever became of the payout since: it is not moved."""
     one, row = asked(stage)
-    now, ended = replace(row, status=status, attempt=2), make_ended(row)
+    now, ended = changed(row, status=status, attempt=2), make_ended(row)
     after_it = told(one, now, outcome, ended=ended)
     assert (after_it.effect, after_it.row.status) == (effect, status)
     assert [said.attempt for said in after_it.row.contradictions] == [1] * (effect is Effect.CONTRADICTED)
@@ -156,7 +157,7 @@ def test_an_account_that_takes_none_is_a_mistake(
 
     class Silent:
         def binding(self, _: object) -> dict[str, str]:
-            return dict(row.binding)
+            return dict(row.attempt.binding)
 
     one.account = replace(one.account, provider=Silent())
     callback, ended = Callback("POST", {}, b"", one.at), make_ended(row) if of_earlier else None

@@ -258,9 +258,9 @@ def test_a_reopened_payout_is_asked_about_by_a_schedule_of_its_own(stage: MakeSt
     """It is due now, and its polls begin anew, however long ago it was sent."""
     one, row = in_review(stage, Code.NO_FINAL_ANSWER, Pending(), settings={"poll_schedule_s": (10.0, 20.0)})
     row = one.reopen(row)
-    assert (row.status, row.next_at, row.reopened_at) == (S.UNKNOWN, LATE, LATE)
+    assert (row.status, row.schedule.next_at, row.schedule.reopened_at) == (S.UNKNOWN, LATE, LATE)
     row = one.advance(row)
-    assert (row.status, row.next_at) == (S.PENDING, LATE + timedelta(seconds=10))
+    assert (row.status, row.schedule.next_at) == (S.PENDING, LATE + timedelta(seconds=10))
     one.at = LATE + timedelta(seconds=31)
     assert one.advance(row).status is S.REVIEW
 
@@ -286,7 +286,7 @@ def test_a_reopened_unknown_is_sent_again_only_by_the_rules(stage: MakeStage) ->
     """The doubt stays, so the window in which the provider remembers still decides."""
     one, row = in_review(stage, Code.NEVER_APPEARED, NotFound(), ambiguous=False)
     row = one.reopen(row)
-    assert row.ambiguous
+    assert row.attempt.ambiguous
     for seconds in (10, 200, 400, 800, 4000):
         one.at = LATE + timedelta(seconds=seconds)
         row = one.advance(row, early=True)
@@ -301,10 +301,15 @@ def test_what_was_never_taken_leaves_as_what_the_account_is_now(stage: MakeStage
     row = one.put(S.REVIEW, **told)
     one.at = LATE
     row = one.reopen(row)
-    assert (row.status, row.attempt, row.submissions, dict(row.binding)) == (S.CREATED, 1, 2, {"host": "new.invalid"})
+    assert (row.status, row.attempt.number, row.attempt.submissions, dict(row.attempt.binding)) == (
+        S.CREATED,
+        1,
+        2,
+        {"host": "new.invalid"},
+    )
     assert one.reads() == []
     row = one.advance(row)
-    assert (row.status, row.submissions) == (S.PENDING, 3)
+    assert (row.status, row.attempt.submissions) == (S.PENDING, 3)
     assert [post.url.partition("/pay/")[0] for post in one.posts()] == ["http://new.invalid"]
 
 
@@ -332,7 +337,7 @@ def test_what_was_never_sent_is_made_ready_anew(stage: MakeStage, heard: Any, st
         stage, Code.NO_FINAL_ANSWER, heard, ambiguous=False, first_sent_at=None, submissions=0, sent_at=None
     )
     row = one.reopen(row)
-    assert (row.status, row.next_at, row.reason, one.posts()) == (status, LATE, None, [])
+    assert (row.status, row.schedule.next_at, row.reason, one.posts()) == (status, LATE, None, [])
 
 
 def test_a_long_name_is_cut() -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from flat_records import changed
 from kit import OURS, T0, Fake, after, lost, order_of, plain_submit, read_request, reading, saying, unsent
 
 from payments_core.domain.errors import InvalidPayee, InvalidPayout, KeyReused, ProviderBug
@@ -105,7 +106,7 @@ def test_the_stored_request_is_what_leaves_on_every_try(stage: MakeStage) -> Non
         row = one.advance(row)
     assert len(one.posts()) >= 2
     assert len({(post.url, post.body) for post in one.posts()}) == 1
-    assert row.request_hash == replace(one.posts()[0], timeout_s=30.0, send_before=None).hash
+    assert row.attempt.request_hash == replace(one.posts()[0], timeout_s=30.0, send_before=None).hash
 
 
 @pytest.mark.parametrize("marks", [{}, {"moves_money": True, "repeatable": True}])
@@ -124,7 +125,7 @@ def test_a_guards_refusal_fails_the_payout_and_sends_nothing(stage: MakeStage) -
     """A guard's no is FAILED, decided by the guard, with nothing sent."""
     one = stage(preflight=lambda asked: RefusedByGuard(Reason(ReasonCode.REFUSED_BY_GUARD, text="too much"), T0))
     row = one.advance(one.accept())
-    assert (row.status, row.decided_by, row.submissions) == (S.FAILED, "guard", 0)
+    assert (row.status, row.decided_by, row.attempt.submissions) == (S.FAILED, "guard", 0)
     assert one.posts() == []
 
 
@@ -132,7 +133,7 @@ def test_a_guard_that_fails_makes_the_payout_wait(stage: MakeStage) -> None:
     """Fails closed: not sent, not failed, and asked again later."""
     one = stage(preflight=lambda asked: Postponed("a guard failed: ValueError", T0))
     row = one.advance(one.accept())
-    assert (row.status, row.next_at, row.submissions) == (S.CREATED, after(2), 0)
+    assert (row.status, row.schedule.next_at, row.attempt.submissions) == (S.CREATED, after(2), 0)
     one.preflight, one.at = None, after(2)
     assert one.advance(row).status is S.PENDING
     assert len(one.posts()) == 1
@@ -145,7 +146,7 @@ def test_guards_are_told_that_they_have_been_asked(stage: MakeStage) -> None:
     for seconds in (0, 5, 20, 80, 380):
         one.at = after(seconds)
         row = one.advance(row)
-    asked = [command.row.guards_passed for command in one.asked if isinstance(command, RunPreflight)]
+    asked = [command.row.attempt.guards_passed for command in one.asked if isinstance(command, RunPreflight)]
     assert asked == [False, True]
 
 
@@ -153,13 +154,13 @@ def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
     """Credentials that are refused pause the account and fail nothing; others are held back, and say so once."""
     one = stage(preflight=lambda asked: CredentialRefused(NO, 401, T0))
     row = one.advance(one.accept())
-    assert (row.status, row.next_at, row.submissions) == (S.CREATED, after(300), 0)
+    assert (row.status, row.schedule.next_at, row.attempt.submissions) == (S.CREATED, after(300), 0)
     (pause,) = one.journal.pauses()
     assert (pause.account, pause.by) == ("till", "account_refused")
     one.preflight = None
     other = one.accept(key="k/2")
     held = one.advance(other)
-    assert (held.status, held.submissions, held.next_at) == (S.CREATED, 0, other.next_at)
+    assert (held.status, held.attempt.submissions, held.schedule.next_at) == (S.CREATED, 0, other.schedule.next_at)
     assert one.advance(held) == held
     assert one.posts() == []
     assert one.events(other) == ["created", "on_hold"]
@@ -185,7 +186,7 @@ def test_a_persons_pause_is_read_by_c2(stage: MakeStage) -> None:
 
     one.preflight = preflight
     held = one.advance(row)
-    assert (held.status, held.submissions, held.next_at) == (S.CREATED, 0, row.next_at)
+    assert (held.status, held.attempt.submissions, held.schedule.next_at) == (S.CREATED, 0, row.schedule.next_at)
     assert one.posts() == []
 
 
@@ -251,7 +252,7 @@ def test_not_before_is_looked_at_again_after_leave(stage: MakeStage) -> None:
 
     one.preflight = set_back
     waits = one.advance(row)
-    assert (waits.status, waits.next_at, waits.submissions) == (S.CREATED, after(10), 0)
+    assert (waits.status, waits.schedule.next_at, waits.attempt.submissions) == (S.CREATED, after(10), 0)
     assert one.posts() == []
 
 
@@ -265,8 +266,8 @@ def test_the_last_moment_for_sending_is_half_the_lease(stage: MakeStage) -> None
     sending = next(
         entry for entry in one.asked if isinstance(entry, ApplyTransition) and entry.after.status is S.SENDING
     )
-    assert sending.after.lease_until == after(100)
-    assert row.lease_until is None
+    assert sending.after.lease.until == after(100)
+    assert row.lease.until is None
 
 
 # --- binding -------------------------------------------------------------------------------------------------------
@@ -280,7 +281,7 @@ def test_an_untried_payout_follows_its_account(stage: MakeStage) -> None:
     provider.host = "new.invalid"
     moved = one.advance(row)
     assert moved.status is S.PENDING
-    assert moved.binding == {"host": "new.invalid"}
+    assert moved.attempt.binding == {"host": "new.invalid"}
     assert "new.invalid" in one.posts()[0].url
     assert one.events(moved) == ["created", "rebound", "sending", "pending"]
 
@@ -347,7 +348,7 @@ def test_a_lapsed_lease_is_read_not_sent(stage: MakeStage) -> None:
     row = sending(one)
     one.at = after(90)
     row = one.advance(row, owner="other")
-    assert (row.status, row.ambiguous) == (S.SUCCEEDED, True)
+    assert (row.status, row.attempt.ambiguous) == (S.SUCCEEDED, True)
     assert len(one.posts()) == 1
     assert one.events(row) == ["created", "sending", "lease_expired", "succeeded"]
 
@@ -360,7 +361,7 @@ def test_of_two_workers_one_sends(stage: MakeStage) -> None:
     second = one.advance(row, owner="b")
     assert first == second
     assert len(one.posts()) == 1
-    assert first.submissions == 1
+    assert first.attempt.submissions == 1
 
 
 def answered_late(one: Any) -> PayoutRecord:
@@ -395,8 +396,8 @@ def test_a_late_answer_changes_nothing_but_makes_somebody_look(stage: MakeStage)
     stored = one.journal.get(late.id)
     assert late.status is S.UNKNOWN
     assert stored.status is S.UNKNOWN
-    assert stored.next_at == after(91)
-    assert stored.ambiguous
+    assert stored.schedule.next_at == after(91)
+    assert stored.attempt.ambiguous
 
 
 def test_a_late_answer_for_a_payout_in_review_is_looked_at_once(stage: MakeStage) -> None:
@@ -444,9 +445,9 @@ def test_absence_that_lasts_sends_the_same_request_in_the_same_step(stage: MakeS
     for seconds in (5, 20, 380):
         one.at = after(seconds)
         row = one.advance(row)
-    assert (row.status, row.submissions) == (S.PENDING, 2)
+    assert (row.status, row.attempt.submissions) == (S.PENDING, 2)
     assert kinds(one)[-5:] == ["resend", "preflight", "sending", "money", "pending"]
-    assert (row.first_sent_at, row.ambiguous) == (T0, True)
+    assert (row.attempt.first_sent_at, row.attempt.ambiguous) == (T0, True)
 
 
 @pytest.mark.parametrize("facts", [{"resend": "unsafe"}, {"dedupe_window_s": 0.0}, {"dedupe_window_s": 700.0}])
@@ -465,10 +466,10 @@ def test_absence_for_ever_ends_in_review_after_five_tries(stage: MakeStage) -> N
     """A provider that never shows anything is sent to five times at most, and the end is REVIEW."""
     one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
     row = one.accept()
-    while row.next_at is not None:
-        one.at = max(one.at, row.next_at)
+    while row.schedule.next_at is not None:
+        one.at = max(one.at, row.schedule.next_at)
         row = one.advance(row)
-    assert (row.status, row.submissions, len(one.posts())) == (S.REVIEW, 5, 5)
+    assert (row.status, row.attempt.submissions, len(one.posts())) == (S.REVIEW, 5, 5)
 
 
 def test_a_pause_holds_a_second_send_back_and_reading_goes_on(stage: MakeStage) -> None:
@@ -479,11 +480,11 @@ def test_a_pause_holds_a_second_send_back_and_reading_goes_on(stage: MakeStage) 
     for seconds in (5, 20, 380, 680):
         one.at = after(seconds)
         row = one.advance(row)
-    assert (row.status, row.submissions, len(one.posts())) == (S.UNKNOWN, 1, 1)
-    assert row.next_at > one.at
+    assert (row.status, row.attempt.submissions, len(one.posts())) == (S.UNKNOWN, 1, 1)
+    assert row.schedule.next_at > one.at
     one.journal.lift_pause(None)
-    one.at = row.next_at
-    assert one.advance(row).submissions == 2
+    one.at = row.schedule.next_at
+    assert one.advance(row).attempt.submissions == 2
 
 
 @pytest.mark.parametrize(("seen", "status"), [(OURS, S.SUCCEEDED), (replace(OURS, external_id=None), S.REVIEW)])
@@ -493,7 +494,7 @@ def test_a_duplicate_is_read_at_once_and_adopted_when_it_agrees(
     """A duplicate is neither success nor failure: it is due now, and only a full match is ours."""
     one = stage(Fake(submitting=saying(Duplicate()), checking=reading(Final(seen=seen))))
     row = one.advance(one.accept())
-    assert (row.status, row.next_at, row.duplicate_unverified) == (S.UNKNOWN, T0, True)
+    assert (row.status, row.schedule.next_at, row.attempt.duplicate_unverified) == (S.UNKNOWN, T0, True)
     assert one.advance(row).status is status
 
 
@@ -578,7 +579,7 @@ def test_a_path_is_open_until_it_has_told_an_end(stage: MakeStage, nothing: Any)
     one, row, provider = deferring(stage)
     provider.answer = nothing
     row = one.deliver(one.deliver(row, "path"), "path")
-    assert row.not_found_count == isinstance(nothing, NotFound)
+    assert row.schedule.not_found_count == isinstance(nothing, NotFound)
     provider.answer = PAID
     assert one.deliver(row, "path").status is S.SUCCEEDED
 
@@ -601,13 +602,13 @@ def test_what_is_due_in_review_stays_due(stage: MakeStage) -> None:
     row = one.deliver(row, "path")
     one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_LATE_RESULT, after(6)), due_at=after(7)))
     provider.answer = Unknown()
-    assert one.deliver(one.journal.get(row.id), "path").next_at == after(7)
+    assert one.deliver(one.journal.get(row.id), "path").schedule.next_at == after(7)
 
 
 def test_an_answer_leaves_alone_what_is_being_sent(stage: MakeStage) -> None:
     """It was asked before the try under way, and only who sends may move the payout; the path stays open."""
     one, row, provider = deferring(stage)
-    sending = replace(row, status=S.SENDING, lease_owner="another", lease_until=after(1000))
+    sending = changed(row, status=S.SENDING, lease_owner="another", lease_until=after(1000))
     count = len(one.asked)
     for answer in (NotFound(), PAID):
         provider.answer = answer
@@ -620,7 +621,7 @@ def test_an_answer_leaves_alone_what_is_being_sent(stage: MakeStage) -> None:
 def test_an_answer_after_the_lease_is_taken(stage: MakeStage, until: float | None) -> None:
     """Nobody is sending any more from the lease's last moment on: the answer is one about what may have arrived."""
     one, row, provider = deferring(stage)
-    sending = replace(row, status=S.SENDING, lease_owner="another", lease_until=until and after(until))
+    sending = changed(row, status=S.SENDING, lease_owner="another", lease_until=until and after(until))
     provider.answer = Pending(seen=OURS)
     assert one.deliver(sending, "path").status is S.PENDING
 
@@ -632,20 +633,20 @@ def test_an_answer_does_not_put_off_what_is_due_since(stage: MakeStage) -> None:
     row = one.journal.get(row.id)
     provider.answer = Pending(seen=OURS)
     after_it = one.deliver(row, "path")
-    assert (after_it.status, after_it.next_at) == (S.PENDING, after(7))
+    assert (after_it.status, after_it.schedule.next_at) == (S.PENDING, after(7))
 
 
 def test_an_answer_may_make_it_due_sooner(stage: MakeStage) -> None:
     """Absence for long enough is acted on now; what is due at an end is nothing."""
     one, row, provider = deferring(stage)
-    row = replace(row, not_found_count=2, first_not_found_at=after(-300))
+    row = changed(row, not_found_count=2, first_not_found_at=after(-300))
     provider.answer = NotFound()
     one.deliver(row, "path")
     moved = [command for command in one.asked if isinstance(command, ApplyTransition)][-1]
-    assert (moved.after.next_at, moved.event.name) == (after(5), "payout.resend")
+    assert (moved.after.schedule.next_at, moved.event.name) == (after(5), "payout.resend")
     provider.answer = PAID
-    one.deliver(replace(row, next_at=after(1)), "path")
-    assert [command for command in one.asked if isinstance(command, ApplyTransition)][-1].after.next_at is None
+    one.deliver(changed(row, next_at=after(1)), "path")
+    assert [command for command in one.asked if isinstance(command, ApplyTransition)][-1].after.schedule.next_at is None
 
 
 def test_an_answer_on_a_path_that_was_never_minted_changes_nothing(stage: MakeStage) -> None:
@@ -665,20 +666,20 @@ def test_deferred_absence_sends_again_once_it_lasted(stage: MakeStage) -> None:
         one.at = after(seconds)
         row = one.advance(row, token=f"path-{number}")
         row = one.deliver(row, f"path-{number}")
-    assert (row.status, row.submissions, row.next_at) == (S.UNKNOWN, 1, after(380))
+    assert (row.status, row.attempt.submissions, row.schedule.next_at) == (S.UNKNOWN, 1, after(380))
     row = one.advance(row)
-    assert (row.status, row.submissions) == (S.PENDING, 2)
+    assert (row.status, row.attempt.submissions) == (S.PENDING, 2)
 
 
 def test_what_a_callback_speaks_of_is_asked_about_before_it_is_sent_again(stage: MakeStage) -> None:
     """It was not there, three times; a callback has come since, so it may be there now."""
     one, row, provider = deferring(stage)
-    row = replace(row, not_found_count=2, first_not_found_at=after(-300))
+    row = changed(row, not_found_count=2, first_not_found_at=after(-300))
     provider.answer = NotFound()
     row = one.deliver(row, "path")
-    asked = one.advance(replace(row, callback_read_at=row.next_at), token="path-2")
+    asked = one.advance(changed(row, callback_read_at=row.schedule.next_at), token="path-2")
     assert (asked.status, len(one.posts()), len(one.reads())) == (S.UNKNOWN, 1, 2)
-    assert not asked.is_callback_read
+    assert not asked.schedule.is_callback_read
     one.at = after(6)
     row = one.advance(one.deliver(asked, "path-2"))
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
@@ -690,9 +691,9 @@ def test_deferred_absence_never_asks_without_pause(stage: MakeStage) -> None:
     provider.answer = NotFound()
     row = one.deliver(row, "path")
     for number in range(20):
-        if row.next_at is None:
+        if row.schedule.next_at is None:
             break
-        one.at = max(one.at, row.next_at)
+        one.at = max(one.at, row.schedule.next_at)
         row = one.advance(row, token=f"path-{number}")
         if row.status is S.UNKNOWN:
             row = one.deliver(row, f"path-{number}")
@@ -726,7 +727,7 @@ def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None
     assert begun.asks is not None
     assert begun.asks.token_hash == token_hash("path")
     assert (row.status, paid.status, paid.decided_by) == (S.PENDING, S.SUCCEEDED, "result_callback")
-    assert "path" not in paid.request
+    assert "path" not in paid.attempt.request
     assert not one.reads()
 
 
@@ -746,7 +747,7 @@ def test_nothing_is_taken_in_for_a_provider_that_answers_at_once(stage: MakeStag
 
     class Silent:
         def binding(self, _: object) -> dict[str, str]:
-            return dict(row.binding)
+            return dict(row.attempt.binding)
 
     one.account = replace(one.account, provider=Silent())
     with pytest.raises(ProviderBug):
@@ -802,7 +803,7 @@ def test_a_provider_that_breaks_after_sending_leaves_doubt(stage: MakeStage) -> 
 
     one = stage(Fake(submitting=breaks))
     row = one.advance(one.accept())
-    assert (row.status, row.ambiguous) == (S.UNKNOWN, True)
+    assert (row.status, row.attempt.ambiguous) == (S.UNKNOWN, True)
     assert "KeyError" in str(one.journal.history(row.id)[-1].evidence)
 
 
@@ -814,7 +815,7 @@ def test_a_provider_that_breaks_before_sending_is_asked_again(stage: MakeStage) 
 
     one = stage(Fake(submitting=breaks))
     row = one.advance(one.accept())
-    assert (row.status, row.ambiguous, row.next_at) == (S.CREATED, False, after(2))
+    assert (row.status, row.attempt.ambiguous, row.schedule.next_at) == (S.CREATED, False, after(2))
     assert one.posts() == []
 
 
@@ -825,7 +826,7 @@ def test_what_c1_writes_holds_everything_to_go_on(stage: MakeStage) -> None:
     (opened,) = (entry for entry in one.asked if isinstance(entry, CreatePayout))
     assert one.journal.get(row.id) == opened.row
     assert row.order == order_of(note="n", options={"a": "b"})
-    assert HttpRequest.from_json(row.request).hash == row.request_hash
+    assert HttpRequest.from_json(row.attempt.request).hash == row.attempt.request_hash
 
 
 def test_an_end_that_waits_its_turn_to_be_looked_at_is_not_told_again(stage: MakeStage) -> None:
@@ -835,7 +836,7 @@ def test_an_end_that_waits_its_turn_to_be_looked_at_is_not_told_again(stage: Mak
     one.answers = [NoPermit("no permit", at=T0, after_s=7.0)]
     row = one.advance(row)
     moves = [command for command in one.asked if isinstance(command, ApplyTransition)]
-    assert (row.status, row.next_at) == (S.SUCCEEDED, after(7))
+    assert (row.status, row.schedule.next_at) == (S.SUCCEEDED, after(7))
     assert [move.publish for move in moves] == [False]
 
 
@@ -843,8 +844,8 @@ def test_a_lease_from_a_clock_far_ahead_holds_nothing_back(stage: MakeStage) -> 
     """A process was killed under a clock that was hours ahead: what it was sending is read at once, not then."""
     one = stage(Fake(checking=reading(Final(seen=OURS))))
     row = sending(one)
-    assert row.lease_until is not None
-    one.at = row.lease_until - timedelta(seconds=one.account.settings.lease_s + 3600)
+    assert row.lease.until is not None
+    one.at = row.lease.until - timedelta(seconds=one.account.settings.lease_s + 3600)
     assert one.advance(row, early=True) == row
     one.at -= timedelta(seconds=1)
     row = one.advance(row, early=True)
@@ -858,7 +859,11 @@ def test_a_reference_that_holds_the_payees_number_is_not_kept(stage: MakeStage) 
     row = one.advance(one.accept())
     one.at = after(5)
     row = one.advance(row)
-    assert (row.status, row.references.get("receipt"), row.references["other"]) == (S.SUCCEEDED, None, "R-1")
+    assert (row.status, row.attempt.references.get("receipt"), row.attempt.references["other"]) == (
+        S.SUCCEEDED,
+        None,
+        "R-1",
+    )
 
 
 @pytest.mark.parametrize(("address", "is_kept"), [("123456", True), ("1234567", False)])
@@ -867,7 +872,7 @@ def test_a_short_address_takes_no_reference_away(stage: MakeStage, address: str,
     seen = replace(OURS, payee=address)
     one = stage(Fake(checking=reading(Final(seen=seen, references={"receipt": f"9{address}9"}))))
     row = one.put(S.UNKNOWN, payee_value=address, next_at=T0)
-    assert ("receipt" in one.advance(row).references) is is_kept
+    assert ("receipt" in one.advance(row).attempt.references) is is_kept
 
 
 def test_of_a_collection_every_reference_is_kept(stage: MakeStage) -> None:
@@ -875,7 +880,7 @@ def test_of_a_collection_every_reference_is_kept(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Final(references={"receipt": "R-1234567"}))))
     collected = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "1234567"}
     row = one.put(S.UNKNOWN, next_at=T0, original_amount=Decimal(25), **collected)
-    assert one.advance(row).references["receipt"] == "R-1234567"
+    assert one.advance(row).attempt.references["receipt"] == "R-1234567"
 
 
 def test_a_read_is_believed_after_a_payment_that_differed(stage: MakeStage) -> None:

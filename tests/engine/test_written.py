@@ -7,12 +7,13 @@ takes a fact from them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import pytest
+from flat_records import changed, columns_of
 from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
 from payments_core.domain.causes import PausedBy
@@ -79,7 +80,7 @@ def _stopped(code: ReasonCode, why: str, **more: Any) -> dict[str, Any]:
 
 def _absent(row: PayoutRecord, *, seen: int, account: Any = ACCOUNT) -> Written:
     """Decide on one more absence after so many."""
-    before = replace(row, not_found_count=seen, first_not_found_at=after(10) if seen else None)
+    before = changed(row, not_found_count=seen, first_not_found_at=after(10) if seen else None)
     return Written(
         before, lambda row: decide_outcome.after_check(row, account, NotFound(**SAID), after(400)), {}, _event("")
     )
@@ -88,11 +89,11 @@ def _absent(row: PayoutRecord, *, seen: int, account: Any = ACCOUNT) -> Written:
 LATER = account_of(status_by="result_callback")
 RETIRED = replace(ACCOUNT, is_retired=True)
 CONCLUSIVE = account_of(not_found_conclusive_after_s=390.0)
-ADOPTING = replace(UNKNOWN, duplicate_unverified=True)
-SOUGHT = replace(
+ADOPTING = changed(UNKNOWN, duplicate_unverified=True)
+SOUGHT = changed(
     CREATED, status=S.UNKNOWN, duplicate_unverified=True
 )  # the journal was restored, and it may have been sent
-REFUSED = replace(UNKNOWN, refused=True, reason=NO_CLEAN)
+REFUSED = changed(UNKNOWN, refused=True, reason=NO_CLEAN)
 _AT_400 = after(400)
 _THIRD: dict[str, Any] = {"not_found_count": 3}
 
@@ -113,7 +114,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("sending", {"submission": 1}),
     ),
     "begin, again": Written(
-        replace(UNKNOWN, not_found_count=3, first_not_found_at=T0, reason=NO_CLEAN),
+        changed(UNKNOWN, not_found_count=3, first_not_found_at=T0, reason=NO_CLEAN),
         lambda row: decide_submission.begin(row, ACCOUNT, owner="you", at=AT),
         {
             "status": S.SENDING,
@@ -128,7 +129,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("sending", {"submission": 2}),
     ),
     "begin, not safe any more": Written(
-        replace(UNKNOWN, submissions=5),
+        changed(UNKNOWN, submissions=5),
         lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
         _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
         _event("review", {"why": NOT_SAFE}),
@@ -162,7 +163,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("sending", {"submission": 2}),
     ),
     "check_first": Written(
-        replace(SENDING, status=S.CREATED, not_found_count=2, first_not_found_at=T0, reason=NO_CLEAN),
+        changed(SENDING, status=S.CREATED, not_found_count=2, first_not_found_at=T0, reason=NO_CLEAN),
         lambda row: decide_submission.check_first(row, AT),
         {
             **RELEASED,
@@ -189,7 +190,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("checked_first"),
     ),
     "on a statement, not asked about yet": Written(
-        replace(CREATED, not_found_count=2, first_not_found_at=T0),
+        changed(CREATED, not_found_count=2, first_not_found_at=T0),
         lambda row: decide_submission.on_statement(row, ACCOUNT, AT),
         {
             "status": S.UNKNOWN,
@@ -202,13 +203,13 @@ WRITTEN: Mapping[str, Written] = {
         _event("checked_first"),
     ),
     "on a statement, and not shown": Written(
-        replace(SOUGHT, not_found_count=3, sent_at=None),
+        changed(SOUGHT, not_found_count=3, sent_at=None),
         lambda row: decide_submission.on_statement(row, ACCOUNT, AT),
         {"ambiguous": True, "first_sent_at": AT, **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
         _event("review", {"why": ON_STATEMENT}),
     ),
     "on a statement, where answers come later": Written(
-        replace(CREATED, sent_at=after(3)),
+        changed(CREATED, sent_at=after(3)),
         lambda row: decide_submission.on_statement(row, LATER, AT),
         {"ambiguous": True, "first_sent_at": after(3), **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
         _event("review", {"why": ON_STATEMENT}),
@@ -220,13 +221,13 @@ WRITTEN: Mapping[str, Written] = {
         _event("lease_expired"),
     ),
     "lapsed, and a callback has come meanwhile": Written(
-        replace(SENDING, next_at=after(5), callback_read_at=after(5)),
+        changed(SENDING, next_at=after(5), callback_read_at=after(5)),
         lambda row: decide_submission.lease_expired(row, AT),
         {**RELEASED, **DOUBTED},
         _event("lease_expired"),
     ),
     "expired": Written(
-        replace(CREATED, expires_at=AT),
+        changed(CREATED, expires_at=AT),
         lambda row: decide_submission.expired(row, AT),
         {
             "status": S.FAILED,
@@ -237,7 +238,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("failed", {"reason": "not_sent_in_time"}),
     ),
     "too early": Written(
-        replace(CREATED, not_before=after(99)),
+        changed(CREATED, not_before=after(99)),
         lambda row: decide_submission.too_early(row, AT),
         {"next_at": after(99)},
         _event("waiting", {"why": "It may not be sent before not_before."}),
@@ -249,13 +250,13 @@ WRITTEN: Mapping[str, Written] = {
         _event("waiting", {"why": MASKED, "again_in_s": 1.235}),
     ),
     "put off, and a callback asked for it": Written(
-        replace(PENDING, callback_read_at=PENDING.next_at),
+        changed(PENDING, callback_read_at=PENDING.schedule.next_at),
         lambda row: decide_submission.put_off(row, NUMBER, AT, after_s=2.0),
         {"next_at": after(12), "callback_read_at": after(12)},
         _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
     ),
     "put off, after a callback": Written(
-        replace(PENDING, callback_read_at=T0),
+        changed(PENDING, callback_read_at=T0),
         lambda row: decide_submission.put_off(row, NUMBER, AT, after_s=2.0),
         {"next_at": after(12)},
         _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
@@ -270,7 +271,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("on_hold", {"why": MASKED}),
     ),
     "needs approval": Written(
-        replace(row_of(), expires_at=after(99)),
+        changed(row_of(), expires_at=after(99)),
         lambda row: decide_submission.needs_approval(row, ACCOUNT, NUMBER, AT),
         {
             **RELEASED,
@@ -504,7 +505,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("succeeded", {**TOLD, "adopted": True}),
     ),
     "read, sought and found failed": Written(
-        replace(SOUGHT, sent_at=after(3)),
+        changed(SOUGHT, sent_at=after(3)),
         lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, reason=NO, seen=OURS), AT),
         {
             "status": S.FAILED,
@@ -517,13 +518,13 @@ WRITTEN: Mapping[str, Written] = {
         _event("failed", {"reason": f"rejected ({CUT})", **TOLD, "adopted": True}),
     ),
     "read, pending once more": Written(
-        replace(PENDING, duplicate_unverified=True, ambiguous=True),
+        changed(PENDING, duplicate_unverified=True, ambiguous=True),
         lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
         {"next_at": after(20)},
         _event("read", TOLD),
     ),
     "read in review, pending": Written(
-        replace(PENDING, status=S.REVIEW, next_at=AT, reason=Reason(ReasonCode.NO_FINAL_ANSWER)),
+        changed(PENDING, status=S.REVIEW, next_at=AT, reason=Reason(ReasonCode.NO_FINAL_ANSWER)),
         lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID), AT),
         {"next_at": None},
         _event("read", TOLD),
@@ -547,7 +548,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("review", {"why": NO_ANSWER_YET, **TOLD}, LONG_AGO),
     ),
     "absent for too long": Written(
-        replace(UNKNOWN, not_found_count=1, first_not_found_at=after(1)),
+        changed(UNKNOWN, not_found_count=1, first_not_found_at=after(1)),
         lambda row: decide_outcome.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
         _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
         _event("review", {"why": NOT_SAFE, **TOLD}, LONG_AGO),
@@ -611,10 +612,9 @@ def test_a_decision_writes_exactly_this(name: str) -> None:
     decision = decided(before)
     assert decision is not None
     after_ = decision.after
-    different = {one.name for one in fields(before) if getattr(before, one.name) != getattr(after_, one.name)}
-    assert {one: getattr(after_, one) for one in different} == {
-        one: value for one, value in changes.items() if getattr(before, one) != value
-    }
+    was, now = columns_of(before), columns_of(after_)
+    different = {name for name in was if was[name] != now[name]}
+    assert {one: now[one] for one in different} == {one: value for one, value in changes.items() if was[one] != value}
     assert decision.event == event
     assert dict(decision.event.evidence) == dict(event.evidence)
     assert decision.pause == pause
@@ -661,7 +661,7 @@ def test_how_long_absence_must_have_lasted() -> None:
 def test_an_earlier_attempt_is_asked_about_for_as_long_as_any(refusals: int, poll_s: float, again_in_s: Any) -> None:
     """Waits by the retry schedule, whose last step repeats, add up to the whole poll schedule at the most."""
     account = account_of(settings={"retry_schedule_s": (1.0, 2.0, 4.0), "poll_schedule_s": (poll_s / 2, poll_s / 2)})
-    row = replace(CREATED, refusals=refusals)
+    row = changed(CREATED, refusals=refusals)
     why = "Attempt 1 is still under way."
     decision = decide_submission.waiting_for_previous_attempt(row, account, why, AT)
     if again_in_s is None:
@@ -669,6 +669,6 @@ def test_an_earlier_attempt_is_asked_about_for_as_long_as_any(refusals: int, pol
         assert (decision.after.status, decision.event.name) == (S.REVIEW, "payout.review")
     else:
         assert decision.event == _event("waiting", {"why": why, "again_in_s": again_in_s})
-    doubted = decide_submission.waiting_for_previous_attempt(replace(row, ambiguous=True, sent_at=AT), account, why, AT)
+    doubted = decide_submission.waiting_for_previous_attempt(changed(row, ambiguous=True, sent_at=AT), account, why, AT)
     assert doubted.event == _event("waiting", {"why": why})
     assert doubted.after.status is not S.REVIEW

@@ -40,7 +40,7 @@ FAILS = "46733123457"  # the gateway's payee who is not found
 def absent(owner: Any) -> None:
     """Send a payment that is lost on the way, and read twice that it is not shown: one more read proves absence."""
     assert owner.send().status is S.UNKNOWN
-    assert owner.work(2).not_found_count == 2
+    assert owner.work(2).schedule.not_found_count == 2
 
 
 # --- two re-POSTs outside half the dedupe window -------------------------------------------------------------------
@@ -86,7 +86,7 @@ def test_of_two_re_posts_inside_the_window_one_leaves(world: World, store: str, 
     first = a.begin().until(stops.is_leave)
     a.clock.move(6)
     second = b.begin().until(stops.is_leave)
-    sent = {post.references["reference"] for post in (a.row(), b.row())}
+    sent = {post.attempt.references["reference"] for post in (a.row(), b.row())}
     second.until(stops.is_post)
     assert first.finish().status is S.SENDING  # B's, as A sees it
     assert second.finish().status is S.PENDING
@@ -109,7 +109,7 @@ def test_a_re_post_whose_owner_slept_before_c2(world: World, store: str, measure
     step = a.begin().until(stops.is_c2)
     a.clock.move(HALF_WINDOW_S)
     after = step.finish()
-    assert (after.status, after.ambiguous) == (S.UNKNOWN, True)
+    assert (after.status, after.attempt.ambiguous) == (S.UNKNOWN, True)
     assert a.work().status is S.UNKNOWN
     assert a.work(4).status is S.REVIEW
     assert world.posts() == 1
@@ -218,7 +218,7 @@ def changes_hands(world: World, credentials: Credentials, **settings: object) ->
 
     own = ("target_environment", "platform", "base_url", "api_user", "api_key", "subscription_key")
     kept = "\n".join(line for line in before.splitlines() if line.startswith(own))
-    world.append(f"[[accounts.{new.row('taken/1').account}.retired]]\n{kept}")
+    world.append(f"[[accounts.{new.row('taken/1').attempt.account}.retired]]\n{kept}")
     back = world.owner()
     assert back.client.refresh("taken/1").status is S.SUCCEEDED
     assert back.events("taken/1").count("sending") == 1
@@ -278,9 +278,9 @@ def test_the_default_operation_is_changed_with_open_rows(
     new.clock.move(6)
     keys = ("taken/1", "lost/1", "new/1")
     assert {new.client.refresh(key).status for key in keys} == {S.SUCCEEDED}
-    assert [new.row(key).operation for key in keys] == [before, before, now]
+    assert [new.row(key).order.operation for key in keys] == [before, before, now]
     made = {entry["reference"]: entry["operation"] for entry in world.gateway.ledger()}
-    assert [made[new.row(key).references["reference"]] for key in keys] == [before, before, now]
+    assert [made[new.row(key).attempt.references["reference"]] for key in keys] == [before, before, now]
     assert (world.posts(), world.credits()) == (4, [1, 1, 1])
     measured(13, "default operation changed with open rows", 1, store=store, now=now)
 
@@ -347,7 +347,7 @@ def test_failed_and_then_a_late_success(world: World, store: str, measured: Meas
     failed = a.work(2)
     assert failed.status is S.FAILED
     books = world.gateway._gateway.gateway.books
-    payment = books.find(failed.references["reference"])
+    payment = books.find(failed.attempt.references["reference"])
     changed = replace(payment, fate=AT_ONCE)
     books._by_reference[payment.reference] = changed
     books.accepted.append(changed)
@@ -355,7 +355,7 @@ def test_failed_and_then_a_late_success(world: World, store: str, measured: Meas
     for _ in range(2):
         with pytest.raises(DecisionRefused, match="was paid after all"):
             a.client.reissue("salary/1", actor="Ann", reason="it failed")
-    assert (a.row().status, a.row().attempt) == (S.FAILED, 1)
+    assert (a.row().status, a.row().attempt.number) == (S.FAILED, 1)
     assert a.events()[-1] == "contradicted"
     assert (world.posts(), world.credits()) == (1, [1])
     measured(13, "FAILED then a late success", 1, store=store)

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import psycopg
 import pytest
+from flat_records import make_record
 from psycopg import conninfo
 
 from payments_core.domain.payout import Operation
@@ -132,7 +133,7 @@ def make_row() -> Callable[..., PayoutRecord]:
             "updated_at": START,
             "next_at": START,
         }
-        return PayoutRecord(**values | changes)
+        return make_record(**values | changes)
 
     return make
 

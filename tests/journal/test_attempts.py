@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from flat_records import changed
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
@@ -69,7 +70,7 @@ def failed(add: Add) -> Add:
 
 def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
     """Return the row with which the next attempt begins."""
-    number = row.attempt + 1
+    number = row.attempt.number + 1
     told: dict[str, Any] = {
         "status": S.CREATED,
         "attempt": number,
@@ -85,7 +86,7 @@ def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
         "references": {"reference_id": f"ref-{number}"},
         "request_hash": str(number) * 64,
     }
-    return replace(row, **(told | changes))
+    return changed(row, **(told | changes))
 
 
 def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
@@ -100,13 +101,13 @@ def test_the_attempt_that_ended_is_kept_as_it_stood(journal: Journal, failed: Ad
     kept = EndedAttempt.of(row)
     after = again(journal, row)
 
-    assert (after.status, after.attempt, after.version) == (S.CREATED, 2, row.version + 1)
+    assert (after.status, after.attempt.number, after.version) == (S.CREATED, 2, row.version + 1)
     assert journal.get(row.id) == after
     assert journal.attempts(row.id) == (kept,)
     last = journal.history(row.id)[-1]
     assert (last.event, last.status, last.attempt, last.evidence) == ("payout.reissued", S.CREATED, 2, {"actor": "Ann"})
     assert ask("SELECT COUNT(*) FROM outbox") == [(0,)]
-    assert journal.due(START, accounts=[row.account], limit=5) == (after,)
+    assert journal.due(START, accounts=[row.attempt.account], limit=5) == (after,)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def test_a_contradiction_stops_the_next_attempt_in_the_commit_before_its_first_b
     """A read that finds an earlier attempt paid stops every later send, whoever is just about to make it."""
     row = again(journal, failed())
     journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
-    sending = ApplyTransition(row, replace(row, status=S.SENDING, submissions=1), event("payout.sending"))
+    sending = ApplyTransition(row, changed(row, status=S.SENDING, submissions=1), event("payout.sending"))
     assert journal.execute(sending) == Contradicted()
     assert journal.get(row.id) == row
 
@@ -195,7 +196,7 @@ def test_a_contradiction_stops_nothing_else(journal: Journal, add: Add, moved: M
     """A first attempt has none before it."""
     row = add()
     journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
-    moved(ApplyTransition(row, replace(row, status=S.SENDING, submissions=1), event("payout.sending")))
+    moved(ApplyTransition(row, changed(row, status=S.SENDING, submissions=1), event("payout.sending")))
 
 
 def test_the_ceiling_of_refunds_is_looked_at_again(journal: Journal, failed: Add, add: Add) -> None:
@@ -219,7 +220,7 @@ def test_what_a_row_does_not_tell(journal: Journal, failed: Add, moved: Moving) 
     approval = Approval("Ben", "checked", START)
     row = moved(ApplyTransition(row, row, event("payout.approved"), approves=approval))
     assert journal.execute(LoadAttempts(row.id)) == LoadedAttempts(attempts=(kept,), approval=approval)
-    row = moved(ApplyTransition(row, replace(row, status=S.SENDING, submissions=1), event("payout.sending")))
+    row = moved(ApplyTransition(row, changed(row, status=S.SENDING, submissions=1), event("payout.sending")))
     row = moved(ApplyTransition(row, replace(row, status=S.PENDING), event("payout.pending")))
     journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
     recalled = journal.execute(LoadAttempts(row.id))
@@ -232,7 +233,7 @@ def test_what_a_row_does_not_tell(journal: Journal, failed: Add, moved: Moving) 
 
 
 def sending(row: PayoutRecord) -> ApplyTransition:
-    after = replace(row, status=S.SENDING, submissions=row.submissions + 1)
+    after = changed(row, status=S.SENDING, submissions=row.attempt.submissions + 1)
     return ApplyTransition(row, after, event("payout.sending"), needs_approval=True)
 
 

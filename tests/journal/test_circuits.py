@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flat_records import changed
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
@@ -34,7 +35,7 @@ class FakeProvider:
     def send(self, seconds: float = 0, account: str = ACCOUNT) -> JournalResult:
         self._number += 1
         row = self._add(f"{account}-{self._number}", account=account)
-        after = replace(row, status=PayoutStatus.SENDING, submissions=1, sent_at=later(seconds))
+        after = changed(row, status=PayoutStatus.SENDING, submissions=1, sent_at=later(seconds))
         return self.journal.execute(ApplyTransition(row, after, Event("payout.sending", later(seconds))))
 
     def end(

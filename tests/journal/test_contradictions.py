@@ -25,7 +25,7 @@ ENDED: dict[str, Any] = {"status": S.FAILED, "reason": Reason(ReasonCode.REJECTE
 
 def paid(row: PayoutRecord, seconds: float = 0, attempt: int = 1, **changes: Any) -> AppendHistory:
     at = START + timedelta(seconds=seconds)
-    said = replace(Contradiction(at, row.account, attempt, ProviderStatus.PAID, "DONE"), **changes)
+    said = replace(Contradiction(at, row.attempt.account, attempt, ProviderStatus.PAID, "DONE"), **changes)
     return AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, {"attempt": attempt}), contradiction=said)
 
 

@@ -38,24 +38,26 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from payments_core.engine.commands import ApplyTransition, CreatePayout
-from payments_core.domain.records import Event, PayoutRecord
+from payments_core.domain.money import Money
+from payments_core.domain.records import AttemptRecord, Event, PayoutRecord
 from payments_core.domain.errors import JournalClosed, JournalError
 from payments_core.journal import open_journal
-from payments_core.domain.payout import Operation, PayoutStatus
+from payments_core.domain.payout import Order, Payee, PayoutStatus
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
 def open_here():
     return open_journal(sys.argv[1], namespace="test-namespace", root=Path(), clock=lambda: START, make=True)
 
-def row(name, **changes):
-    return PayoutRecord(**{"id": "po_" + name, "key": name, "fingerprint": "f", "account": "a",
-        "operation": Operation.TRANSFER, "payee_kind": "msisdn", "payee_value": "46733123450", "amount": Decimal(1),
-        "currency": "EUR", "binding": {}, "references": {}, "request": "{}", "request_hash": "0",
-        "created_at": START, "updated_at": START} | changes)
+def row(name):
+    order = Order(name, Payee("msisdn", "46733123450"), Money(1, "EUR"))
+    attempt = AttemptRecord(account="a", binding={}, references={}, request="{}", request_hash="0")
+    return PayoutRecord(
+        id="po_" + name, fingerprint="f", order=order, attempt=attempt, created_at=START, updated_at=START
+    )
 
-def accept(name, **changes):
-    return journal.execute(CreatePayout(row(name, **changes), Event("payout.accepted", START))).row
+def accept(name):
+    return journal.execute(CreatePayout(row(name), Event("payout.accepted", START))).row
 
 journal = open_here()
 """
@@ -83,10 +85,10 @@ journal.close()
 def work(prefix, out):
     for number in range(10**9):
         before = accept(f"{prefix}/{number}")
-        os.write(out, f"{before.key} 1\\n".encode())
+        os.write(out, f"{before.order.key} 1\\n".encode())
         after = replace(before, status=PayoutStatus.FAILED)
         journal.execute(ApplyTransition(before, after, Event("payout.failed", START), publish=True))
-        os.write(out, f"{before.key} 2\\n".encode())
+        os.write(out, f"{before.order.key} 2\\n".encode())
 
 dice = random.Random(7)
 for generation in range(7):
@@ -149,7 +151,7 @@ def neighbour():
     for number in itertools.count():
         if ended.is_set():
             return
-        told.add(accept(f"neighbour {number}").key)
+        told.add(accept(f"neighbour {number}").order.key)
 
 dice, told, interrupts, ended = random.Random(7), set(), 0, threading.Event()
 beside = threading.Thread(target=neighbour)
@@ -160,15 +162,15 @@ for number in range(400):
     try:
         try:
             signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-5, 1e-3))
-            told.add(accept(str(number)).key)
+            told.add(accept(str(number)).order.key)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
         interrupts += 1
 ended.set()
 beside.join()
-told.add(accept("last").key)
-stored = {found.key for found in journal.rows()}
+told.add(accept("last").order.key)
+stored = {found.order.key for found in journal.rows()}
 journal.close()
 print(interrupts > 20, "last" in stored, told <= stored, any(key.startswith("n") for key in stored - told))
 """
@@ -245,12 +247,12 @@ print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 held.release()
 holder.join()
 accept("after")
-print(sorted(found.key for found in journal.rows()))
+print(sorted(found.order.key for found in journal.rows()))
 journal.close()
 """
     said = finish(script, address)
     assert said == ["JournalClosed True"] * 7 + ["True", "child 0", "['after', 'before', 'own']"]
-    assert [row.key for row in open_one().rows()] == ["before", "own", "after"]
+    assert [row.order.key for row in open_one().rows()] == ["before", "own", "after"]
 
 
 # --- no space ---
@@ -302,8 +304,8 @@ for number in range(10):
         refused.append(str(error))
         assert type(error) is JournalError, error
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-told.append(accept("after").key)
-assert [found.key for found in journal.rows()] == told, told
+told.append(accept("after").order.key)
+assert [found.order.key for found in journal.rows()] == told, told
 print(len(refused))
 print(refused[-1])
 journal.close()
@@ -313,7 +315,7 @@ journal.close()
     assert "payouts.db" in last
     assert "try again" in last
     assert check(path) == "ok"
-    assert [row.key for row in open_sqlite().rows()][-1] == "after"
+    assert [row.order.key for row in open_sqlite().rows()][-1] == "after"
 
 
 def test_a_damaged_file_is_not_written_again(

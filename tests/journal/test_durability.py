@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from flat_records import changed
 
 from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreatePayout
@@ -88,7 +88,7 @@ def test_whatever_writes_a_payout_is_flushed_however_the_server_was_switched(
     switch(own_postgres, url, "synchronous_commit", switched)
     row = make_row()
     journal.execute(CreatePayout(row, EVENT))
-    journal.execute(ApplyTransition(row, replace(row, submissions=1), EVENT))
+    journal.execute(ApplyTransition(row, changed(row, submissions=1), EVENT))
     journal.set_pause(Pause("main", START, "a person's"))
     with application(url, switched) as connection:
         journal.open_within(connection, CreatePayout(make_row("two"), EVENT))

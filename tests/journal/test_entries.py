@@ -15,14 +15,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from flat_records import changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalError
-from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, Pause, PayoutRecord, Query
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import AttemptRecord, Event, Lease, Pause, PayoutRecord, Query, Schedule
 from payments_core.engine.commands import (
     AppendHistory,
     ApplyTransition,
@@ -35,7 +37,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
-from payments_core.journal.sql.columns import COLUMNS, read_row, write_row
+from payments_core.journal.sql.columns import COLUMNS, PATHS, read_row, write_row
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNTS = ["mtn-uganda", "mtn-ghana"]
@@ -63,6 +65,11 @@ def test_every_field_of_a_row_has_a_column(journal: Journal, ask: Ask, store: st
         "postgres": "SELECT column_name FROM information_schema.columns WHERE table_name = 'payouts'",
     }
     assert {name for (name,) in ask(columns[store])} == {"no", *COLUMNS}
+    groups = {"order": Order, "attempt": AttemptRecord, "schedule": Schedule, "lease": Lease}
+    held = {name.name for name in dataclasses.fields(PayoutRecord)} - set(groups)
+    held |= {f"{group}.{name.name}" for group, kind in groups.items() for name in dataclasses.fields(kind)}
+    held = held - {"order.payee", "order.amount"} | {f"order.payee.{name}" for name in Payee.__slots__}
+    assert sorted(PATHS.values()) == sorted(held | {f"order.amount.{name}" for name in Money.__slots__})
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -70,6 +77,23 @@ MOMENTS = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.
 MAPPINGS = st.dictionaries(TEXT, TEXT, max_size=3)
 COUNTS = st.integers(0, 2**31)
 AMOUNTS = st.decimals("0.000000001", 10**17, places=9)
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> Order:
+    """Any order, a refund now and then."""
+    times, amount = st.none() | MOMENTS.filter(lambda at: at.year >= 2000), Money(draw(AMOUNTS), "UGX")
+    payee = Payee(draw(TEXT), draw(TEXT), draw(MAPPINGS))
+    order = Order(draw(st.text("aé-/", min_size=1)), payee, amount, note=draw(TEXT), options=draw(MAPPINGS))
+    order = dataclasses.replace(order, not_before=draw(times), expires_at=draw(times))
+    if draw(st.booleans()):
+        return dataclasses.replace(order, operation=draw(st.sampled_from(sorted({*Operation} - {Operation.REFUND}))))
+    return dataclasses.replace(
+        order,
+        operation=Operation.REFUND,
+        payee=Payee("collection", payee.value, payee.details),
+        original_amount=Money(amount.amount + draw(AMOUNTS), "UGX"),
+    )
 
 
 @st.composite
@@ -81,9 +105,6 @@ def rows(draw: st.DrawFn) -> PayoutRecord:
         "datetime": MOMENTS,
         "datetime | None": st.none() | MOMENTS,
         "Mapping[str, str]": MAPPINGS,
-        "Decimal": AMOUNTS,
-        "Decimal | None": st.none() | AMOUNTS,
-        "Operation": st.sampled_from(Operation),
         "PayoutStatus": st.sampled_from(PayoutStatus),
         "tuple[Contradiction, ...]": st.lists(
             st.builds(Contradiction, MOMENTS, TEXT, COUNTS, st.sampled_from(ProviderStatus), TEXT, st.none() | MOMENTS)
@@ -91,7 +112,18 @@ def rows(draw: st.DrawFn) -> PayoutRecord:
         "Reason | None": st.none()
         | st.builds(Reason, st.sampled_from(ReasonCode), TEXT, TEXT, st.floats(0, 1000, allow_nan=False)),
     }
-    return PayoutRecord(**{field.name: draw(kinds[str(field.type)]) for field in dataclasses.fields(PayoutRecord)})
+
+    def fields(kind: Any) -> dict[str, Any]:
+        drawn = (field for field in dataclasses.fields(kind) if str(field.type) in kinds)
+        return {field.name: draw(kinds[str(field.type)]) for field in drawn}
+
+    return PayoutRecord(
+        order=draw(orders()),
+        attempt=AttemptRecord(**fields(AttemptRecord)),
+        schedule=Schedule(**fields(Schedule)),
+        lease=Lease(**fields(Lease)),
+        **fields(PayoutRecord),
+    )
 
 
 @given(rows())
@@ -117,7 +149,7 @@ def test_a_time_of_another_zone_is_the_same_moment(add: AddRow, journal: Journal
     add(not_before=START.astimezone(timezone(timedelta(hours=3))))
     row = journal.get("po_one")
     assert row is not None
-    assert row.not_before == START
+    assert row.order.not_before == START
 
 
 # --- open ---
@@ -127,7 +159,7 @@ def test_a_new_key_is_written_with_its_first_history_row(journal: Journal, make_
     """What was accepted is there, with the event that says so."""
     row = make_row()
     assert journal.execute(CreatePayout(row, event("payout.accepted", by="me"))) == CreateResult(row, created=True)
-    assert journal.get(row.id) == journal.by_key(row.key) == row
+    assert journal.get(row.id) == journal.by_key(row.order.key) == row
     [first] = journal.history(row.id)
     assert (first.seq, first.at, first.event, first.status) == (1, later(1), "payout.accepted", PayoutStatus.CREATED)
     assert first.evidence == {"by": "me"}
@@ -136,7 +168,7 @@ def test_a_new_key_is_written_with_its_first_history_row(journal: Journal, make_
 def test_a_known_key_returns_the_payout_that_is_there(journal: Journal, add: AddRow, make_row: AddRow) -> None:
     """One key is one payout, whatever the second caller wants of it."""
     row = add()
-    other = make_row("other", key=row.key, amount=Decimal(99))
+    other = make_row("other", key=row.order.key, amount=Decimal(99))
     assert journal.execute(CreatePayout(other, event())) == CreateResult(row, created=False)
     assert journal.get(other.id) is None
     assert len(journal.history(row.id)) == 1
@@ -175,7 +207,7 @@ def test_what_is_not_there_is_none(journal: Journal) -> None:
 def test_a_move_changes_every_movable_column(journal: Journal, add: AddRow, moved: MoveRow) -> None:
     """The row wanted is the row stored; version and time of the move are the journal's."""
     before = add()
-    wanted = replace(
+    wanted = changed(
         before,
         not_before=later(1),
         expires_at=later(2),
@@ -213,7 +245,7 @@ def test_a_move_changes_every_movable_column(journal: Journal, add: AddRow, move
 def test_only_one_of_two_moves_from_the_same_row_is_written(journal: Journal, add: AddRow, moved: MoveRow) -> None:
     """Whoever comes second learns how the row stands and has written nothing."""
     before = add()
-    first = moved(ApplyTransition(before, replace(before, submissions=1), event()))
+    first = moved(ApplyTransition(before, changed(before, submissions=1), event()))
     second = ApplyTransition(before, replace(before, status=PayoutStatus.FAILED), event(), publish=True)
     assert journal.execute(second) == Stale(first)
     assert journal.get(before.id) == first
@@ -224,9 +256,9 @@ def test_only_one_of_two_moves_from_the_same_row_is_written(journal: Journal, ad
 def test_what_a_payout_is_never_changes(journal: Journal, add: AddRow, name: str) -> None:
     """Name and intent of a payout are for life."""
     before = add()
-    value: Any = {"amount": Decimal(1000), "created_at": later(1)}.get(name, "else")
+    value: Any = {"amount": Decimal(1000), "currency": "UGX", "created_at": later(1)}.get(name, "else")
     with pytest.raises(JournalError, match=f"cannot change its {name}"):
-        journal.execute(ApplyTransition(before, replace(before, **{name: value}), event()))
+        journal.execute(ApplyTransition(before, changed(before, **{name: value}), event()))
     assert journal.get(before.id) == before
 
 
@@ -277,7 +309,7 @@ def test_what_may_have_arrived_is_never_forgotten(
     """Within an attempt neither the doubt nor the moment of its first send can be taken back."""
     row = add(status=PayoutStatus.UNKNOWN, attempt=2, ambiguous=True, first_sent_at=START)
     with pytest.raises(JournalError, match=words):
-        journal.execute(ApplyTransition(row, replace(row, **changes), event()))
+        journal.execute(ApplyTransition(row, changed(row, **changes), event()))
     assert journal.get(row.id) == row
 
 
@@ -328,7 +360,7 @@ def test_a_move_is_written_whole_or_not_at_all(
         replace(row, status=PayoutStatus.REVIEW),
         event(seconds=5),
         publish=True,
-        pause=Pause(row.account, START, "blocked", PausedBy.ACCOUNT_REFUSED, later(300)),
+        pause=Pause(row.attempt.account, START, "blocked", PausedBy.ACCOUNT_REFUSED, later(300)),
         asks=Query("q" * 64, START),
     )
     with pytest.raises(JournalError, match="broken"):
@@ -383,10 +415,10 @@ def test_no_table_is_emptied(journal: Journal, ask: Ask, table: str) -> None:
 
 def end_attempt(journal: Journal, row: PayoutRecord) -> None:
     """Let a payout have an attempt that ended."""
-    failed = replace(row, status=PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED), next_at=None)
+    failed = changed(row, status=PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED), next_at=None)
     moved = journal.execute(ApplyTransition(row, failed, event(), publish=True))
     assert isinstance(moved, TransitionApplied)
-    fresh = replace(moved.row, status=PayoutStatus.CREATED, reason=None, attempt=2, request_hash="2" * 64)
+    fresh = changed(moved.row, status=PayoutStatus.CREATED, reason=None, attempt=2, request_hash="2" * 64)
     assert isinstance(journal.execute(CreateAttempt(moved.row, fresh, event())), TransitionApplied)
 
 
@@ -440,7 +472,7 @@ def test_a_note_makes_due_sooner_and_never_later(
     """A hint can only hurry the machine; what has ended is looked at once more."""
     row = add(status=status, next_at=next_at)
     journal.execute(AppendHistory(row.id, event(), due_at=asked))
-    assert journal.get(row.id) == replace(row, next_at=becomes)
+    assert journal.get(row.id) == changed(row, next_at=becomes)
 
 
 # --- queries ---
@@ -469,7 +501,7 @@ def test_a_query_answers_only_for_its_own_payout_and_attempt(journal: Journal, a
     row = moved(ApplyTransition(row, row, event("payout.queried"), asks=Query(token, later(1))))
     assert journal.execute(ApplyTransition(other, other, event(), answers=token)) == Stale(other)
     row = moved(ApplyTransition(row, replace(row, status=PayoutStatus.FAILED), event(seconds=2)))
-    fresh = replace(row, attempt=2, status=PayoutStatus.CREATED, request_hash="1" * 64)
+    fresh = changed(row, attempt=2, status=PayoutStatus.CREATED, request_hash="1" * 64)
     reply = journal.execute(CreateAttempt(row, fresh, event(seconds=3)))
     assert isinstance(reply, TransitionApplied)
     assert journal.by_query(token) == (reply.row, 1)

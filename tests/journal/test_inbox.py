@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from flat_records import changed
 
 from payments_core.domain.inbox_records import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
 from payments_core.domain.payout import PayoutStatus as S
@@ -101,9 +101,9 @@ def test_it_is_closed_once_however_many_try(journal: Journal, add: Add) -> None:
 def test_a_callback_makes_the_next_read_due_and_changes_nothing_else(journal: Journal, add: Add) -> None:
     row = add(status=S.PENDING, next_at=after(300))
     handled = call(journal, 10)
-    due = replace(row, next_at=after(10), callback_read_at=after(10))
+    due = changed(row, next_at=after(10), callback_read_at=after(10))
     assert (handled, stored(journal)) == (Handled(due, made_due=True), due)
-    assert due.is_callback_read
+    assert due.schedule.is_callback_read
 
 
 @pytest.mark.parametrize("status", [S.UNKNOWN, S.REVIEW, S.SUCCEEDED, S.FAILED, S.REVERSED, S.CANCELLED])
@@ -111,7 +111,7 @@ def test_it_does_so_where_the_machine_has_stopped(journal: Journal, add: Add, st
     """An end or a review is looked at once more; the state stays."""
     row = add(status=status, next_at=None)
     call(journal, 10)
-    assert stored(journal) == replace(row, next_at=after(10), callback_read_at=after(10))
+    assert stored(journal) == changed(row, next_at=after(10), callback_read_at=after(10))
 
 
 def test_one_that_waits_to_be_sent_is_left_alone(journal: Journal, add: Add) -> None:
@@ -128,21 +128,21 @@ def test_between_two_reads_lie_five_seconds(
     """However many callbacks come: counted from when the provider was last asked, and not from when it was due."""
     row = add(status=S.PENDING, next_at=after(300))
     call(journal, 10)
-    due = replace(row, next_at=after(10), callback_read_at=after(10))
+    due = changed(row, next_at=after(10), callback_read_at=after(10))
     assert [call(journal, seconds) for seconds in (11, 12)] == [Handled(due)] * 2
     row = stored(journal)
     row = moved(
-        ApplyTransition(row, replace(row, next_at=after(300), read_at=after(14)), Event("payout.read", after(14)))
+        ApplyTransition(row, changed(row, next_at=after(300), read_at=after(14)), Event("payout.read", after(14)))
     )
-    assert not row.is_callback_read  # it was read since
-    due = replace(row, next_at=after(19), callback_read_at=after(19))
+    assert not row.schedule.is_callback_read  # it was read since
+    due = changed(row, next_at=after(19), callback_read_at=after(19))
     assert [call(journal, seconds) for seconds in (15, 18)] == [Handled(due, made_due=True), Handled(due)]
     row = stored(journal)
     row = moved(
-        ApplyTransition(row, replace(row, next_at=after(300), read_at=after(19)), Event("payout.read", after(19)))
+        ApplyTransition(row, changed(row, next_at=after(300), read_at=after(19)), Event("payout.read", after(19)))
     )
     call(journal, 40)
-    assert stored(journal).next_at == after(40)
+    assert stored(journal).schedule.next_at == after(40)
 
 
 def test_an_early_one_is_due_as_soon_as_the_send_has_ended(
@@ -151,15 +151,15 @@ def test_an_early_one_is_due_as_soon_as_the_send_has_ended(
     """It came before the send had its answer: nobody may look while it is sent, and nobody forgets to afterwards."""
     row = add()
     until = after(90)
-    sending = replace(row, status=S.SENDING, lease_until=until, next_at=until, lease_owner="me", submissions=1)
+    sending = changed(row, status=S.SENDING, lease_until=until, next_at=until, lease_owner="me", submissions=1)
     row = moved(ApplyTransition(row, sending, Event("payout.sending", START)))
     call(journal, 1)
     assert journal.due(after(2), accounts=MINE, limit=10) == ()
-    pending = replace(row, status=S.PENDING, lease_until=None, next_at=after(300))
+    pending = changed(row, status=S.PENDING, lease_until=None, next_at=after(300))
     row = moved(ApplyTransition(row, pending, Event("payout.pending", after(2))))
     assert row == stored(journal)
-    assert row.next_at == after(1)
-    assert row.is_callback_read
+    assert row.schedule.next_at == after(1)
+    assert row.schedule.is_callback_read
     assert journal.due(after(2), accounts=MINE, limit=10) == (row,)
 
 
@@ -167,11 +167,11 @@ def test_an_early_one_does_not_make_a_refused_payment_leave_sooner(
     journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     row = add()
-    sending = replace(row, status=S.SENDING, lease_until=after(90), next_at=after(90), submissions=1)
+    sending = changed(row, status=S.SENDING, lease_until=after(90), next_at=after(90), submissions=1)
     row = moved(ApplyTransition(row, sending, Event("payout.sending", START)))
     call(journal, 1)
-    created = replace(row, status=S.CREATED, lease_until=None, next_at=after(120))
-    assert moved(ApplyTransition(row, created, Event("payout.waiting", after(2)))).next_at == after(120)
+    created = changed(row, status=S.CREATED, lease_until=None, next_at=after(120))
+    assert moved(ApplyTransition(row, created, Event("payout.waiting", after(2)))).schedule.next_at == after(120)
 
 
 def test_one_that_comes_during_a_read_is_not_lost_under_it(
@@ -179,22 +179,22 @@ def test_one_that_comes_during_a_read_is_not_lost_under_it(
 ) -> None:
     """The read may have been answered before the end came about: it is asked again, five seconds later."""
     row = add(status=S.PENDING, next_at=START)
-    read = replace(row, next_at=after(300), read_at=after(2))
+    read = changed(row, next_at=after(300), read_at=after(2))
     row = moved(ApplyTransition(row, read, Event("payout.read", after(2))))
     asking = stored(journal)
     call(journal, 60)
     row = moved(
-        ApplyTransition(asking, replace(asking, next_at=after(600), read_at=after(61)), Event("payout.read", after(61)))
+        ApplyTransition(asking, changed(asking, next_at=after(600), read_at=after(61)), Event("payout.read", after(61)))
     )
-    assert row.next_at == after(66)
-    assert row.is_callback_read
+    assert row.schedule.next_at == after(66)
+    assert row.schedule.is_callback_read
 
 
 def test_a_callback_makes_nobody_else_too_late(journal: Journal, add: Add) -> None:
     """Whoever is about to write what a read told must not lose it to a stranger's request."""
     row = add(status=S.PENDING, next_at=START)
     call(journal, 1)
-    reply = journal.execute(ApplyTransition(row, replace(row, next_at=after(300)), Event("payout.read", after(2))))
+    reply = journal.execute(ApplyTransition(row, changed(row, next_at=after(300)), Event("payout.read", after(2))))
     assert not isinstance(reply, Stale)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from flat_records import changed
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handling
@@ -27,8 +27,8 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 
 def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
     """Return the row with which the next attempt begins."""
-    told = {"status": S.CREATED, "reason": None, "decided_by": "", "attempt": row.attempt + 1, "next_at": START}
-    return replace(row, **(told | {"request_hash": str(row.attempt + 1) * 64} | changes))
+    told = {"status": S.CREATED, "reason": None, "decided_by": "", "attempt": row.attempt.number + 1, "next_at": START}
+    return changed(row, **(told | {"request_hash": str(row.attempt.number + 1) * 64} | changes))
 
 
 def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
@@ -38,7 +38,7 @@ def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
 
 
 def fail(journal: Journal, row: PayoutRecord) -> PayoutRecord:
-    reply = journal.execute(ApplyTransition(row, replace(row, **FAILED), Event("payout.failed", START), publish=True))
+    reply = journal.execute(ApplyTransition(row, changed(row, **FAILED), Event("payout.failed", START), publish=True))
     assert isinstance(reply, TransitionApplied), reply
     return reply.row
 
@@ -47,7 +47,7 @@ def test_each_attempt_keeps_its_account(journal: Journal, add: Add) -> None:
     """The row tells of the current one; what is due is asked for by that account."""
     row = fail(journal, add())
     row = again(journal, row, account="mtn-ghana")
-    assert journal.get(row.id).account == "mtn-ghana"  # type: ignore[union-attr]
+    assert journal.get(row.id).attempt.account == "mtn-ghana"  # type: ignore[union-attr]
     assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"]
     assert journal.due(START, accounts=["mtn-uganda"], limit=5) == ()
     assert journal.due(START, accounts=["mtn-ghana"], limit=5) == (row,)
@@ -76,7 +76,7 @@ def test_no_move_changes_the_account(journal: Journal, add: Add, status: S) -> N
     """Whatever the payout's state: the same attempt stays where it is."""
     row = add(status=status, reason=NO, decided_by="read")
     with pytest.raises(JournalError, match="is paid from mtn-uganda alone"):
-        journal.execute(ApplyTransition(row, replace(row, account="mtn-ghana"), Event("payout.rebound", START)))
+        journal.execute(ApplyTransition(row, changed(row, account="mtn-ghana"), Event("payout.rebound", START)))
     assert journal.get(row.id) == row
 
 
@@ -87,7 +87,7 @@ def test_a_refund_is_paid_where_it_was_collected(journal: Journal, add: Add) -> 
     with pytest.raises(JournalError, match="is a refund and is paid from mtn-uganda"):
         again(journal, row, account="mtn-ghana")
     assert journal.get(row.id) == row
-    assert again(journal, row).account == "mtn-uganda"
+    assert again(journal, row).attempt.account == "mtn-uganda"
 
 
 def test_a_question_belongs_to_the_account_it_was_asked_from(journal: Journal, add: Add) -> None:
@@ -123,10 +123,10 @@ def test_a_callback_has_the_attempts_before_an_unapproved_one_looked_at(journal:
         assert not called(journal, row, at).made_due
         assert journal.get(row.id) == row
     row = again(journal, fail(journal, add()), account="mtn-ghana")
-    reply = journal.execute(ApplyTransition(row, replace(row, **needs), Event("payout.needs_approval", at)))
+    reply = journal.execute(ApplyTransition(row, changed(row, **needs), Event("payout.needs_approval", at)))
     assert isinstance(reply, TransitionApplied)
     assert called(journal, reply.row, at + timedelta(seconds=1)).made_due
     made_due = journal.get(row.id)
     assert made_due is not None
-    assert (made_due.next_at, made_due.callback_read_at) == (at + timedelta(seconds=5), None)
+    assert (made_due.schedule.next_at, made_due.schedule.callback_read_at) == (at + timedelta(seconds=5), None)
     assert not called(journal, row, at + timedelta(seconds=2)).made_due

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from flat_records import changed
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
@@ -31,7 +32,7 @@ def block(seconds: float = 0, *, probe_after_s: float | None = 300, account: str
 
 
 def send(journal: Journal, row: PayoutRecord, seconds: float) -> JournalResult:
-    after = replace(row, status=PayoutStatus.SENDING, submissions=row.submissions + 1)
+    after = changed(row, status=PayoutStatus.SENDING, submissions=row.attempt.submissions + 1)
     return journal.execute(ApplyTransition(row, after, Event("payout.sending", later(seconds))))
 
 
@@ -214,7 +215,7 @@ def test_the_end_of_a_pause_wakes_what_waited_for_it(journal: Journal, add: AddR
     add("elsewhere", next_at=later(600), account="mtn-ghana")
     journal.set_pause(block())
     assert journal.lift_pause(ACCOUNT)
-    due = {row.id: row.next_at for row in journal.due(later(999), accounts=mine, limit=9)}
+    due = {row.id: row.schedule.next_at for row in journal.due(later(999), accounts=mine, limit=9)}
     assert due == {"po_put_off": START, "po_dated": later(200), "po_open": later(500), "po_elsewhere": later(600)}
 
 

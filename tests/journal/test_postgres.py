@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import psycopg
 import pytest
+from flat_records import changed
 from psycopg.rows import dict_row
 
 from payments_core.domain.causes import PausedBy
@@ -126,7 +127,7 @@ def gate(postgres_url: str) -> Iterator[Gate]:
 
 
 def send(journal: PostgresJournal, row: PayoutRecord, seconds: float = 0) -> Any:
-    after = replace(row, status=PayoutStatus.SENDING, submissions=row.submissions + 1)
+    after = changed(row, status=PayoutStatus.SENDING, submissions=row.attempt.submissions + 1)
     return journal.execute(ApplyTransition(row, after, Event("payout.sending", START + timedelta(seconds=seconds))))
 
 
@@ -169,8 +170,8 @@ def test_two_who_move_one_row_at_once_make_one_move(open_shared: OpenShared, gat
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
     gate.shut()
-    first = gate.start(lambda: a.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)))
-    second = gate.start(lambda: b.execute(ApplyTransition(row, replace(row, submissions=2), EVENT)))
+    first = gate.start(lambda: a.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)))
+    second = gate.start(lambda: b.execute(ApplyTransition(row, changed(row, submissions=2), EVENT)))
     gate.open()
     moved = first.result()
     assert isinstance(moved, TransitionApplied)
@@ -188,7 +189,7 @@ def test_notes_beside_a_move_are_numbered_one_after_the_other(
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
     gate.shut()
-    first = gate.start(lambda: a.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)))
+    first = gate.start(lambda: a.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)))
     second = gate.start(lambda: b.execute(AppendHistory(row.id, Event("payout.late_result", START))))
     gate.open()
     assert isinstance(first.result(), TransitionApplied)
@@ -220,7 +221,7 @@ def test_a_block_that_comes_with_an_answer_holds_what_follows(
     one, two = write(a, make_row("one")), write(a, make_row("two"))
     block = Pause("mtn-uganda", START, "blocked", PausedBy.ACCOUNT_REFUSED, START + timedelta(seconds=300))
     gate.shut()
-    refused = gate.start(lambda: a.execute(ApplyTransition(one, replace(one, submissions=1), EVENT, pause=block)))
+    refused = gate.start(lambda: a.execute(ApplyTransition(one, changed(one, submissions=1), EVENT, pause=block)))
     late = gate.start(lambda: send(b, two))
     gate.open()
     assert isinstance(refused.result(), TransitionApplied)
@@ -247,11 +248,11 @@ def test_the_end_of_a_pause_does_not_wait_for_a_send(open_shared: OpenShared, ga
     row, other = write(a, make_row("one", next_at=soon)), write(a, make_row("two", next_at=later))
     a.set_pause(Pause(None, START, "all"))
     gate.shut()
-    under_way = gate.start(lambda: a.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)))
+    under_way = gate.start(lambda: a.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)))
     assert b.lift_pause(None)
     gate.open()
     assert isinstance(under_way.result(), TransitionApplied)
-    assert [stored.next_at for stored in map(a.get, [row.id, other.id]) if stored] == [soon, START]
+    assert [stored.schedule.next_at for stored in map(a.get, [row.id, other.id]) if stored] == [soon, START]
 
 
 def test_two_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
@@ -277,9 +278,9 @@ def test_who_waits_too_long_is_told(open_shared: OpenShared, gate: Gate, make_ro
     a, b = open_shared(), open_shared(lock_timeout_s=0.1)
     row = write(a, make_row())
     gate.shut()
-    first = gate.start(lambda: a.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)))
+    first = gate.start(lambda: a.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)))
     with pytest.raises(JournalLocked, match=r"does not let go.*the same key is safe"):
-        b.execute(ApplyTransition(row, replace(row, submissions=2), EVENT))
+        b.execute(ApplyTransition(row, changed(row, submissions=2), EVENT))
     assert b.get(row.id) == row
     gate.open()
     assert isinstance(first.result(), TransitionApplied)
@@ -338,7 +339,7 @@ def test_a_connection_that_will_not_do_is_refused_and_left_usable(
         elsewhere.execute("INSERT INTO theirs VALUES (1)")
     with pytest.raises(JournalError, match=r"no psycopg\.Connection"):
         shared.open_within(object(), entry)
-    refund = make_row("two", operation=Operation.REFUND, original_amount=Decimal(99))
+    refund = make_row("two", operation=Operation.REFUND, payee_kind="collection", original_amount=Decimal(99))
     with psycopg.connect(postgres_url) as application, pytest.raises(JournalError, match="refund"):
         shared.open_within(application, CreatePayout(refund, EVENT))
 
@@ -454,7 +455,7 @@ def test_what_the_server_adds_to_an_error_is_not_shown(
     row = make_row(account="forbidden")
     with pytest.raises(JournalError, match=r"refused an entry: .*check constraint") as caught:
         shared.execute(CreatePayout(row, EVENT))
-    assert row.payee_value not in told(caught.value)
+    assert row.order.payee.value not in told(caught.value)
 
 
 def test_maintenance_does_not_show_the_error_of_the_driver(shared: PostgresJournal, postgres_url: str) -> None:
@@ -607,7 +608,7 @@ def test_the_answer_to_a_commit_is_lost_and_found_again(cut: Any, open_shared: O
     cut.after_commit = True
     assert journal.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=True)
     cut.after_commit = True
-    after = replace(make_row(), status=PayoutStatus.SENDING, submissions=1, lease_owner="me", references={"a": "b"})
+    after = changed(make_row(), status=PayoutStatus.SENDING, submissions=1, lease_owner="me", references={"a": "b"})
     moved = journal.execute(ApplyTransition(make_row(), after, EVENT))
     assert moved == TransitionApplied(replace(after, version=1))
     cut.after_commit = True
@@ -628,10 +629,10 @@ def test_a_move_that_was_overtaken_is_stale(cut: Any, open_shared: OpenShared, m
     def overtake() -> None:
         seen = other.get(row.id)
         assert seen is not None
-        overtaken.append(other.execute(ApplyTransition(seen, replace(seen, submissions=7), EVENT)).row)  # type: ignore[union-attr]
+        overtaken.append(other.execute(ApplyTransition(seen, changed(seen, submissions=7), EVENT)).row)  # type: ignore[union-attr]
 
     cut.after_commit, cut.at_cut = True, overtake
-    assert journal.execute(ApplyTransition(row, replace(row, submissions=1), EVENT)) == Stale(overtaken[0])
+    assert journal.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)) == Stale(overtaken[0])
     assert [entry.submissions for entry in journal.history(row.id)] == [0, 1, 7]
 
 
@@ -641,7 +642,7 @@ def test_a_commit_that_never_arrived_is_made_again(cut: Any, open_shared: OpenSh
     cut.before_commit = True
     assert journal.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=True)
     cut.before_commit = True
-    moved = journal.execute(ApplyTransition(make_row(), replace(make_row(), submissions=1), EVENT))
+    moved = journal.execute(ApplyTransition(make_row(), changed(make_row(), submissions=1), EVENT))
     assert isinstance(moved, TransitionApplied)
     assert journal.get("po_one") == moved.row
     assert len(journal.history("po_one")) == 2

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from flat_records import changed
 
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
@@ -39,7 +39,7 @@ def test_a_new_payout_is_found_by_each_of_its_references(journal: Journal, add: 
 def test_what_no_text_can_hold_is_no_name(journal: Journal, add: Add, moved: Moving, name: str) -> None:
     """Whoever calls back may say it, and a provider may answer it: nothing is found by it, and nothing stops for it."""
     row = add(references={"theirs": "T-1"})
-    row = moved(ApplyTransition(row, replace(row, references={"theirs": name, "batch": "B-1"}), event(seconds=1)))
+    row = moved(ApplyTransition(row, changed(row, references={"theirs": name, "batch": "B-1"}), event(seconds=1)))
     assert journal.get(row.id) == row
     assert found(journal, name) == []
     assert found(journal, "T-1") == found(journal, "B-1") == [row.id]
@@ -55,7 +55,7 @@ def test_what_holds_our_own_id_needs_no_second_name(add: Add, ask: Ask) -> None:
 def test_a_reference_that_comes_later_finds_it_too(journal: Journal, add: Add, moved: Moving) -> None:
     """And the older one still does: what was called back before may come again."""
     row = add(references={"theirs": "T-1"})
-    moved(ApplyTransition(row, replace(row, references={"theirs": "T-2"}), event(seconds=1)))
+    moved(ApplyTransition(row, changed(row, references={"theirs": "T-2"}), event(seconds=1)))
     assert found(journal, "T-1") == found(journal, "T-2") == [row.id]
 
 
@@ -63,7 +63,7 @@ def test_a_new_attempt_is_found_beside_the_one_before(journal: Journal, add: Add
     no = Reason(ReasonCode.REJECTED, "NO")
     failed = {"status": PayoutStatus.FAILED, "reason": no, "submissions": 1, "first_sent_at": START, "sent_at": START}
     row = add(references={"theirs": "T-1"}, next_at=None, **failed)
-    fresh = replace(
+    fresh = changed(
         row,
         attempt=2,
         status=PayoutStatus.CREATED,

@@ -9,13 +9,13 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from flat_records import changed
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
@@ -71,7 +71,7 @@ class World:
             row = client._runtime.journal.by_key(key)
             assert row is not None
             at = datetime.now(UTC)
-            said = Contradiction(at, row.account, row.attempt, ProviderStatus.FAILED)
+            said = Contradiction(at, row.attempt.account, row.attempt.number, ProviderStatus.FAILED)
             client._runtime.journal.execute(AppendHistory(row.id, Event("payout.contradicted", at), contradiction=said))
 
     def flaws(self) -> list[Flaw]:
@@ -203,9 +203,9 @@ def _again(world: World) -> None:
         row = runtime.journal.by_key("failed/0")
         assert row is not None
         moment = runtime.moment()
-        after = _begun(runtime.account(row.account), row, moment, absence_attested=False)
+        after = _begun(runtime.account(row.attempt.account), row, moment, absence_attested=False)
         event = Event("payout.reissued", moment.at, {"actor": "Ann"})
-        reply = runtime.journal.execute(CreateAttempt(row, replace(after, next_at=moment.at), event))
+        reply = runtime.journal.execute(CreateAttempt(row, changed(after, next_at=moment.at), event))
         assert isinstance(reply, TransitionApplied)
         client.work_on(reply.row)
         assert client.refresh(row.id).status is PayoutStatus.FAILED

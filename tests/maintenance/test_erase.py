@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from flat_records import changed, columns_of
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutStatus
 from payments_core.domain.errors import DecisionRefused, JournalError, KeyReused, UnknownPayout
@@ -49,7 +49,7 @@ def test_nothing_tells_any_more_who_was_paid(world: Any) -> None:
         now = client._runtime.journal.get(before.id)
     assert held(world, PAID, NOTE) == set()
     kept = ("key", "fingerprint", "amount", "currency", "references", "request_hash", "status", "decided_by", "sent_at")
-    assert [getattr(now, name) for name in kept] == [getattr(row, name) for name in kept]
+    assert [columns_of(now)[name] for name in kept] == [columns_of(row)[name] for name in kept]
     assert after.payee.masked.startswith("erased:")
     assert (after.history[-1].event, after.history[-1].evidence["actor"]) == ("payout.erased", "Ann")
     assert [entry.event for entry in after.history[:-1]] == [entry.event for entry in before.history]
@@ -205,7 +205,7 @@ def test_who_read_it_before_cannot_bring_it_back(world: Any) -> None:
         assert row is not None
         client.erase("one", **PERSON)
         reply = journal.execute(
-            ApplyTransition(row, replace(row, next_at=None), Event("payout.read", datetime.now(UTC)))
+            ApplyTransition(row, changed(row, next_at=None), Event("payout.read", datetime.now(UTC)))
         )
         assert isinstance(reply, Stale)
     assert held(world, PAID) == set()
@@ -298,8 +298,8 @@ def test_a_forgotten_payout_cannot_begin_another_attempt_by_hand(full: Any) -> N
         runtime = client._runtime
         row = runtime.journal.by_key("failed/0")
         assert row is not None
-        known = replace(row, payee_value=FAILS)
-        fresh = _begun(runtime.account(row.account), known, runtime.moment(), absence_attested=False)
-        after = replace(fresh, payee_value=row.payee_value)
+        known = changed(row, payee_value=FAILS)
+        fresh = _begun(runtime.account(row.attempt.account), known, runtime.moment(), absence_attested=False)
+        after = changed(fresh, payee_value=row.order.payee.value)
         with pytest.raises(JournalError, match="was erased"):
             runtime.journal.execute(CreateAttempt(row, after, Event("payout.reissued", datetime.now(UTC))))

@@ -379,7 +379,7 @@ def test_15_a_bearer_token_and_fixed_headers_are_all(play: Play, put_on: PutOn) 
     paid = end(daraja, "a secret in the body")
     row = daraja.payer.runtime.journal.get(paid.id)
     assert row is not None
-    assert bodies[0]["SecurityCredential"] not in row.request, "what is stored has a slot in its place"
+    assert bodies[0]["SecurityCredential"] not in row.attempt.request, "what is stored has a slot in its place"
     daraja.open(journal="other.db", called_back=False).ask("send", **daraja.asked(daraja.key("elsewhere")))
     killed = send(daraja, "its token was killed")
     assert killed.status is CREATED

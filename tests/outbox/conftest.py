@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flat_records import make_record
 
 from payments_core.client import assemble
 from payments_core.domain.payout import Operation, PayoutStatus
@@ -89,7 +90,7 @@ def now() -> datetime:
 
 
 def row(name: str, key: str) -> PayoutRecord:
-    return PayoutRecord(
+    return make_record(
         id=f"po_{name}",
         key=key.format(name),
         fingerprint="f" * 64,

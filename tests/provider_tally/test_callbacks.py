@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import tally
+from flat_records import changed
 from tally_runtime import GOOD, POOR, arrive, asked, till
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus
@@ -70,7 +71,7 @@ def moved(client: PayoutClient, payout: Payout, **changes: Any) -> None:
     row = journal.get(payout.id)
     assert row is not None
     assert isinstance(
-        journal.execute(ApplyTransition(row, replace(row, **changes), Event("payout.moved", utc_now()))),
+        journal.execute(ApplyTransition(row, changed(row, **changes), Event("payout.moved", utc_now()))),
         TransitionApplied,
     )
 
@@ -181,9 +182,9 @@ def test_a_callback_finds_a_payment_by_what_its_provider_calls_it(
         assert before is not None
         assert after is not None
         assert (after.status, after.version) == (before.status, before.version)
-        assert after.next_at is not None
-        assert before.next_at is not None
-        assert after.next_at <= before.next_at
+        assert after.schedule.next_at is not None
+        assert before.schedule.next_at is not None
+        assert after.schedule.next_at <= before.schedule.next_at
 
 
 @pytest.mark.parametrize(("account", "txn"), [("other", ""), ("till", "T-NOBODY")])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from flat_records import changed
 
 from payments_core import Money, Payee
 from payments_core.domain.payout import PayoutStatus
@@ -40,7 +41,7 @@ def test_nothing_is_sent_before_a_statement_was_compared(journal: Any, place: An
     """Neither where the provider cannot be asked, nor where it would pay a second time; afterwards it is sent."""
     row = waiting(journal, place)
     at = datetime.now(UTC)
-    sending = replace(row, status=S.SENDING, sent_at=at)
+    sending = changed(row, status=S.SENDING, sent_at=at)
     move = ApplyTransition(row, sending, Event("payout.sending", at))
     would_refuse = replace(move, refused_since=START - timedelta(1))
     can_be_asked = replace(move, absent_since=at)
@@ -57,11 +58,11 @@ def test_only_a_read_or_a_person_calls_it_failed(journal: Any, place: Any) -> No
     row = waiting(journal, place)
     at = datetime.now(UTC)
     for by in ("guard", "expiry", "submit"):
-        failed = replace(row, status=S.FAILED, decided_by=by, sent_at=START, next_at=None)
+        failed = changed(row, status=S.FAILED, decided_by=by, sent_at=START, next_at=None)
         entry = ApplyTransition(row, failed, Event("payout.failed", at))
         assert isinstance(journal.execute(entry), AccountPaused)
         assert isinstance(journal.execute(replace(entry, absent_since=at)), CheckFirst)
-    read = replace(row, status=S.FAILED, decided_by="read", next_at=None)
+    read = changed(row, status=S.FAILED, decided_by="read", next_at=None)
     assert isinstance(journal.execute(ApplyTransition(row, read, Event("payout.failed", at))), TransitionApplied)
 
 
@@ -78,9 +79,9 @@ def test_absence_of_before_the_restore_proves_nothing(journal: Any, place: Any) 
         (at, 3, at, TransitionApplied),
     ):
         row = journal.execute(
-            ApplyTransition(row, replace(row, not_found_count=count, first_not_found_at=absent_at), event)
+            ApplyTransition(row, changed(row, not_found_count=count, first_not_found_at=absent_at), event)
         ).row
-        sending = replace(row, status=S.SENDING, sent_at=at)
+        sending = changed(row, status=S.SENDING, sent_at=at)
         entry = ApplyTransition(row, sending, event, absent_since=since, refused_since=long_ago)
         assert isinstance(journal.execute(entry), reply)
 
@@ -89,9 +90,9 @@ def test_another_account_that_could_have_paid_keeps_it_waiting(journal: Any, pla
     """Until its own statement was compared, however well the provider of this one can be asked."""
     row = waiting(journal, place)
     at = datetime.now(UTC)
-    absent = replace(row, not_found_count=3, first_not_found_at=at)
+    absent = changed(row, not_found_count=3, first_not_found_at=at)
     row = journal.execute(ApplyTransition(row, absent, Event("payout.changed", at))).row
-    sending = replace(row, status=S.SENDING, sent_at=at)
+    sending = changed(row, status=S.SENDING, sent_at=at)
     entry = ApplyTransition(
         row, sending, Event("payout.sending", at), absent_since=at, refused_since=START - timedelta(1)
     )

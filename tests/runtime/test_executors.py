@@ -227,7 +227,7 @@ def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> N
 
     run_flow(approve(row, person=OperatorDecision("Ben", "seen"), at=desk.clock()), desk.journal.execute)  # type: ignore[arg-type]
     (row,) = desk.pay("k")
-    assert row.submissions == 1
+    assert row.attempt.submissions == 1
     assert len(asked) == 1
 
 
@@ -237,7 +237,7 @@ def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Des
     (row,) = desk.pay("k")
     assert row.reason.text == "It is more than the approve_above of account main."
     assert desk.server.heard == []
-    assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].submissions == 1
+    assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].attempt.submissions == 1
     (row,) = open_desk(approve_above={"UGX": "5"}).pay("third")
     assert row.reason.text == "There is no approve_above for EUR in the settings of account main."
 
@@ -247,7 +247,7 @@ def test_a_plugin_that_cannot_say_whether_it_needs_one_fails_closed(name: str, d
     """The payout waits, and the plugin is asked again."""
     asked = desk.approval(BROKEN[name])
     (row,) = desk.pay("k")
-    assert (row.status, row.submissions, row.guards_passed) == (PayoutStatus.CREATED, 0, False)
+    assert (row.status, row.attempt.submissions, row.attempt.guards_passed) == (PayoutStatus.CREATED, 0, False)
     assert row.reason.code is ReasonCode.PROVIDER_UNAVAILABLE
     desk.clock.advance(1000)
     desk.pay("k")
@@ -321,8 +321,8 @@ def test_a_broken_guard_fails_closed(broken: str, desk: Desk, caplog: pytest.Log
         assert isinstance(preflight(desk), Postponed)
         (row,) = desk.pay("k")
 
-    assert (row.status, row.submissions, row.ambiguous) == (PayoutStatus.CREATED, 0, False)
-    assert row.next_at > desk.clock()
+    assert (row.status, row.attempt.submissions, row.attempt.ambiguous) == (PayoutStatus.CREATED, 0, False)
+    assert row.schedule.next_at > desk.clock()
     assert desk.server.heard == []
     assert {record.getMessage() for record in caplog.records} == {"payments.hook_failed"}
     assert "46733123450" not in str([vars(record) for record in caplog.records])
@@ -433,7 +433,7 @@ def test_a_guard_is_asked_once_an_attempt(desk: Desk) -> None:
     desk.server.at_send = ends("success", desk)
     (row,) = desk.pay("k")
 
-    assert (row.status, row.submissions) == (PayoutStatus.SUCCEEDED, 2)
+    assert (row.status, row.attempt.submissions) == (PayoutStatus.SUCCEEDED, 2)
     assert len(asked) == 1
 
 
@@ -442,7 +442,7 @@ def test_no_credential_is_no_leave(desk: Desk) -> None:
     desk.server.token_status = 500
     (row,) = desk.pay("k")
 
-    assert (row.status, row.submissions) == (PayoutStatus.CREATED, 0)
+    assert (row.status, row.attempt.submissions) == (PayoutStatus.CREATED, 0)
     assert (desk.server.count("token"), desk.server.count("pay")) == (1, 0)
 
 
@@ -450,6 +450,6 @@ def test_a_refused_account_is_paused_and_nothing_fails(desk: Desk) -> None:
     desk.server.token_status = 403
     (row,) = desk.pay("k")
 
-    assert (row.status, row.submissions) == (PayoutStatus.CREATED, 0)
+    assert (row.status, row.attempt.submissions) == (PayoutStatus.CREATED, 0)
     assert [(pause.account, pause.by) for pause in desk.journal.pauses()] == [("main", "account_refused")]
     assert desk.server.count("pay") == 0

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flat_records import changed
 
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.rates import AcquirePermit, Permit, Priority, ReadEnd
@@ -57,7 +58,7 @@ def create_payout(desk: Desk, key: str, status: PayoutStatus = PayoutStatus.PEND
     row = desk.row(key)
     desk.journal.execute(
         ApplyTransition(
-            row, replace(row, status=status, submissions=1, sent_at=desk.clock()), Event("payout.x", desk.clock())
+            row, changed(row, status=status, submissions=1, sent_at=desk.clock()), Event("payout.x", desk.clock())
         )
     )
     return desk.row(key)
@@ -87,11 +88,11 @@ def test_priority_follows_from_the_record(open_desk: OpenDesk, status: PayoutSta
     """A callback's read is one whatever the payout's state; nothing is read of what was never sent."""
     row = replace(open_desk().row(), status=status)
     unsent = status is PayoutStatus.CREATED
-    called = replace(row, next_at=row.created_at, callback_read_at=row.created_at)
+    called = changed(row, next_at=row.created_at, callback_read_at=row.created_at)
     assert priority_of(called) is (None if unsent else Priority.CALLBACK_READ)
-    done = replace(called, next_at=row.created_at + timedelta(seconds=1))
+    done = changed(called, next_at=row.created_at + timedelta(seconds=1))
     assert priority_of(done) is (None if unsent else Priority.READ)
-    assert priority_of(replace(done, attempt=2)) is Priority.READ  # the first one is read
+    assert priority_of(changed(done, attempt=2)) is Priority.READ  # the first one is read
 
 
 def test_payments_leave_in_turn(open_desk: OpenDesk) -> None:
@@ -126,9 +127,9 @@ def test_a_payment_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> N
     desk = open_desk(posts_per_s=0.05)
     assert [row.status for row in desk.pay("first")] == [PayoutStatus.SUCCEEDED]
     [row] = desk.pay("second")
-    assert (row.status, row.submissions, row.refusals, row.reason) == (PayoutStatus.CREATED, 0, 0, None)
-    assert row.next_at is not None
-    assert 10 < (row.next_at - desk.clock()).total_seconds() <= 20
+    assert (row.status, row.attempt.submissions, row.attempt.refusals, row.reason) == (PayoutStatus.CREATED, 0, 0, None)
+    assert row.schedule.next_at is not None
+    assert 10 < (row.schedule.next_at - desk.clock()).total_seconds() <= 20
     assert [entry.event for entry in desk.journal.history(row.id)] == ["payout.created", "payout.waiting"]
     assert (desk.server.count("pay"), desk.permits()) == (1, desk.account.settings.max_in_flight)
 
@@ -183,7 +184,7 @@ def test_a_payment_whose_turn_is_over_is_not_sent_when_no_other_is_near(open_des
 
     desk.journal.execute, desk.journal.submit = slow(execute), slow(submit)  # type: ignore[method-assign]
     [row] = desk.pay("k")
-    assert (row.status, row.ambiguous, row.submissions) == (PayoutStatus.CREATED, False, 1)
+    assert (row.status, row.attempt.ambiguous, row.attempt.submissions) == (PayoutStatus.CREATED, False, 1)
     assert [entry.event for entry in desk.journal.history(row.id)][1:] == ["payout.sending", "payout.waiting"]
     assert desk.server.count("pay") == 0
 
@@ -201,9 +202,9 @@ def test_a_read_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> None
     create_payout(desk, "k", PayoutStatus.UNKNOWN)
     [row] = desk.pay("k")
     assert row.status is PayoutStatus.UNKNOWN
-    assert row.next_at is not None
-    assert 50 < (row.next_at - desk.clock()).total_seconds() <= 60
-    assert (row.not_found_count, desk.server.count("read")) == (0, 0)
+    assert row.schedule.next_at is not None
+    assert 50 < (row.schedule.next_at - desk.clock()).total_seconds() <= 60
+    assert (row.schedule.not_found_count, desk.server.count("read")) == (0, 0)
     [again] = desk.pay("k")  # before it is due: asked for by somebody who waits
     assert again == row
 
@@ -214,11 +215,11 @@ def test_a_read_for_a_callback_stays_one_when_it_is_put_off(open_desk: OpenDesk)
     hold(desk, 60)
     row = create_payout(desk, "k")
     desk.journal.execute(
-        ApplyTransition(row, replace(row, callback_read_at=row.next_at), Event("payout.read", desk.clock()))
+        ApplyTransition(row, changed(row, callback_read_at=row.schedule.next_at), Event("payout.read", desk.clock()))
     )
     [later] = desk.pay("k")
-    assert later.next_at != row.next_at
-    assert later.is_callback_read
+    assert later.schedule.next_at != row.schedule.next_at
+    assert later.schedule.is_callback_read
 
 
 def test_no_permit_is_no_reason_to_try_again_at_once(open_desk: OpenDesk, asks: dict[str, Callable[[], Any]]) -> None:

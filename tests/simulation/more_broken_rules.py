@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from flat_records import changed
 
 from payments_core.client.inbox import Inbox
 from payments_core.domain.events import EventName
@@ -42,7 +43,7 @@ def new_reference_each_try(patch: Patch) -> None:
         if row.status is not PayoutStatus.SENDING:
             return draft
         body = json.loads(draft.request.body or "")
-        headers = {**draft.request.headers, "reference": f"{body['reference']}-{row.submissions}"}
+        headers = {**draft.request.headers, "reference": f"{body['reference']}-{row.attempt.submissions}"}
         body = json.dumps(body | {"reference": headers["reference"]})
         return replace(draft, request=replace(draft.request, headers=headers, body=body))
 
@@ -71,7 +72,7 @@ def duplicate_means_paid(patch: Patch) -> None:
 
 def lapsed_lease_means_not_sent(patch: Patch) -> None:
     def lease_expired(row: PayoutRecord, at: datetime) -> transitions.Decision:
-        after = replace(row, status=PayoutStatus.CREATED, lease_owner="", lease_until=None, next_at=at)
+        after = changed(row, status=PayoutStatus.CREATED, lease_owner="", lease_until=None, next_at=at)
         return transitions.Decision(after, Event(EventName.PAYOUT_WAITING, at))
 
     patch.setattr(decide_submission, "lease_expired", lease_expired)

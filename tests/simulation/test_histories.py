@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from flat_records import changed, make_record
 from payout_simulation.history_checks import doubts_of
 from payout_simulation.invariant_checker import InvariantChecker
 
@@ -18,6 +19,24 @@ from payments_core.engine.commands import ApplyTransition, TransitionApplied
 
 S = PayoutStatus
 T0 = datetime(2026, 3, 2, 9, tzinfo=UTC)
+OPEN = make_record(
+    id="po_x",
+    key="k",
+    fingerprint="f",
+    payee_kind="msisdn",
+    payee_value="46733123450",
+    amount="5",
+    currency="EUR",
+    account="main",
+    binding={},
+    references={"reference": "r"},
+    request="{}",
+    request_hash="",
+    status=PayoutStatus.UNKNOWN,
+    ambiguous=True,
+    created_at=T0,
+    updated_at=T0,
+)
 
 
 def judged(*absences_at_s: int) -> list[str]:
@@ -53,14 +72,12 @@ def test_an_absence_that_lasted_stays_established(not_found_count: tuple[int, ..
 def judged_after_a_callback(*moves: tuple[int, int]) -> list[str]:
     """Return which rules are broken by moves dated so, which leave it due then, once a callback made it due at 1 s."""
     watch = InvariantChecker(cast("Any", lambda: T0), {}, {}, {}, cast("Any", None))
-    same = {"id": "po_x", "references": {"reference": "r"}, "attempt": 1, "request": "{}", "read_at": None}
-    same |= {"status": S.UNKNOWN, "ambiguous": True, "reason": None}
-    row: Any = SimpleNamespace(version=0, next_at=T0 + timedelta(seconds=1), **same)
+    row = changed(OPEN, next_at=T0 + timedelta(seconds=1))
     watch.rows[row.id] = row
     watch.handled(cast("Any", None), Handled(row, made_due=True))
     for version, (dated_s, due_s) in enumerate(moves, 1):
-        before: Any = watch.rows[row.id]
-        after: Any = SimpleNamespace(version=version, next_at=T0 + timedelta(seconds=due_s), **same)
+        before = watch.rows[row.id]
+        after = changed(row, version=version, next_at=T0 + timedelta(seconds=due_s))
         event = Event(EventName.PAYOUT_READ, T0 + timedelta(seconds=dated_s))
         watch.wrote("me", ApplyTransition(before, after, event), TransitionApplied(after))
     return [breach.rule for breach in watch.breaches]

@@ -745,13 +745,15 @@ def every_question(row: PayoutRecord, event: Event) -> EngineFlow[str]:
     recalled = yield from load_attempts(row.id)
     assert_type(recalled, LoadedAttempts)
     assert_type(recalled.attempts, tuple[EndedAttempt, ...])
-    read = yield from read_as(ReadAs(row.account, row.operation, row.binding, HttpRequest("GET", "http://x", "status")))
+    read = yield from read_as(
+        ReadAs(row.attempt.account, row.order.operation, row.attempt.binding, HttpRequest("GET", "http://x", "status"))
+    )
     assert_type(read, HttpResponse)
     noted = yield from append_history(AppendHistory(row.id, event, due_at=None))
     assert_type(noted, HistoryAppended)
     acknowledged = yield from append_history(AcknowledgeContradictions(row.id, event, "Ann", "compared"))
     assert_type(acknowledged, HistoryAppended)
-    asked = yield from append_history(RecordAccountQuery(row.account, Query("0" * 64, event.at)))
+    asked = yield from append_history(RecordAccountQuery(row.attempt.account, Query("0" * 64, event.at)))
     assert_type(asked, HistoryAppended)
     return "done"
 

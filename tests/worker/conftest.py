@@ -61,7 +61,7 @@ class Worker:
         return [one for one in self.events if one["event"] == event]
 
     def owns(self, row: PayoutRecord) -> bool:
-        return f":{self.process.pid}:" in row.lease_owner
+        return f":{self.process.pid}:" in row.lease.owner
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -148,8 +148,10 @@ class Place:
         assert self.statuses() == +told
         assert Counter(entry["credits"] for entry in self.gateway.ledger()) == {1: count - unsent}
         paid = {entry["reference"] for entry in self.gateway.ledger()}
-        assert {row.references["reference"] for row in self.rows() if row.status is PayoutStatus.SUCCEEDED} == paid
-        assert {row.attempt for row in self.rows()} == {1}
+        assert {
+            row.attempt.references["reference"] for row in self.rows() if row.status is PayoutStatus.SUCCEEDED
+        } == paid
+        assert {row.attempt.number for row in self.rows()} == {1}
 
     def close(self) -> None:
         for worker in self._workers:

@@ -81,12 +81,12 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
     place.gateway.set_faults({})
     other = place.start()
     place.wait_for(place.all_paid)
-    ends = {row.id: (row.status, row.references) for row in place.rows()}
+    ends = {row.id: (row.status, row.attempt.references) for row in place.rows()}
     sleeper.signal(signal.SIGCONT)
     place.wait_for(lambda: len(sleeper.told("payout.late_result")) == 4)
 
-    place.wait_for(lambda: all(row.next_at is None for row in place.rows()))
-    assert {row.id: (row.status, row.references) for row in place.rows()} == ends
+    place.wait_for(lambda: all(row.schedule.next_at is None for row in place.rows()))
+    assert {row.id: (row.status, row.attempt.references) for row in place.rows()} == ends
     place.check(count)
     assert [entry["posts"] for entry in place.gateway.ledger()] == [1] * count
     assert (sleeper.stop()["cut"], other.stop()["cut"]) == (0, 0)

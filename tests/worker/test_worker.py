@@ -141,8 +141,8 @@ def test_a_clock_that_jumps_pays_nobody_twice(make_place: Any, jumps: tuple[int,
             row = client._runtime.journal.get(payout.id)
             assert row is not None
             # One that was proven not sent waits for a moment of the wrong clock.
-            waits = row.status is PayoutStatus.CREATED and row.next_at is not None
-            ahead = max(row.next_at - utc_now(), timedelta()) if waits else timedelta()
+            waits = row.status is PayoutStatus.CREATED and row.schedule.next_at is not None
+            ahead = max(row.schedule.next_at - utc_now(), timedelta()) if waits else timedelta()
             with PayoutClient(assemble(place.config, clock=lambda ahead=ahead: utc_now() + ahead)) as later:
                 later.wait(later.refresh(payout.id).id, timeout_s=30)
     place.check(40)
@@ -258,7 +258,7 @@ def test_one_payout_in_trouble_stops_no_other(make_place: Any, caplog: pytest.Lo
         worker = asyncio.create_task(run_worker(place.config, settings=settings, stop=stop))
         await until(lambda: len(worker_events(caplog)) >= 2 and len(place.statuses()) == 2, worker)
         assert place.statuses() == {PayoutStatus.SUCCEEDED: 5, PayoutStatus.PENDING: 1}
-        write(broken.request)
+        write(broken.attempt.request)
         return await until_paid(place, worker, stop)
 
     worked = asyncio.run(work())

@@ -71,7 +71,7 @@ class Stored(NamedTuple):
 
     def paid_from(self, attempt: int) -> str:
         """Return the account of an attempt, the current one included."""
-        return next((one.account for one in self.attempts if one.number == attempt), self.row.account)
+        return next((one.account for one in self.attempts if one.number == attempt), self.row.attempt.account)
 
 
 Broken: TypeAlias = Iterator[tuple[str, str]]
@@ -97,12 +97,12 @@ def broken(stored: Stored, namespace: str) -> Broken:
 
 def _identity(stored: Stored, namespace: str) -> Broken:
     row, order = stored.row, stored.row.order  # which refuses an impossible order
-    if (derived := payout_id(namespace, row.key)) != row.id:
+    if (derived := payout_id(namespace, row.order.key)) != row.id:
         yield "identity", f"its key gives the id {derived}"
     if row.erased_at is None and order.fingerprint != row.fingerprint:
         yield "fingerprint", "payee, amount, operation, note or options are not those that were accepted"
     for attempt, fingerprint in stored.approvals:
-        if attempt > row.attempt or fingerprint != row.fingerprint:
+        if attempt > row.attempt.number or fingerprint != row.fingerprint:
             yield "approval", f"attempt {attempt} was approved as another payment"
 
 
@@ -115,7 +115,7 @@ def _requests(stored: Stored) -> Broken:
         return
     for number, request, wanted in [
         *((one.number, one.request, one.request_hash) for one in stored.attempts),
-        (row.attempt, row.request, row.request_hash),
+        (row.attempt.number, row.attempt.request, row.attempt.request_hash),
     ]:
         if hashlib.sha256(request.encode()).hexdigest() != wanted:
             yield "request", f"the stored request of attempt {number} is not the one that its hash was made of"
@@ -166,8 +166,8 @@ def _last_entry(stored: Stored) -> Broken:
     last = history[-1]
     for what, ours, theirs in (
         ("status", row.status, last.status),
-        ("attempt", row.attempt, last.attempt),
-        ("number of submissions", row.submissions, last.submissions),
+        ("attempt", row.attempt.number, last.attempt),
+        ("number of submissions", row.attempt.submissions, last.submissions),
     ):
         if ours != theirs:
             yield "last entry", f"its {what} is {ours}, and {theirs} in the last entry of its history"
@@ -181,13 +181,13 @@ def _last_entry(stored: Stored) -> Broken:
 def _attempts(stored: Stored) -> Broken:
     row, ended = stored.row, stored.attempts
     numbers = [one.number for one in ended]
-    if numbers != list(range(1, row.attempt)):
+    if numbers != list(range(1, row.attempt.number)):
         kept = ", ".join(map(str, numbers)) or "none"
-        yield "attempts", f"it is at attempt {row.attempt}, and of those before {kept} are kept"
-    accounts = {stored.paid_from(number) for number in (*numbers, row.attempt)}
-    if row.operation is Operation.REFUND and len(accounts) > 1:
+        yield "attempts", f"it is at attempt {row.attempt.number}, and of those before {kept} are kept"
+    accounts = {stored.paid_from(number) for number in (*numbers, row.attempt.number)}
+    if row.order.operation is Operation.REFUND and len(accounts) > 1:
         yield "attempts", f"it is a refund, and was paid from {' and '.join(sorted(accounts))}"
-    hashes = [*(one.request_hash for one in ended), row.request_hash]
+    hashes = [*(one.request_hash for one in ended), row.attempt.request_hash]
     if len(set(hashes)) != len(hashes):
         yield "attempts", "two of its attempts are the same request"
     counted = {entry.attempt: entry.submissions for entry in stored.history}
@@ -216,7 +216,7 @@ def _outbox(stored: Stored) -> Broken:
             yield "outbox", f"event {event.id} belongs to no entry of its history"
         elif not _EVENT_ID.fullmatch(event.id.removeprefix(f"{row.id}.{event.seq}")) or (
             (event.key, event.account, event.status, event.attempt, event.at)
-            != (row.key, stored.paid_from(entry_of.attempt), entry_of.status, entry_of.attempt, entry_of.at)
+            != (row.order.key, stored.paid_from(entry_of.attempt), entry_of.status, entry_of.attempt, entry_of.at)
         ):
             yield "outbox", f"event {event.id} differs from entry {event.seq}"
 
@@ -239,23 +239,31 @@ def _standing(stored: Stored) -> Broken:
     """Check its lease, when it is due, and what is in doubt."""
     row = stored.row
     if row.status is _S.SENDING:
-        if row.lease_until is None or row.sent_at is None or row.lease_until <= row.sent_at or not row.lease_owner:
+        if (
+            row.lease.until is None
+            or row.attempt.sent_at is None
+            or row.lease.until <= row.attempt.sent_at
+            or not row.lease.owner
+        ):
             yield "lease", "it is SENDING without a lease"
-    elif row.lease_until is not None or row.lease_owner:
-        yield "lease", f"it is {row.status}, and {row.lease_owner or 'a process'} still holds its lease"
-    if row.status in {_S.SENDING, _S.PENDING, _S.UNKNOWN} and row.next_at is None:
+    elif row.lease.until is not None or row.lease.owner:
+        yield "lease", f"it is {row.status}, and {row.lease.owner or 'a process'} still holds its lease"
+    if row.status in {_S.SENDING, _S.PENDING, _S.UNKNOWN} and row.schedule.next_at is None:
         yield "stranded", f"it is {row.status}, and nothing will ever look at it again"
-    if row.rechecks_left and (row.status is not _S.FAILED or row.next_at is None):
-        yield "stranded", f"it is {row.status}, is to be read again {row.rechecks_left} times, and never will be"
-    if row.ambiguous and row.first_sent_at is None:  # the submissions of what is adopted may be lost
+    if row.schedule.rechecks_left and (row.status is not _S.FAILED or row.schedule.next_at is None):
+        yield (
+            "stranded",
+            f"it is {row.status}, is to be read again {row.schedule.rechecks_left} times, and never will be",
+        )
+    if row.attempt.ambiguous and row.attempt.first_sent_at is None:  # the submissions of what is adopted may be lost
         yield "doubt", "it may have arrived, and it is not known since when"
-    if row.status is _S.UNKNOWN and not (row.ambiguous or row.duplicate_unverified):
+    if row.status is _S.UNKNOWN and not (row.attempt.ambiguous or row.attempt.duplicate_unverified):
         yield "doubt", "it is UNKNOWN, and nothing of it may have arrived"
-    if row.ambiguous and row.status is _S.CREATED:
+    if row.attempt.ambiguous and row.status is _S.CREATED:
         yield "doubt", "it may have arrived, and waits to be sent"
-    if bool(row.submissions) != (row.sent_at is not None):
-        yield "doubt", f"it had {row.submissions} submissions, and was sent {row.sent_at or 'never'}"
-    if row.status is _S.CANCELLED and (row.ambiguous or row.first_sent_at is not None):
+    if bool(row.attempt.submissions) != (row.attempt.sent_at is not None):
+        yield "doubt", f"it had {row.attempt.submissions} submissions, and was sent {row.attempt.sent_at or 'never'}"
+    if row.status is _S.CANCELLED and (row.attempt.ambiguous or row.attempt.first_sent_at is not None):
         yield "doubt", "it is CANCELLED, and may have arrived"
     if row.status in _FINALS and not row.decided_by:
         yield "end", f"it is {row.status}, and it is not known who decided so"

@@ -174,7 +174,10 @@ class Audit:
         if row.erased_at is not None or self._derive is None:
             return
         attempts = [(one.number, one.binding, one.references) for one in stored.attempts]
-        for number, binding, references in [*attempts, (row.attempt, row.binding, row.references)]:
+        for number, binding, references in [
+            *attempts,
+            (row.attempt.number, row.attempt.binding, row.attempt.references),
+        ]:
             for name, value in self._derive(row, stored.paid_from(number), binding, number).items():
                 if references.get(name) != value:
                     yield "reference", f"{name} of attempt {number} is not what namespace, key and attempt give"
@@ -196,10 +199,12 @@ class Audit:
                     continue
                 first = first or row
                 with localcontext(prec=60):
-                    total += row.amount
-                if row.original_amount is None or total > row.original_amount:
-                    yield Flaw("refunds", row.id, f"with it, {total:f} is refunded of {row.original_amount} collected")
-                elif (row.original_amount, row.currency) != (first.original_amount, first.currency):
+                    total += row.order.amount.amount
+                original = row.order.original_amount
+                if original is None or total > original.amount:
+                    collected = None if original is None else original.amount
+                    yield Flaw("refunds", row.id, f"with it, {total:f} is refunded of {collected} collected")
+                elif original != first.order.original_amount:
                     yield Flaw("refunds", row.id, f"it says that another amount was collected than {first.id} does")
 
 

@@ -216,7 +216,7 @@ class PostgresJournal(SqlJournal):
         raise self._server.explain(failure)
 
     def _creation_within(self, entry: CreatePayout) -> StatementFlow[CreateResult]:
-        if entry.row.original_amount is not None:
+        if entry.row.order.original_amount is not None:
             raise JournalError("A refund cannot be accepted in the application's transaction.", hint="Use refund().")
         looks = f"SELECT to_regclass(%s)::text, {SET_DURABLE}, current_setting('lock_timeout')"
         [(meta, _, lock_timeout)] = yield looks, (f"{POSTGRES_SCHEMA}.meta",)

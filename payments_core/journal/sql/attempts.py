@@ -66,9 +66,9 @@ def create_attempt(
     _refuse_forbidden(session, stored, values)
     if history.is_contradicted(session, before.id):
         return Contradicted()
-    if after.original_amount is not None:
+    if after.order.original_amount is not None:
         refunds.lock_collection(session, after)
-        if over := refunds.over_refunded(session, after, after.original_amount):
+        if over := refunds.over_refunded(session, after, after.order.original_amount):
             return over
     if restore_gap.is_open(session):
         return GapOpen()
@@ -147,7 +147,7 @@ def load(session: DbTransaction, entry: LoadAttempts) -> LoadedAttempts:
     found = session.execute(sql.by_id, (payout,)).fetchone()
     if found is None:
         raise JournalError(f"The journal has no payout {payout}.")
-    attempt = read_row(found).attempt
+    attempt = read_row(found).attempt.number
     approval = session.execute(sql.approval, (payout, attempt)).fetchone()
     pending = session.execute(sql.was_in, (payout, attempt, str(PayoutStatus.PENDING))).fetchone()
     return LoadedAttempts(

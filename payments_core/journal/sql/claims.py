@@ -91,7 +91,7 @@ def _claim(session: DbTransaction, change: Claim) -> tuple[PayoutRecord, ...]:
     half = change.limit // 2
     others = find("(callback_read_at IS NULL OR callback_read_at <> next_at)", change.limit - min(len(called), half))
     if change.limit % 2 and called[half:] and others[half:]:  # the odd place goes to whichever is due first
-        others[half] = min(others[half], called[half], key=attrgetter("next_at"))
+        others[half] = min(others[half], called[half], key=attrgetter("schedule.next_at"))
     rows = (*others, *called[: change.limit - len(others)])
     if not rows:
         return ()

@@ -7,20 +7,29 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalDamaged, PaymentsError
-from payments_core.domain.payout import HistoryEntry, Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Approval, EndedAttempt, Pause, PayoutRecord
+from payments_core.domain.money import Money
+from payments_core.domain.payout import HistoryEntry, Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import (
+    Approval,
+    AttemptRecord,
+    EndedAttempt,
+    Lease,
+    Pause,
+    PayoutRecord,
+    Schedule,
+)
 
 __all__ = [
     "ATTEMPT_COLUMNS",
     "COLUMNS",
     "HISTORY_COLUMNS",
+    "PATHS",
     "checked",
     "from_us",
     "read_approval",
@@ -42,7 +51,57 @@ __all__ = [
 A = TypeVar("A")
 T = TypeVar("T")
 
-COLUMNS: tuple[str, ...] = tuple(column.name for column in dataclasses.fields(PayoutRecord))
+# Where a record holds the value of each column.
+PATHS: Mapping[str, str] = {
+    "id": "id",
+    "key": "order.key",
+    "fingerprint": "fingerprint",
+    "account": "attempt.account",
+    "operation": "order.operation",
+    "payee_kind": "order.payee.kind",
+    "payee_value": "order.payee.value",
+    "payee_details": "order.payee.details",
+    "amount": "order.amount.amount",
+    "currency": "order.amount.currency",
+    "note": "order.note",
+    "options": "order.options",
+    "not_before": "order.not_before",
+    "expires_at": "order.expires_at",
+    "original_amount": "order.original_amount",
+    "binding": "attempt.binding",
+    "references": "attempt.references",
+    "request": "attempt.request",
+    "request_hash": "attempt.request_hash",
+    "status": "status",
+    "reason": "reason",
+    "decided_by": "decided_by",
+    "attempt": "attempt.number",
+    "submissions": "attempt.submissions",
+    "refusals": "attempt.refusals",
+    "ambiguous": "attempt.ambiguous",
+    "guards_passed": "attempt.guards_passed",
+    "duplicate_unverified": "attempt.duplicate_unverified",
+    "refused": "attempt.refused",
+    "absence_attested": "attempt.absence_attested",
+    "rechecks_left": "schedule.rechecks_left",
+    "first_sent_at": "attempt.first_sent_at",
+    "sent_at": "attempt.sent_at",
+    "not_found_count": "schedule.not_found_count",
+    "first_not_found_at": "schedule.first_not_found_at",
+    "reopened_at": "schedule.reopened_at",
+    "read_at": "schedule.read_at",
+    "callback_read_at": "schedule.callback_read_at",
+    "version": "version",
+    "lease_owner": "lease.owner",
+    "lease_until": "lease.until",
+    "next_at": "schedule.next_at",
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+    "erased_at": "erased_at",
+    "contradictions": "contradictions",
+    "contradicted_at": "contradicted_at",
+}
+COLUMNS: tuple[str, ...] = tuple(PATHS)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -65,7 +124,10 @@ def write_json(mapping: Mapping[str, Any]) -> str:
 
     A value that JSON does not know is written as text, half a character as an escape.
     """
-    return _dump(dict(mapping)) if mapping else "{}"
+    if not mapping:
+        return "{}"
+    text = _encode(fields := dict(mapping))
+    return text if text.isascii() else _storable(text, fields)
 
 
 def _read_json(text: str) -> dict[str, Any]:
@@ -104,8 +166,7 @@ def read_reason(text: str) -> Reason:
     return Reason(**fields | {"code": ReasonCode(fields["code"])})
 
 
-def _dump(value: Any) -> str:
-    text = _encode(value)
+def _storable(text: str, value: Any) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -136,7 +197,8 @@ def read_contradiction(text: str) -> Contradiction:
 
 def write_contradictions(contradictions: Sequence[Contradiction]) -> str:
     """Return contradictions as a JSON list."""
-    return _dump([_contradiction_fields(one) for one in contradictions]) if contradictions else "[]"
+    fields = [_contradiction_fields(one) for one in contradictions]
+    return _storable(_encode(fields), fields)
 
 
 def _read_contradictions(text: str) -> tuple[Contradiction, ...]:
@@ -145,80 +207,107 @@ def _read_contradictions(text: str) -> tuple[Contradiction, ...]:
 
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
-# Columns that are not stored as they are; None is NULL in all of them.
+# Columns that are not stored as they are, beside times; None is NULL in all of them.
 _CODECS: Mapping[str, Codec] = {
     "operation": (str, Operation),
     "status": (str, PayoutStatus),
     "currency": (str, str),
-    "amount": ("{:f}".format, Decimal),
-    "original_amount": ("{:f}".format, Decimal),
+    "amount": ("{:f}".format, str),
+    "original_amount": (lambda money: f"{money.amount:f}", str),
     "reason": (write_reason, read_reason),
     "contradictions": (write_contradictions, _read_contradictions),
     **dict.fromkeys(("payee_details", "options", "binding", "references", "evidence"), (write_json, _read_json)),
     **dict.fromkeys(("ambiguous", "guards_passed", "duplicate_unverified", "refused", "absence_attested"), (int, bool)),
-    **dict.fromkeys(
-        (
-            "not_before",
-            "expires_at",
-            "first_sent_at",
-            "sent_at",
-            "first_not_found_at",
-            "reopened_at",
-            "read_at",
-            "callback_read_at",
-            "lease_until",
-            "next_at",
-            "created_at",
-            "updated_at",
-            "erased_at",
-            "contradicted_at",
-            "ended_at",
-            "at",
-        ),
-        (to_us, from_us),
-    ),
 }
+_EMPTY = {"payee_details": "{}", "options": "{}", "contradictions": "[]"}  # mostly: written without a call
 
 
-def _coded(names: Iterable[str]) -> tuple[tuple[int, Callable[[Any], Any], Callable[[Any], Any]], ...]:
+def _times(names: Sequence[str]) -> tuple[int, ...]:
+    return tuple(
+        place for place, name in enumerate(names) if name == "at" or name.endswith(("_at", "_until", "_before"))
+    )
+
+
+def _coded(names: Sequence[str]) -> tuple[tuple[int, Callable[[Any], Any], Callable[[Any], Any]], ...]:
     return tuple((place, *_CODECS[name]) for place, name in enumerate(names) if name in _CODECS)
 
 
-def _reader(kind: Callable[..., T], names: Sequence[str], doc: str) -> Callable[[Iterable[Any]], T]:
-    """Return what reads the columns of these names as fields of a value."""
-    coded = _coded(names)
+def _reader(make: Callable[[Sequence[Any]], T], names: Sequence[str], doc: str) -> Callable[[Iterable[Any]], T]:
+    """Return what reads the columns of these names, and makes a value of them."""
+    times, coded = _times(names), _coded(names)
 
     @checked
     def read(stored: Iterable[Any]) -> T:
         values = list(stored)
+        for place in times:
+            if values[place] is not None:
+                values[place] = _EPOCH + timedelta(microseconds=values[place])
         for place, _, decode in coded:
             if values[place] is not None:
                 values[place] = decode(values[place])
-        return kind(**dict(zip(names, values, strict=True)))
+        return make(values)
 
     read.__doc__ = doc
     return read
 
 
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(column.name for column in dataclasses.fields(kind))
+def _flat(kind: type[T]) -> tuple[tuple[str, ...], Callable[[Sequence[Any]], T]]:
+    """Return the columns of a value whose fields are columns, and what makes the value of them."""
+    names = tuple(column.name for column in dataclasses.fields(kind))  # type: ignore[arg-type]
+    return names, lambda values: kind(**dict(zip(names, values, strict=True)))
 
 
-_ROW = _coded(COLUMNS)
-_values = attrgetter(*COLUMNS)
-HISTORY_COLUMNS, ATTEMPT_COLUMNS = _names(HistoryEntry), _names(EndedAttempt)
+def _places(names: Iterable[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return what takes the values of these columns."""
+    return itemgetter(*map(COLUMNS.index, names))
 
-read_row = _reader(PayoutRecord, COLUMNS, "Read a record from values in the order of its columns.")
-read_history = _reader(HistoryEntry, HISTORY_COLUMNS, "Read a history entry.")
-read_attempt = _reader(EndedAttempt, ATTEMPT_COLUMNS, "Read an attempt that ended.")
+
+def _group(path: str) -> tuple[tuple[str, ...], Callable[[Sequence[Any]], tuple[Any, ...]]]:
+    """Return the fields of one group of a record, and what takes their values out of the columns."""
+    held = {name: there.rpartition(".") for name, there in PATHS.items()}
+    fields = {name: field for name, (group, _, field) in held.items() if group == path}
+    return tuple(fields.values()), _places(fields)
+
+
+(_ROOT, _root), (_ORDER, _order), (_ATTEMPT, _attempt) = map(_group, ("", "order", "attempt"))
+(_SCHEDULE, _schedule), (_LEASE, _lease) = map(_group, ("schedule", "lease"))
+_payee, _amount = _places(("payee_kind", "payee_value", "payee_details")), _places(("amount", "currency"))
+
+
+def _record(values: Sequence[Any]) -> PayoutRecord:
+    amount, order = Money(*_amount(values)), dict(zip(_ORDER, _order(values), strict=True))
+    if order["original_amount"] is not None:
+        order["original_amount"] = Money(order["original_amount"], amount.currency)
+    return PayoutRecord(
+        order=Order(payee=Payee(*_payee(values)), amount=amount, **order),
+        attempt=AttemptRecord(**dict(zip(_ATTEMPT, _attempt(values), strict=True))),
+        schedule=Schedule(**dict(zip(_SCHEDULE, _schedule(values), strict=True))),
+        lease=Lease(**dict(zip(_LEASE, _lease(values), strict=True))),
+        **dict(zip(_ROOT, _root(values), strict=True)),
+    )
+
+
+HISTORY_COLUMNS, _history = _flat(HistoryEntry)
+ATTEMPT_COLUMNS, _ended = _flat(EndedAttempt)
+
+read_row = _reader(_record, COLUMNS, "Read a record from values in the order of its columns.")
+read_history = _reader(_history, HISTORY_COLUMNS, "Read a history entry.")
+read_attempt = _reader(_ended, ATTEMPT_COLUMNS, "Read an attempt that ended.")
+
+_values = attrgetter(*PATHS.values())
+_ROW_TIMES = _times(COLUMNS)
+_ROW = tuple((place, write, _EMPTY.get(COLUMNS[place])) for place, write, _ in _coded(COLUMNS))
 
 
 def write_row(row: PayoutRecord) -> list[Any]:
     """Return a row's values in the order of :data:`COLUMNS`."""
     values = list(_values(row))
-    for place, write, _ in _ROW:
-        if values[place] is not None:
-            values[place] = write(values[place])
+    for place in _ROW_TIMES:
+        if (moment := values[place]) is not None:
+            values[place] = (moment - _EPOCH) // _MICROSECOND
+    for place, write, empty in _ROW:
+        if (value := values[place]) is not None:
+            values[place] = write(value) if value or empty is None else empty
     return values
 
 

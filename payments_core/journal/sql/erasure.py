@@ -158,7 +158,7 @@ def _reason_to_keep(row: PayoutRecord, at: datetime) -> str:
     """Return why a payout cannot be erased yet; empty when it can."""
     if not row.status.is_final:
         return f"It is {row.status}: its payee is needed until it has come to an end."
-    if row.rechecks_left:
+    if row.schedule.rechecks_left:
         return "A result callback told its failure, which is still being read again."
     settled_at = row.updated_at + timedelta(hours=row.reason.settling_h if row.reason else 0.0)
     if row.erased_at is None and at < settled_at:
@@ -170,11 +170,12 @@ def _reason_to_keep(row: PayoutRecord, at: datetime) -> str:
 
 def _erase(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, secret: bytes) -> None:
     sql, at = _statements(session.sql), to_us(change.at)
-    payee = row.payee_value if row.payee_kind == "collection" else _hash(secret, row.payee_kind, row.payee_value)
+    payee = row.order.payee
+    address = payee.value if payee.kind == "collection" else _hash(secret, payee.kind, payee.value)
     contradictions = write_contradictions([replace(one, reason="") for one in row.contradictions])
     session.execute(
         sql.erase_payout,
-        (payee, _without_payee(row.request), _without_text(row.reason), contradictions, at, at, row.id),
+        (address, _without_payee(row.attempt.request), _without_text(row.reason), contradictions, at, at, row.id),
     )
     for number, evidence in session.execute(sql.evidence, (row.id,)).fetchall():
         session.execute(sql.erase_evidence, (write_json(_facts(json.loads(evidence))), row.id, number))

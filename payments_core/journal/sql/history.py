@@ -41,7 +41,7 @@ def lock_payout(session: DbTransaction, payout_id: str) -> tuple[Mapping[str, An
 
 def history_values(row: PayoutRecord, event: Event, seq: int, *, decided_by: str = "") -> tuple[Any, ...]:
     """Return the values of the statement that adds a history entry."""
-    state = (str(row.status), row.attempt, row.submissions)
+    state = (str(row.status), row.attempt.number, row.attempt.submissions)
     return (row.id, seq, to_us(event.at), event.name, *state, decided_by, write_json(event.evidence))
 
 
@@ -55,7 +55,16 @@ def publish(
 ) -> None:
     """Add an event to the outbox."""
     reason = None if row.reason is None else write_reason(row.reason)
-    values = (f"{row.id}.{seq}", row.id, row.key, row.account, str(row.status), reason, row.attempt, seq)
+    values = (
+        f"{row.id}.{seq}",
+        row.id,
+        row.order.key,
+        row.attempt.account,
+        str(row.status),
+        reason,
+        row.attempt.number,
+        seq,
+    )
     details = None if contradiction is None else write_contradiction(contradiction)
     session.execute(session.sql.publish, (*values, to_us(event.at), details))
 
@@ -77,10 +86,10 @@ def note(session: DbTransaction, entry: AppendHistory) -> HistoryAppended:
     append(session, row, entry.event, seq + 1)
     if contradiction is not None:
         publish(session, row, entry.event, seq + 1, contradiction)
-    if entry.due_at is not None and (row.next_at is None or row.next_at > entry.due_at):
+    if entry.due_at is not None and (row.schedule.next_at is None or row.schedule.next_at > entry.due_at):
         due_at = to_us(entry.due_at)
         session.execute(session.sql.make_due, (due_at, entry.payout_id, due_at))
-        row = replace(row, next_at=entry.due_at)
+        row = replace(row, schedule=replace(row.schedule, next_at=entry.due_at))
     return HistoryAppended(row)
 
 

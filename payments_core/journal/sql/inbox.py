@@ -141,16 +141,18 @@ def _make_due(session: DbTransaction, handling: Handling, payout_id: str) -> Han
     stored, seq = history.lock_payout(session, payout_id)
     row = read_row(stored.values())
     is_unsent = row.status is PayoutStatus.CREATED
-    if handling.event is None or (is_unsent and not (row.waits_for_approval and row.attempt > 1)):
+    if handling.event is None or (is_unsent and not (row.waits_for_approval and row.attempt.number > 1)):
         return Handled(row)
-    due_at = spaced(handling.at, row.updated_at if is_unsent else row.read_at)
-    if row.next_at is not None and row.next_at <= due_at:
+    schedule = row.schedule
+    due_at = spaced(handling.at, row.updated_at if is_unsent else schedule.read_at)
+    if schedule.next_at is not None and schedule.next_at <= due_at:
         return Handled(row)
-    callback_read_at = row.callback_read_at if is_unsent else due_at
+    callback_read_at = schedule.callback_read_at if is_unsent else due_at
     values = (to_us(due_at), callback_read_at and to_us(callback_read_at), payout_id)
     session.execute(statements(session.sql).make_due, values)
     history.append(session, row, handling.event, seq + 1)
-    return Handled(replace(row, next_at=due_at, callback_read_at=callback_read_at), made_due=True)
+    schedule = replace(schedule, next_at=due_at, callback_read_at=callback_read_at)
+    return Handled(replace(row, schedule=schedule), made_due=True)
 
 
 def record_account_query(session: DbTransaction, entry: RecordAccountQuery) -> None:

@@ -25,10 +25,10 @@ StatementFlow: TypeAlias = Generator[tuple[str, Sequence[Any]], Any, T]
 def create_payout(session: DbTransaction, entry: CreatePayout) -> CreateResult | OverRefunded:
     """Write a new payout, or find the payout of its key."""
     row = entry.row
-    if row.original_amount is not None:
+    if row.order.original_amount is not None:
         refunds.lock_collection(session, row)
-        existing = session.execute(session.sql.by_key, (row.key,)).fetchone()
-        if existing is None and (over := refunds.over_refunded(session, row, row.original_amount)):
+        existing = session.execute(session.sql.by_key, (row.order.key,)).fetchone()
+        if existing is None and (over := refunds.over_refunded(session, row, row.order.original_amount)):
             return over
     flow, answer = creation(entry, session.sql), None
     while True:
@@ -51,10 +51,10 @@ def creation(entry: CreatePayout, sql: Statements) -> StatementFlow[CreateResult
     row = entry.row
     if row.status is PayoutStatus.SENDING:
         raise JournalError(f"Payout {row.id} cannot begin as SENDING: a pause could not hold it.")
-    if found := (yield sql.by_key, (row.key,)):
+    if found := (yield sql.by_key, (row.order.key,)):
         return CreateResult(read_row(found[0]), created=False)
     if not (yield sql.insert, write_row(row)):  # another transaction has committed the same key or id by now
-        if found := (yield sql.by_key, (row.key,)):
+        if found := (yield sql.by_key, (row.order.key,)):
             return CreateResult(read_row(found[0]), created=False)
         raise JournalError(f"The id {row.id} is not UNIQUE: it belongs to the payout of another key.")
     yield sql.add_history, history_values(row, entry.event, 1, decided_by=row.decided_by)

@@ -11,7 +11,7 @@ __all__ = ["add_references", "searchable_references"]
 
 def searchable_references(row: PayoutRecord) -> tuple[str, ...]:
     """Return the references of a payout that a callback may hold; none where one of them begins with our own id."""
-    values = [value for value in dict.fromkeys(row.references.values()) if not UNSTORABLE.search(value)]
+    values = [value for value in dict.fromkeys(row.attempt.references.values()) if not UNSTORABLE.search(value)]
     return () if [value for value in values if value.startswith(row.id)] else tuple(values)
 
 

@@ -19,24 +19,24 @@ _EXACT = Context(prec=60)  # the application may have changed its own context
 
 def lock_collection(session: DbTransaction, row: PayoutRecord) -> None:
     """Let no other transaction decide about refunds of the same collection until the commit."""
-    session.lock("refunds", row.payee_value.lower())
+    session.lock("refunds", row.order.payee.value.lower())
 
 
-def over_refunded(session: DbTransaction, row: PayoutRecord, original: Decimal) -> OverRefunded | None:
+def over_refunded(session: DbTransaction, row: PayoutRecord, original: Money) -> OverRefunded | None:
     """Return the refusal of a refund for which not enough of the collection is left.
 
     The other refunds that may have moved are summed in Python, as SQLite would sum in floats.
     """
     refunded = Decimal(0)
-    for values in session.execute(session.sql.refunds, (row.payee_value,)).fetchall():
+    for values in session.execute(session.sql.refunds, (row.order.payee.value,)).fetchall():
         other = read_row(values)
         if other.id == row.id or not may_have_moved(session, other):
             continue
-        if other.original_amount is not None and (other.original_amount, other.currency) != (original, row.currency):
-            return OverRefunded(refunded, Money(other.original_amount, other.currency))
-        refunded = _EXACT.add(refunded, other.amount)
-    is_over = _EXACT.add(refunded, row.amount) > original
-    return OverRefunded(refunded, Money(original, row.currency)) if is_over else None
+        if other.order.original_amount not in {None, original}:
+            return OverRefunded(refunded, other.order.original_amount)
+        refunded = _EXACT.add(refunded, other.order.amount.amount)
+    is_over = _EXACT.add(refunded, row.order.amount.amount) > original.amount
+    return OverRefunded(refunded, original) if is_over else None
 
 
 def may_have_moved(session: DbTransaction, row: PayoutRecord) -> bool:
@@ -47,6 +47,6 @@ def may_have_moved(session: DbTransaction, row: PayoutRecord) -> bool:
     """
     if row.status not in {PayoutStatus.FAILED, PayoutStatus.CANCELLED}:
         return True
-    if row.rechecks_left or (row.reason is not None and row.reason.settling_h):
+    if row.schedule.rechecks_left or (row.reason is not None and row.reason.settling_h):
         return True
     return history.is_contradicted(session, row.id)

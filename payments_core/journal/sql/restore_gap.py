@@ -164,11 +164,11 @@ def refuse(
     wanted = {*entry.other_payers}
     is_in_window = entry.refused_since is not None and gap.began_at >= entry.refused_since
     if entry.absent_since is None or not is_in_window:
-        wanted.add(after.account)
+        wanted.add(after.attempt.account)
     if not (wanted := wanted - gap.compared):
         return None
     why = f"the journal was restored, and the statement of {', '.join(sorted(wanted))} was not compared with it yet"
-    pause = Pause(after.account, entry.event.at, why, PausedBy.RESTORED)
+    pause = Pause(after.attempt.account, entry.event.at, why, PausedBy.RESTORED)
     session.execute(_statements(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
     return AccountPaused(pause)
 
@@ -185,7 +185,7 @@ def refuse_cancellation(
 
 def _look(session: DbTransaction, after: PayoutRecord) -> tuple[Gap | None, bool]:
     """Return what the journal lacks, and whether a statement has a reference of this attempt."""
-    values = list(_compared(after.references)) or [""]
+    values = list(_compared(after.attempt.references)) or [""]
     gap, is_on_statement = session.execute(_statements(session.sql).gate(len(values)), values).fetchone()
     return None if gap is None else _read(gap), bool(is_on_statement)
 

@@ -41,7 +41,7 @@ def write_transition(session: DbTransaction, entry: ApplyTransition) -> Transiti
     if stored["version"] != before.version:
         return Stale(read_row(stored.values()))
     after = replace(entry.after, version=before.version + 1, updated_at=event.at)
-    if stored["next_at"] not in {None, before.next_at and to_us(before.next_at)}:
+    if stored["next_at"] not in {None, before.schedule.next_at and to_us(before.schedule.next_at)}:
         after = _keep_due(after, stored)
     values = dict(zip(COLUMNS, write_row(after), strict=True))
     unversioned = {name: stored[name] for name in UNVERSIONED}
@@ -51,7 +51,7 @@ def write_transition(session: DbTransaction, entry: ApplyTransition) -> Transiti
     _refuse_forbidden(stored, values)
     opened, ended = None, set[PausedBy]()
     if entry.post_end is not None:
-        opened, is_closed = circuits.count(session, after.account, entry.post_end, event.at)
+        opened, is_closed = circuits.count(session, after.attempt.account, entry.post_end, event.at)
         ended |= {PausedBy.CIRCUIT} if is_closed else set()
     if entry.pause is not None:
         pauses.lock(session)  # before any row of pauses is touched
@@ -67,13 +67,15 @@ def write_transition(session: DbTransaction, entry: ApplyTransition) -> Transiti
         add_references(session, after)
     if entry.publish:
         history.publish(session, after, event, seq + 1)
-    if entry.lifts and (by := pauses.lift_ours(session, after.account, event.at, sent_at=after.sent_at)):
+    if entry.lifts and (
+        by := pauses.lift_ours(session, after.attempt.account, event.at, sent_at=after.attempt.sent_at)
+    ):
         ended.add(by)
     paused = entry.pause is not None and pauses.stop(session, entry.pause)
     if entry.asks is not None:
-        query = (entry.asks.token_hash, after.id, after.attempt, to_us(entry.asks.asked_at))
+        query = (entry.asks.token_hash, after.id, after.attempt.number, to_us(entry.asks.asked_at))
         session.execute(session.sql.add_query, query)
-    if entry.read_end is not None and permits.record_read(session, after.account, entry.read_end):
+    if entry.read_end is not None and permits.record_read(session, after.attempt.account, entry.read_end):
         ended.add(PausedBy.RATE)
     if entry.approves is not None:
         attempts.approve(session, stored, entry.approves)
@@ -87,12 +89,12 @@ def _refusal(
     if after.status is PayoutStatus.SENDING and stored["status"] != PayoutStatus.SENDING:
         if entry.needs_approval and not attempts.is_approved(session, stored):
             return NotApproved()
-        if after.attempt > 1 and history.is_contradicted(session, after.id):
+        if after.attempt.number > 1 and history.is_contradicted(session, after.id):
             return Contradicted()
         pauses.lock(session, shared=True)
         if (refusal := restore_gap.refuse(session, stored, entry)) is not None:
             return refusal
-        pause = pauses.pause_or_probe(session, after.account, entry.event.at)
+        pause = pauses.pause_or_probe(session, after.attempt.account, entry.event.at)
         return None if pause is None else AccountPaused(pause)
     if after.status is PayoutStatus.CANCELLED and stored["status"] != PayoutStatus.CANCELLED:
         if history.is_contradicted(session, after.id):
@@ -109,11 +111,12 @@ def _keep_due(after: PayoutRecord, stored: Mapping[str, Any]) -> PayoutRecord:
     """Keep a read that became due since the caller read the row: its result may be older than what made it due."""
     if PayoutStatus.CREATED in {stored["status"], after.status} or after.status is PayoutStatus.SENDING:
         return after  # what is due there is a submission
-    due_at = inbox.spaced(from_us(stored["next_at"]), after.read_at)
-    if after.next_at is not None and after.next_at <= due_at:
+    schedule = after.schedule
+    due_at = inbox.spaced(from_us(stored["next_at"]), schedule.read_at)
+    if schedule.next_at is not None and schedule.next_at <= due_at:
         return after
-    callback_read_at = due_at if stored["callback_read_at"] == stored["next_at"] else after.callback_read_at
-    return replace(after, next_at=due_at, callback_read_at=callback_read_at)
+    callback_read_at = due_at if stored["callback_read_at"] == stored["next_at"] else schedule.callback_read_at
+    return replace(after, schedule=replace(schedule, next_at=due_at, callback_read_at=callback_read_at))
 
 
 def _refuse_forbidden(stored: Mapping[str, Any], after: Mapping[str, Any]) -> None:

@@ -69,7 +69,7 @@ class AsyncAccountSession:
     async def preflight(self, row: PayoutRecord) -> PreflightResult | None:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
         clock, plugins = self._runtime.clock, self._runtime.plugins
-        if not row.guards_passed and plugins.has_guards:
+        if not row.attempt.guards_passed and plugins.has_guards:
             payout, refusal, broken = row.view(), None, None
             try:
                 asked = in_daemon(lambda: plugins.before_submit(payout))
@@ -87,7 +87,7 @@ class AsyncAccountSession:
         if why := session_rules.above_limit(self.account, row):
             return why
         clock, plugins = self._runtime.clock, self._runtime.plugins
-        if row.guards_passed or not plugins.has_approvals:
+        if row.attempt.guards_passed or not plugins.has_approvals:
             return ""
         payout = row.view()
         try:
@@ -271,10 +271,10 @@ class AsyncCommandExecutor:
         why = await self._session.approval_needed(row)
         if isinstance(why, Postponed):
             return why
-        if why and self._runtime.journal.approval(row.id, row.attempt) is None:
+        if why and self._runtime.journal.approval(row.id, row.attempt.number) is None:
             return NeedsApproval(why, self._runtime.clock())
         limiter = self._session.limiter
-        for asked in (row, replace(row, guards_passed=True)):
+        for asked in (row, replace(row, attempt=replace(row.attempt, guards_passed=True))):
             if refusal := await self._session.preflight(asked):
                 return refusal
             await self._permits.acquire()

@@ -70,7 +70,7 @@ class AccountSession:
     def preflight(self, row: PayoutRecord) -> PreflightResult | None:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
         clock, plugins = self._runtime.clock, self._runtime.plugins
-        if not row.guards_passed and plugins.has_guards:
+        if not row.attempt.guards_passed and plugins.has_guards:
             payout, refusal, broken = row.view(), None, None
             try:
                 asked = in_daemon(lambda: plugins.before_submit(payout))
@@ -88,7 +88,7 @@ class AccountSession:
         if why := session_rules.above_limit(self.account, row):
             return why
         clock, plugins = self._runtime.clock, self._runtime.plugins
-        if row.guards_passed or not plugins.has_approvals:
+        if row.attempt.guards_passed or not plugins.has_approvals:
             return ""
         payout = row.view()
         try:
@@ -272,10 +272,10 @@ class CommandExecutor:
         why = self._session.approval_needed(row)
         if isinstance(why, Postponed):
             return why
-        if why and self._runtime.journal.approval(row.id, row.attempt) is None:
+        if why and self._runtime.journal.approval(row.id, row.attempt.number) is None:
             return NeedsApproval(why, self._runtime.clock())
         limiter = self._session.limiter
-        for asked in (row, replace(row, guards_passed=True)):
+        for asked in (row, replace(row, attempt=replace(row.attempt, guards_passed=True))):
             if refusal := self._session.preflight(asked):
                 return refusal
             self._permits.acquire()

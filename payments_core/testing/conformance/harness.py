@@ -218,7 +218,7 @@ class Harness:
             payout = self.get(key, by=payer)
             row = payer.runtime.journal.get(payout.id)
             assert row is not None
-            due = row.next_at if row.status is not PayoutStatus.SENDING else row.lease_until
+            due = row.schedule.next_at if row.status is not PayoutStatus.SENDING else row.lease.until
             if due is not None and row.status is PayoutStatus.CREATED:  # waits while the account is slowed down
                 due = max([due, *(pause.probe_at for pause in payer.ask("pauses") if pause.probe_at)])
             if payout.status.is_final or payout.status is PayoutStatus.REVIEW or due is None or due > end:

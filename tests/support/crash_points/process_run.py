@@ -214,7 +214,7 @@ class _Journal:
         reply = self._journal.execute(entry)
         self._life.pass_by(f"after commit {entry.event.name}")
         if isinstance(reply, CreateResult) and isinstance(entry, CreatePayout):
-            self._life.acknowledge(entry.row.key)
+            self._life.acknowledge(entry.row.order.key)
         return reply
 
     def close(self) -> None:

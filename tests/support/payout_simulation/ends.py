@@ -38,9 +38,9 @@ class Ends:
 
     def wrote(self, entry: JournalCommand, row: PayoutRecord) -> None:
         """A row is durable: its reference, and the path of a question about it, are known from here on."""
-        self._attempts[row.references["reference"]] = row.id, row.attempt
+        self._attempts[row.attempt.references["reference"]] = row.id, row.attempt.number
         if isinstance(entry, ApplyTransition) and entry.asks is not None:
-            self._asked[entry.asks.token_hash] = row.id, row.attempt
+            self._asked[entry.asks.token_hash] = row.id, row.attempt.number
 
     def noted(self, entry: AppendHistory) -> None:
         """A note is durable, or had been written before."""
@@ -82,7 +82,7 @@ class Ends:
 
     def _status(self, attempt: Attempt) -> PayoutStatus:
         row = self._rows[attempt[0]]
-        return row.status if attempt[1] == row.attempt else _S.FAILED
+        return row.status if attempt[1] == row.attempt.number else _S.FAILED
 
 
 def _told(body: bytes) -> Mapping[str, Any]:

@@ -120,20 +120,20 @@ class InvariantChecker:
         """A payment's bytes are with the provider: its try must be on disk, and be the request of every try."""
         payout = told["external"]
         row = self._auditor.get(payout)
-        attempt = payout, row.attempt if row else 1
+        attempt = payout, row.attempt.number if row else 1
         self.posts[attempt] += 1
         posts = self.posts[attempt]
         if row is not None and row.status is _S.CANCELLED:
             self.broken("sent after it was cancelled", payout, f"try {posts}")
-        if row is None or row.submissions < posts or not (row.status is _S.SENDING or row.ambiguous):
-            stood = f"{row.status} with {row.submissions} tries" if row else "nothing"
+        if row is None or row.attempt.submissions < posts or not (row.status is _S.SENDING or row.attempt.ambiguous):
+            stood = f"{row.status} with {row.attempt.submissions} tries" if row else "nothing"
             self.broken("sent before it was written", payout, f"try {posts}, the journal holds {stood}")
             return
         sent = (request.url, request.body, request.headers["reference"])
         if self._first.setdefault(attempt, sent) != sent:
             self.broken("two tries differ", payout, f"{self._first[attempt]} and {sent}")
-        stored = HttpRequest.from_json(row.request)
-        if (stored.url, stored.body) != sent[:2] or stored.hash != row.request_hash:
+        stored = HttpRequest.from_json(row.attempt.request)
+        if (stored.url, stored.body) != sent[:2] or stored.hash != row.attempt.request_hash:
             self.broken("another request than the stored one", payout, f"{stored.body} and {request.body}")
 
     def made_due(self) -> bool:
@@ -150,7 +150,7 @@ class InvariantChecker:
             self._made_due = True
         elif isinstance(entry, ApplyTransition) and isinstance(reply, TransitionApplied):
             self._moved(owner, self.rows[reply.row.id], entry, reply.row)
-            due_at = reply.row.next_at
+            due_at = reply.row.schedule.next_at
             self._made_due |= entry.lifts or (due_at is not None and due_at <= self._time())
         elif isinstance(entry, CreateAttempt) and isinstance(reply, TransitionApplied):
             self._begins_again(self.rows[reply.row.id], reply.row)
@@ -167,12 +167,14 @@ class InvariantChecker:
             rule, (payout, attempt) = wrong
             self.broken(rule, payout, f"of attempt {attempt}, as {handling.outcome}")
         row = reply.row if reply is not None and reply.made_due else None
-        if row is None or row.next_at is None:
+        if row is None or row.schedule.next_at is None:
             return
         self._made_due = True
-        self._hints[row.id] = row.next_at
-        if row.read_at is not None and row.next_at - row.read_at < _SPACING:
-            self.broken("asked too often", row.id, f"read at {row.read_at}, and again at {row.next_at}")
+        self._hints[row.id] = row.schedule.next_at
+        if row.schedule.read_at is not None and row.schedule.next_at - row.schedule.read_at < _SPACING:
+            self.broken(
+                "asked too often", row.id, f"read at {row.schedule.read_at}, and again at {row.schedule.next_at}"
+            )
 
     def over(self, contradicted: Sequence[Attempt]) -> None:
         """A flow is over, and was told something against the ends of these attempts."""
@@ -187,15 +189,15 @@ class InvariantChecker:
             )
         if before.status.is_final and row.status is not before.status:
             self.broken("an end was left", payout, f"{before.status} became {row.status}")
-        holds = before.status is _S.SENDING and before.lease_until is not None and before.lease_until > looked_at
-        if holds and before.lease_owner != owner:
-            self.broken("a lease was not respected", payout, f"{owner} moved what {before.lease_owner} holds")
-        if before.ambiguous and not row.ambiguous:
+        holds = before.status is _S.SENDING and before.lease.until is not None and before.lease.until > looked_at
+        if holds and before.lease.owner != owner:
+            self.broken("a lease was not respected", payout, f"{owner} moved what {before.lease.owner} holds")
+        if before.attempt.ambiguous and not row.attempt.ambiguous:
             self.broken("doubt was cleared", payout, f"by {entry.event.name}")
-        if row.request != before.request:
+        if row.attempt.request != before.attempt.request:
             self._made_anew(before)
         if entry.approves is not None:
-            self._approved.add((payout, row.attempt))
+            self._approved.add((payout, row.attempt.number))
         if entry.answers is not None:
             if entry.answers in self._answered and not row.status.is_final:  # an absence is no end: that may follow
                 self.broken("an answer was taken twice", payout, str(entry.event.name))
@@ -212,18 +214,22 @@ class InvariantChecker:
 
     def _made_anew(self, before: PayoutRecord) -> None:
         """It leaves as somebody else: nothing of it may be anywhere."""
-        bank = self._gateways[before.account].bank
-        if before.ambiguous or before.first_sent_at or bank.has(before.id, before.references["reference"]):
+        bank = self._gateways[before.attempt.account].bank
+        if (
+            before.attempt.ambiguous
+            or before.attempt.first_sent_at
+            or bank.has(before.id, before.attempt.references["reference"])
+        ):
             self.broken(
-                "what may have arrived was made anew", before.id, f"{before.status}, {before.submissions} tries"
+                "what may have arrived was made anew", before.id, f"{before.status}, {before.attempt.submissions} tries"
             )
-        self._first.pop((before.id, before.attempt), None)
+        self._first.pop((before.id, before.attempt.number), None)
 
     def _absent(self, row: PayoutRecord) -> None:
         """Each absence is one answer of the provider's."""
-        reference = row.references["reference"]
+        reference = row.attempt.references["reference"]
         self._absences[reference] += 1
-        told = self._gateways[row.account].not_found_count[reference]
+        told = self._gateways[row.attempt.account].not_found_count[reference]
         if self._absences[reference] > told:
             self.broken("absent by a guess", row.id, f"{self._absences[reference]} times, told {told} times")
 
@@ -231,31 +237,31 @@ class InvariantChecker:
         """A read that a callback asks for stays due until there was one, unless it is not our turn."""
         if row.status is _S.SENDING:
             return
-        if row.status not in {_S.PENDING, _S.UNKNOWN} or row.read_at != before.read_at:
+        if row.status not in {_S.PENDING, _S.UNKNOWN} or row.schedule.read_at != before.schedule.read_at:
             del self._hints[row.id]
         elif event.name == EventName.PAYOUT_WAITING:
-            self._hints[row.id] = row.next_at or self._hints[row.id]
+            self._hints[row.id] = row.schedule.next_at or self._hints[row.id]
         else:
             due_at = max(self._hints[row.id], event.at)
-            latest = due_at if row.read_at is None else max(due_at, row.read_at + _SPACING)
-            if row.next_at is None or row.next_at > latest:
-                told = f"due at {due_at}, put off to {row.next_at} by {event.name}"
+            latest = due_at if row.schedule.read_at is None else max(due_at, row.schedule.read_at + _SPACING)
+            if row.schedule.next_at is None or row.schedule.next_at > latest:
+                told = f"due at {due_at}, put off to {row.schedule.next_at} by {event.name}"
                 self.broken("a callback was forgotten", row.id, told)
             else:  # what is handled late is dated before what moved it here
-                self._hints[row.id] = max(self._hints[row.id], row.next_at)
+                self._hints[row.id] = max(self._hints[row.id], row.schedule.next_at)
 
     def _begins_again(self, before: PayoutRecord, row: PayoutRecord) -> None:
         """Another attempt: of what failed, long enough after it can last have left, and only if nothing of it pays."""
-        account = self._accounts[before.account]
-        if before.status is not _S.FAILED or row.attempt != before.attempt + 1:
-            self.broken("paid again what had not failed", row.id, f"{before.status}, attempt {before.attempt}")
+        account = self._accounts[before.attempt.account]
+        if before.status is not _S.FAILED or row.attempt.number != before.attempt.number + 1:
+            self.broken("paid again what had not failed", row.id, f"{before.status}, attempt {before.attempt.number}")
         settled = timedelta(seconds=account.settings.lease_s + account.facts.dedupe_settle_s)
-        if before.sent_at is not None and row.updated_at < before.sent_at + settled:
-            self.broken("paid again too soon", row.id, f"sent at {before.sent_at}, again at {row.updated_at}")
+        if before.attempt.sent_at is not None and row.updated_at < before.attempt.sent_at + settled:
+            self.broken("paid again too soon", row.id, f"sent at {before.attempt.sent_at}, again at {row.updated_at}")
         if self._will_pay(row.id):
             self.broken("paid again what may still be paid", row.id, f"{before.reason}, by {before.decided_by}")
         self.figures["paid again"] += 1
-        self.figures["paid from elsewhere"] += row.account != before.account
+        self.figures["paid from elsewhere"] += row.attempt.account != before.attempt.account
         self.rows[row.id] = row
 
     def _will_pay(self, payout: str, *, whatever_it_said: bool = True) -> bool:
@@ -267,15 +273,17 @@ class InvariantChecker:
         return any(gateway.bank.was_paid(payout, reference) for gateway in self._gateways.values())
 
     def _entered(self, before: PayoutRecord, row: PayoutRecord) -> None:
-        payout, gateway = row.id, self._gateways[row.account]
-        bank, reference = gateway.bank, row.references["reference"]
+        payout, gateway = row.id, self._gateways[row.attempt.account]
+        bank, reference = gateway.bank, row.attempt.references["reference"]
         said, by_person = gateway.said[reference], row.decided_by == "person"
         if row.status is _S.SENDING:
             self._sends(before, row)
         elif row.status is _S.CANCELLED:
             self.figures["cancelled"] += 1
             if bank.has(payout, reference) or self._will_pay(payout):
-                self.broken("cancelled and sent", payout, f"it was {before.status}, with {before.submissions} tries")
+                self.broken(
+                    "cancelled and sent", payout, f"it was {before.status}, with {before.attempt.submissions} tries"
+                )
         elif row.status is _S.FAILED:
             if self._will_pay(payout, whatever_it_said="FAILED" not in said):
                 self.broken("failed and paid", payout, f"{row.reason}, decided by {row.decided_by}")
@@ -289,22 +297,35 @@ class InvariantChecker:
 
     def _sends(self, before: PayoutRecord, row: PayoutRecord) -> None:
         """A try begins: within its time while nothing is in doubt, and afterwards only where it is proven safe."""
-        account = self._accounts[row.account]
-        at, facts, limit = row.sent_at, account.facts, (account.settings.approve_above or {}).get(row.currency)
-        if held := self.pauses & {None, row.account}:
+        account = self._accounts[row.attempt.account]
+        at, facts, limit = (
+            row.attempt.sent_at,
+            account.facts,
+            (account.settings.approve_above or {}).get(row.order.amount.currency),
+        )
+        if held := self.pauses & {None, row.attempt.account}:
             self.broken("sent while a person had paused it", row.id, f"paused: {held}")
-        if limit and row.amount > limit and not before.ambiguous and (row.id, row.attempt) not in self._approved:
-            self.broken("sent without an approval", row.id, f"{row.amount} of more than {limit}")
+        if (
+            limit
+            and row.order.amount.amount > limit
+            and not before.attempt.ambiguous
+            and (row.id, row.attempt.number) not in self._approved
+        ):
+            self.broken("sent without an approval", row.id, f"{row.order.amount.amount} of more than {limit}")
         if at is None:
             self.broken("sent at no time", row.id, "no sent_at")
-        elif not before.ambiguous:
-            if (row.not_before and at < row.not_before) or (row.expires_at and at >= row.expires_at):
-                self.broken("sent outside its time", row.id, f"{at}: {row.not_before} to {row.expires_at}")
+        elif not before.attempt.ambiguous:
+            if (row.order.not_before and at < row.order.not_before) or (
+                row.order.expires_at and at >= row.order.expires_at
+            ):
+                self.broken("sent outside its time", row.id, f"{at}: {row.order.not_before} to {row.order.expires_at}")
         else:
-            first = row.first_sent_at
-            safe = facts.resend == "safe" and row.submissions <= _MOST_TRIES and first is not None
+            first = row.attempt.first_sent_at
+            safe = facts.resend == "safe" and row.attempt.submissions <= _MOST_TRIES and first is not None
             if not safe or first is None or at - first >= timedelta(seconds=facts.dedupe_window_s / 2):
-                self.broken("sent again unsafely", row.id, f"try {row.submissions}, first sent {first}, now {at}")
+                self.broken(
+                    "sent again unsafely", row.id, f"try {row.attempt.submissions}, first sent {first}, now {at}"
+                )
 
     def money(self) -> None:
         """Take over what is wrong with the provider's books: a key paid twice, a collection refunded beyond itself."""
@@ -324,7 +345,7 @@ class InvariantChecker:
 
         """
         self.money()
-        rows = {row.key: row for row in self._auditor.rows()}
+        rows = {row.order.key: row for row in self._auditor.rows()}
         undecided = {row.id for row in self._auditor.undecided()}
         for key in sorted(self.acknowledged - rows.keys()):
             self.figures["lost"] += 1
@@ -333,13 +354,13 @@ class InvariantChecker:
             self.breaches.append(Breach("refused and written all the same", key, str(rows[key].status)))
         for row in rows.values():
             heard, payout = self.rows.get(row.id), row.view(self._auditor.history(row.id))
-            if heard is None or (heard.status, heard.version, heard.submissions) != (
+            if heard is None or (heard.status, heard.version, heard.attempt.submissions) != (
                 row.status,
                 row.version,
-                row.submissions,
+                row.attempt.submissions,
             ):
                 self.broken("a commit was lost", row.id, f"{heard and heard.status} heard, {row.status} found")
-            doubts = doubts_of(payout, self._accounts[row.account].facts.visible_after_s)
+            doubts = doubts_of(payout, self._accounts[row.attempt.account].facts.visible_after_s)
             for rule, text in (*self._end(row), *faults_of(payout), *doubts.found):
                 self.broken(rule, row.id, text)
             waits = payout.status is _S.REVIEW or payout.has_open_contradiction
@@ -353,8 +374,8 @@ class InvariantChecker:
             self.longest_doubt_s = max(self.longest_doubt_s, doubts.longest_s)
 
     def _end(self, row: PayoutRecord) -> list[tuple[str, str]]:
-        gateway = self._gateways[row.account]
-        bank, reference = gateway.bank, row.references["reference"]
+        gateway = self._gateways[row.attempt.account]
+        bank, reference = gateway.bank, row.attempt.references["reference"]
         found = []
         if not row.status.is_final and row.status is not _S.REVIEW:
             found.append(("left open", str(row.status)))
@@ -372,8 +393,11 @@ class InvariantChecker:
                 self.figures["failed and then paid, as the provider says"] += 1
         if row.status is _S.CANCELLED and (bank.has(row.id, reference) or self._will_pay(row.id)):
             found.append(("cancelled and sent", "at the end"))
-        if self.posts[row.id, row.attempt] > row.submissions:
+        if self.posts[row.id, row.attempt.number] > row.attempt.submissions:
             found.append(
-                ("sent before it was written", f"{self.posts[row.id, row.attempt]} sent, {row.submissions} tries")
+                (
+                    "sent before it was written",
+                    f"{self.posts[row.id, row.attempt.number]} sent, {row.attempt.submissions} tries",
+                )
             )
         return found

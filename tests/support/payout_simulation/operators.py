@@ -66,7 +66,7 @@ class People:
         """Take notice of what has just reached an end, stopped, or waits for leave."""
         for row in news:
             share = self._chance.random()
-            if row.status is _S.FAILED and share < 0.35 and row.attempt <= 3:
+            if row.status is _S.FAILED and share < 0.35 and row.attempt.number <= 3:
                 self._plans("reissue", row.id, 4 * HOUR)
             elif row.status is _S.REVIEW and share < 0.5:
                 self._plans("resolve" if share < 0.25 else "reopen", row.id, 6 * HOUR)
@@ -110,7 +110,7 @@ class People:
         if row is None:
             return None
         runtime, moment = process.runtime, process.moment()
-        account, serving = runtime.account(row.account), runtime.serving(row)
+        account, serving = runtime.account(row.attempt.account), runtime.serving(row)
         match what:
             case "reissue":
                 paying, person = runtime.account(self._payer(row)), self._with_evidence(row)
@@ -131,9 +131,9 @@ class People:
 
     def _payer(self, row: PayoutRecord) -> str:
         """Return from which account a payout is to be paid again: now and then from another one."""
-        others = sorted(self._world.gateways.keys() - {row.account})
+        others = sorted(self._world.gateways.keys() - {row.attempt.account})
         fails_over = self._plan.has("failover") and self._chance.random() < _SHARE_FROM_ELSEWHERE
-        return self._chance.choice(others) if fails_over else row.account
+        return self._chance.choice(others) if fails_over else row.attempt.account
 
     def _with_evidence(self, row: PayoutRecord) -> OperatorDecision:
         """Return who wants it paid again: with evidence only where the providers' own books show no payment."""
@@ -145,10 +145,12 @@ class People:
 
         Now and then it is said by mistake that it was not paid: never where only the person could know better.
         """
-        gateway, time = self._world.gateways[row.account], self._world.time
-        bank, reference = gateway.bank, row.references["reference"]
-        payment = bank.find(row.binding["user"], reference, time.passed_us)
-        can_ask = process.runtime.account(row.account).identity(row.operation, row.binding) is not None
+        gateway, time = self._world.gateways[row.attempt.account], self._world.time
+        bank, reference = gateway.bank, row.attempt.references["reference"]
+        payment = bank.find(row.attempt.binding["user"], reference, time.passed_us)
+        can_ask = (
+            process.runtime.account(row.attempt.account).identity(row.order.operation, row.attempt.binding) is not None
+        )
         shows = payment is not None and payment.pays and payment.gone_us > time.passed_us + HOUR
         if shows and can_ask and bank.facts.status_by == "answer" and self._chance.random() < 0.5:
             gateway.honest.add(reference)

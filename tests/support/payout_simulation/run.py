@@ -164,13 +164,13 @@ class _Simulation:
             wanted = self.people.act(process)
             if wanted is not None:
                 row, work = wanted
-                process.about = row.key
-                process.take_up(row.key, work)
+                process.about = row.order.key
+                process.take_up(row.order.key, work)
             return
         if not process.batch:
             limit = self.chance.randint(2, _LARGEST_BATCH)
             due = process.journal.due(self.time(), accounts=_NAMES, limit=limit)
-            process.batch = [row for row in due if self._is_taken_up(process, row.key)]
+            process.batch = [row for row in due if self._is_taken_up(process, row.order.key)]
             self.chance.shuffle(process.batch)
             if not process.batch:
                 self._stirred, self._left_alone = False, bool(due)
@@ -178,8 +178,8 @@ class _Simulation:
             if len(due) < limit and self.chance.random() < _SHARE_OF_LOOKS_SPARED:
                 self._stirred, self._left_alone = False, True  # that was all there is, until somebody is done
         row = process.batch.pop()
-        process.about = row.key
-        process.take_up(row.key, advancing(process, row))
+        process.about = row.order.key
+        process.take_up(row.order.key, advancing(process, row))
 
     def _receive(self, process: Process) -> None:
         """Take in a letter; who hears nothing of it sends it once more."""
