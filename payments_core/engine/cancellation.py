@@ -106,7 +106,7 @@ def _read_first(account: Account, row: PayoutRecord, moment: StepContext) -> Eng
             decision = decide_outcome.after_check(row, account, outcome, at)
             yield from apply_transition(ApplyTransition(row, decision.after, decision.event, publish=decision.publish))
             raise DecisionRefused(
-                f"Payout {row.label} cannot be cancelled. Its provider shows it: it was read, and what the provider "
+                f"Payout {row.label} cannot be cancelled. Its provider shows it: it was checked, and what the provider "
                 "says is recorded.",
                 hint="`payouts show` tells what became of it.",
             )
@@ -133,7 +133,7 @@ def _check(account: Account, row: PayoutRecord) -> None:
     if row.status is _S.REVIEW:
         hint = "Decide what became of it: `payouts review show` tells how."
     elif Capability.CANCELLATION in account.capabilities:
-        hint = "`payouts cancel-at-provider` asks the provider to drop it; a read then tells what became of it."
+        hint = "`payouts cancel-at-provider` asks the provider to drop it; a check then shows what became of it."
     else:
         hint = "`payouts wait` asks what became of it; its provider cannot be asked to drop it."
     raise _refused(row, f"It is {row.status}, and may have arrived.", hint)

@@ -39,7 +39,7 @@ _TOO_MANY = 429
 _OPEN_TO_PENDING = frozenset({ReasonCode.NEVER_APPEARED, ReasonCode.BINDING_GONE, ReasonCode.ON_STATEMENT})
 # Anyone who knows a path may post to it: neither a failure nor a payment that differs outweighs the other.
 _PAID_AND_FAILED = "One result callback showed a payment that differs, and another one calls it failed."
-_ONLY_READ = "What sent it is retired and only reads: the provider does not show it, and it is not sent again."
+_ONLY_READ = "What sent it is retired and only checks: the provider does not show it, and it is not sent again."
 _AGAIN = "The provider has not shown it for long enough: the same request is to be sent again."
 
 

@@ -87,7 +87,7 @@ def reissue(
     attempts = (*known.attempts, EndedAttempt.of(row))
     if (again_at := rechecks.end_at(row, payer_of(account, attempts[-1], moment) or account)) is not None:
         raise DecisionRefused(
-            f"It is too early to pay {row.label} again: a result callback told its failure, which is being read again.",
+            f"It is too early to pay {row.label} again: a result callback told its failure, and it is checked again.",
             hint=f"Try again after {again_at:%Y-%m-%d %H:%M:%S} UTC, and do not pay it under another key before.",
             again_at=again_at,
         )

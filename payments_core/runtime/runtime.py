@@ -145,7 +145,7 @@ class Runtime:
         """
         identity = self.account(read.account).identity(read.operation, read.binding)
         if identity is None or read.request.moves_money:
-            raise ProviderBug("Another identity only reads, and has to be configured.")
+            raise ProviderBug("Another identity only checks, and has to be configured.")
         return identity
 
     def moment(self) -> StepContext:

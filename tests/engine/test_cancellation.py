@@ -118,7 +118,9 @@ def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStag
     one.at = after(7)
     with pytest.raises(DecisionRefused) as refused:
         one.cancel(row)
-    said = f"Payout {row.label} cannot be cancelled. Its provider shows it: it was read, and what the provider says is"
+    said = (
+        f"Payout {row.label} cannot be cancelled. Its provider shows it: it was checked, and what the provider says is"
+    )
     assert (refused.value.message, refused.value.hint) == (
         f"{said} recorded.",
         "`payouts show` tells what became of it.",
@@ -201,7 +203,7 @@ class Dropping(Fake):
 
 def test_a_provider_that_can_be_asked_to_drop_it_is_named(stage: MakeStage) -> None:
     one = stage(Dropping())
-    hint = "`payouts cancel-at-provider` asks the provider to drop it; a read then tells what became of it."
+    hint = "`payouts cancel-at-provider` asks the provider to drop it; a check then shows what became of it."
     assert refusal(one, one.advance(one.accept())) == ("It is PENDING, and may have arrived.", hint)
 
 

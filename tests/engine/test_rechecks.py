@@ -105,7 +105,7 @@ def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
     with pytest.raises(DecisionRefused) as early:
         one.reissue(row)
     assert early.value.again_at == after(85)
-    told = f"It is too early to pay {row.label} again: a result callback told its failure, which is being read again."
+    told = f"It is too early to pay {row.label} again: a result callback told its failure, and it is checked again."
     assert early.value.message == told
     until = f"{after(85):%Y-%m-%d %H:%M:%S}"
     assert early.value.hint == f"Try again after {until} UTC, and do not pay it under another key before."

@@ -585,7 +585,7 @@ WRITTEN: Mapping[str, Written] = {
     "absent, and retired": _absent(UNKNOWN, seen=2, account=RETIRED)._replace(
         changes=_stopped(
             ReasonCode.BINDING_GONE,
-            why := "What sent it is retired and only reads: the provider does not show it, and it is not sent again.",
+            why := "What sent it is retired and only checks: the provider does not show it, and it is not sent again.",
             **_THIRD,
         ),
         event=_event("review", {"why": why}, _AT_400),

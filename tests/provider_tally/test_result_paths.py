@@ -216,7 +216,7 @@ def test_the_path_of_a_payout_whose_payee_is_erased_is_still_heard(paths: Paths)
     arrive(client, token, true)
     client.inbox.handle()
     assert client.get(payout.id).status is S.FAILED
-    with pytest.raises(DecisionRefused, match="still being read again"):
+    with pytest.raises(DecisionRefused, match="still being checked again"):
         client.erase(payout.id, actor="Ann", reason="asked to")
     client.resume(timeout_s=5)
     client.erase(payout.id, actor="Ann", reason="asked to")

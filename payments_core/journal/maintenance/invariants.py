@@ -253,7 +253,7 @@ def _standing(stored: Stored) -> Broken:
     if row.schedule.rechecks_left and (row.status is not _S.FAILED or row.schedule.next_at is None):
         yield (
             "stranded",
-            f"it is {row.status}, is to be read again {row.schedule.rechecks_left} times, and never will be",
+            f"it is {row.status}, is to be checked again {row.schedule.rechecks_left} times, and never will be",
         )
     if row.attempt.ambiguous and row.attempt.first_sent_at is None:  # the submissions of what is adopted may be lost
         yield "doubt", "it may have arrived, and it is not known since when"

@@ -91,7 +91,7 @@ def _refuse_forbidden(session: DbTransaction, stored: Mapping[str, Any], after: 
     if stored["status"] != PayoutStatus.FAILED:
         raise JournalError(f"Payout {payout} is {stored['status']}: only what failed is paid again.")
     if stored["rechecks_left"]:
-        raise JournalError(f"The failure of payout {payout} is still being read again: it is not paid again yet.")
+        raise JournalError(f"The failure of payout {payout} is still being checked again: it is not paid again yet.")
     if stored["erased_at"] is not None:
         raise JournalError(f"The payee of payout {payout} was erased: it is not paid again.")
     if after["attempt"] != number + 1:

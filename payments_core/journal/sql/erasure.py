@@ -159,12 +159,12 @@ def _reason_to_keep(row: PayoutRecord, at: datetime) -> str:
     if not row.status.is_final:
         return f"It is {row.status}: its payee is needed until it has come to an end."
     if row.schedule.rechecks_left:
-        return "A result callback told its failure, which is still being read again."
+        return "A result callback told its failure, which is still being checked again."
     settled_at = row.updated_at + timedelta(hours=row.reason.settling_h if row.reason else 0.0)
     if row.erased_at is None and at < settled_at:
         return f"Its end may still turn out to be another until {settled_at:%Y-%m-%d %H:%M} UTC."
     if row.contradicted_at is not None:
-        return "A read contradicts its end: its payee is needed until a person has acknowledged that."
+        return "A check contradicts its end: its payee is needed until a person has acknowledged that."
     return ""
 
 
