@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from payments_core.provider import Account
     from payments_core.settings import Configuration
 
-__all__ = ["build_accounts", "pays_real_money"]
+__all__ = ["build_accounts"]
 
 
 def build_accounts(
@@ -33,9 +33,3 @@ def build_accounts(
         except SettingsError as error:
             missing[name] = error
     return accounts, missing
-
-
-def pays_real_money(read: Configuration) -> bool:
-    """Whether any account pays real money, or cannot be built and so might."""
-    accounts, missing = build_accounts(read)
-    return bool(missing) or not all(account.settings.is_test_mode for account in accounts.values())

@@ -107,7 +107,7 @@ class Terminal(NamedTuple):
     @contextlib.contextmanager
     def journal(self, read: Configuration | None = None) -> Iterator[Journal]:
         """Open the journal alone: reading and pausing must work without a secret or a plugin."""
-        from payments_core.cli.accounts import pays_real_money
+        from payments_core.cli.accounts import build_accounts
         from payments_core.domain.errors import JournalMissing
         from payments_core.journal import open_journal
         from payments_core.runtime import utc_now
@@ -118,8 +118,9 @@ class Terminal(NamedTuple):
         try:
             journal = open_it()
         except JournalMissing:
-            if pays_real_money(found):
-                raise
+            accounts, broken = build_accounts(found)
+            if broken or not all(account.settings.is_test_mode for account in accounts.values()):
+                raise  # one that cannot be built might pay real money
             journal = open_it(make=True)
         with contextlib.closing(journal):
             yield journal
