@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from payments_core.domain.payout import Operation
 from payments_core.domain.records import PayoutRecord
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
+from payments_core.http.parsing import wait_asked_s
 from payments_core.http.urls import is_loopback
 from payments_core.settings.tables import read_table
 from payments_core.settings.types import Seconds
@@ -184,7 +184,7 @@ def deliver(
         return DeliveryResult(accepted=False, why=ended.why, at=ended.at)
     if 200 <= response.status < 300:
         return DeliveryResult(accepted=True, why="", at=response.at)
-    after_s = _retry_after_s(response.headers.get("retry-after", ""), response.at)
+    after_s = min(wait_asked_s(response) or 0.0, _LONGEST_WAIT_S)
     return DeliveryResult(accepted=False, why=f"HTTP {response.status}", at=response.at, after_s=after_s)
 
 
@@ -244,14 +244,3 @@ def next_at(webhook: Webhook, waiting: Waiting, result: DeliveryResult) -> datet
     if waiting.attempts >= len(schedule):
         return None
     return result.at + timedelta(seconds=max(schedule[waiting.attempts], result.after_s))
-
-
-def _retry_after_s(text: str, now: datetime) -> float:
-    """Read a Retry-After: seconds, or a date."""
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return min(float(text), _LONGEST_WAIT_S)
-    try:
-        moment = parsedate_to_datetime(text)
-        return min(max((moment - now).total_seconds(), 0.0), _LONGEST_WAIT_S)
-    except (TypeError, ValueError):  # no date, or one without a zone
-        return 0.0

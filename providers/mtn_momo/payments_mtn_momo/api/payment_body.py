@@ -6,6 +6,7 @@ COMM-338 an article of the developer community.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import unicodedata
@@ -18,6 +19,8 @@ __all__ = ["encode_payment", "fold", "recipient", "reduce_note", "write_json"]
 
 _PARTY_KINDS: Mapping[str, str] = {"msisdn": "MSISDN", "email": "EMAIL", "party_code": "PARTY_CODE"}  # SPEC
 _NOTE_LENGTH = 60  # production clients stay at 60-64; ERR says 160, COMM-338 says 128
+#: Returns compact JSON.
+write_json = functools.partial(json.dumps, separators=(",", ":"))
 _APOSTROPHES = "'`\u2018\u2019\u02bc"
 
 
@@ -53,11 +56,6 @@ def encode_payment(
             "payeeNote": reduce_note(payee_note) if payee_note else reduced,
         }
     )
-
-
-def write_json(fields: Mapping[str, object]) -> str:
-    """Return compact JSON."""
-    return json.dumps(fields, separators=(",", ":"))
 
 
 def reduce_note(note: str) -> str:
