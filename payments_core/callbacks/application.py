@@ -7,13 +7,24 @@ payout changes here.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
-from payments_core.callbacks.requests import Gates, Limits, Receive, Refused, Scope, Send, fields_of, path_of, read_body
+from payments_core.callbacks.requests import (
+    Limits,
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    fields_of,
+    is_allowed,
+    path_of,
+    read_body,
+)
 from payments_core.client import AsyncPayoutClient, PayoutClient
 from payments_core.client.inbox import PATH, Inbox, Place
 from payments_core.domain.errors import PaymentsError
@@ -58,7 +69,8 @@ class CallbackApp:
         self.counts: Counter[str] = Counter()
         self._client = client
         self._limits = limits or Limits()
-        self._gates = Gates(allowed, address_header)
+        self._allowed = [ipaddress.ip_network(one) for one in allowed]
+        self._address_header = address_header.lower()
         self._handling: asyncio.Task[None] | None = None
         self._more = False
         self._ready: tuple[float, bool] = (float("-inf"), False)
@@ -112,7 +124,7 @@ class CallbackApp:
         if scope["method"] not in _METHODS:
             raise Refused("its method is neither PUT nor POST")
         headers = fields_of(scope["headers"], self._limits)
-        if not self._gates.let_in(scope, headers):
+        if not is_allowed(scope, headers, self._allowed, self._address_header):
             raise Refused("it comes from an address that is not allowed")
         body = await read_body(receive, headers, self._limits)
         return None if body is None else Callback(scope["method"], headers, body, inbox.now)

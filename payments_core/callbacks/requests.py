@@ -8,12 +8,24 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-__all__ = ["Gates", "Limits", "Message", "Receive", "Refused", "Scope", "Send", "fields_of", "path_of", "read_body"]
+__all__ = [
+    "Limits",
+    "Message",
+    "Receive",
+    "Refused",
+    "Scope",
+    "Send",
+    "fields_of",
+    "is_allowed",
+    "path_of",
+    "read_body",
+]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Refused(Exception):
@@ -41,34 +53,17 @@ class Limits:
     keep_s: float = 1.5
 
 
-class Gates:
-    """The addresses that may send requests.
-
-    Args:
-        allowed: Addresses and networks; all when empty.
-        address_header: The header field in which a proxy writes the client's address; its last value counts. Empty:
-            the peer of the connection is the client.
-
-    Raises:
-        ValueError: An address or network is not valid.
-
-    """
-
-    def __init__(self, allowed: Collection[str], address_header: str) -> None:
-        self._allowed = [ipaddress.ip_network(one) for one in allowed]
-        self._header = address_header.lower()
-
-    def let_in(self, scope: Scope, headers: Mapping[str, str]) -> bool:
-        """Whether a request comes from an allowed address."""
-        if not self._allowed:
-            return True
-        client = (scope.get("client") or ("",))[0]
-        peer = headers.get(self._header, "").rpartition(",")[2].strip() if self._header else client
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._allowed)
+def is_allowed(scope: Scope, headers: Mapping[str, str], networks: Collection[Network], address_header: str) -> bool:
+    """Whether a request comes from one of these networks, or there are none; see :class:`CallbackApp`."""
+    if not networks:
+        return True
+    client = (scope.get("client") or ("",))[0]
+    peer = headers.get(address_header, "").rpartition(",")[2].strip() if address_header else client
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
 
 
 def path_of(scope: Scope) -> str:
