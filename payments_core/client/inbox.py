@@ -333,7 +333,7 @@ class InboxMixin:
 
     @functools.cached_property
     def inbox(self) -> Inbox:
-        """The callbacks of this client's accounts; :func:`payments_core.callbacks.app` puts it there."""
+        """The callbacks of this client's accounts; :class:`payments_core.callbacks.CallbackApp` puts it there."""
         return Inbox(self._runtime)
 
 
