@@ -124,11 +124,11 @@ class LookupsMixin:
         token = yield from _query(token_request, partial(results.read, models.Oauth2Token))
         if isinstance(token, LookupRefused):
             return _again(token, consent)
-        secrets = {"oauth2_token": token.access_token}
+        access_token = token.access_token
 
         def person_request() -> HttpRequest:
-            opened = {name: secret.get_secret_value() for name, secret in secrets.items()}
-            return fill_secrets(build(self._settings, "user_info"), own_secrets(self._settings) | opened)
+            secrets = own_secrets(self._settings) | {"oauth2_token": access_token.get_secret_value()}
+            return fill_secrets(build(self._settings, "user_info"), secrets)
 
         return (yield from _query(person_request, _person))
 

@@ -85,11 +85,11 @@ class ConsentHandler:
 
     def authorize(self, request: Request, user: str) -> Answer:
         """Ask an account holder."""
-        form = request.form
-        hint = re.fullmatch(r"ID:\+?(\d{5,15})/MSISDN", (form or {}).get("login_hint", ""), re.ASCII)
-        access, valid_in = (form or {}).get("access_type", "online"), (form or {}).get("consent_valid_in")
+        form = request.form or {}
+        hint = re.fullmatch(r"ID:\+?(\d{5,15})/MSISDN", form.get("login_hint", ""), re.ASCII)
+        access, valid_in = form.get("access_type", "online"), form.get("consent_valid_in")
         is_valid = valid_in is None or (valid_in.isdigit() and access == "offline")
-        if form is None or hint is None or access not in {"online", "offline"} or not is_valid:
+        if hint is None or access not in {"online", "offline"} or not is_valid:
             return self.world.bad_request(request.at)
         scopes = form.get("scope", "").split()
         if not scopes or not _SCOPES.issuperset(scopes):
