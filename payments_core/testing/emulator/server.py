@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import threading
 from abc import ABC, abstractmethod
@@ -29,6 +28,7 @@ from payments_core.testing.emulator.options import Options
 __all__ = ["Emulator"]
 
 G = TypeVar("G", bound=Gateway[Any])
+_HOST = "127.0.0.1"  # an emulator listens on this machine only
 
 
 class Emulator(ABC, Generic[G]):
@@ -37,12 +37,11 @@ class Emulator(ABC, Generic[G]):
     Args:
         gateway: The provider's HTTP API.
         port: 0 for any free one.
-        host: A loopback address; no other one is allowed.
         faults: Faults in force from the start.
         callback_timeout_s: Seconds that a receiver of callbacks may take.
 
     Raises:
-        ValueError: The host is not a loopback address, or the faults are not valid.
+        ValueError: The faults are not valid.
 
     """
 
@@ -57,15 +56,12 @@ class Emulator(ABC, Generic[G]):
         gateway: G,
         port: int = 0,
         *,
-        host: str = "127.0.0.1",
         faults: Mapping[str, Any] | None = None,
         callback_timeout_s: float = 2.0,
     ) -> None:
-        if not ipaddress.ip_address(host).is_loopback:
-            raise ValueError(f"An emulator listens on loopback only, not on {host}.")
         self.config_reused = False  # whether write_config found its own file and kept it
-        self.url = f"http://{host}:{port}" if port else ""
-        self._address = (host, port)
+        self.url = f"http://{_HOST}:{port}" if port else ""
+        self._port = port
         self._gateway = FaultInjector(gateway)
         self._lock = threading.Lock()  # the server's thread and the caller's both use the gateway
         self._ahead = timedelta()
@@ -149,12 +145,10 @@ class Emulator(ABC, Generic[G]):
             OSError: The port is taken.
 
         """
-        host, port = self._address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((_HOST, self._port), backlog=1024)
         # Head and body are two writes: without this the second one waits 40 ms for the acknowledgement of the first.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        self.url = f"http://{_HOST}:{listener.getsockname()[1]}"
         self._thread = ServerThread(self._app(), listener, self._dispatcher.run)
         self._thread.start()
 
@@ -166,7 +160,7 @@ class Emulator(ABC, Generic[G]):
 
     def restart(self, port: int) -> None:
         """Serve again on a port, with the same state."""
-        self._address = (self._address[0], port)
+        self._port = port
         self.start()
 
     def __enter__(self) -> Self:

@@ -355,9 +355,16 @@ def test_half_a_request_is_not_carried_out(caller: BlockingWaiter, emulator: Mtn
         assert caller.read(reference).status_code == 404
 
 
-def test_it_listens_on_this_machine_only() -> None:
-    with pytest.raises(ValueError, match="loopback"):
-        MtnMomoEmulator(host="0.0.0.0")  # noqa: S104 - must be refused
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists its sockets in a file")
+def test_it_listens_on_this_machine_only(emulator: MtnMomoEmulator) -> None:
+    """Nothing but the loopback address is bound, and no argument changes that."""
+    port = int(emulator.url.rpartition(":")[2])
+    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text("utf-8").splitlines() if " 0A " in line]
+    assert [address for address in listening if address.endswith(f":{port:04X}")] == [f"0100007F:{port:04X}"]
+    assert emulator.url == f"http://127.0.0.1:{port}"
+
+
+def test_a_wrong_argument_is_refused() -> None:
     with pytest.raises(ValueError, match="no target"):
         MtnMomoEmulator(target="mtnatlantis")
     with pytest.raises(BadFaults):

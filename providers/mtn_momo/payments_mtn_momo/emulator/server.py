@@ -29,7 +29,6 @@ class MtnMomoEmulator(Emulator[Gateway]):
 
     Args:
         port: 0 for any free one.
-        host: A loopback address; nothing else is served.
         target: The target environment it plays.
         platform: Whose quirks it has: ``sandbox``, ``legacy`` or ``momo_africa``; empty for the target's own. What one
             emulator has taken no other knows, as it is between MTN's platforms.
@@ -39,7 +38,7 @@ class MtnMomoEmulator(Emulator[Gateway]):
         switches: Fields of :class:`~payments_mtn_momo.emulator.switches.Switches`, such as ``delayed_s=2``.
 
     Raises:
-        ValueError: A host that is not loopback; a target, a platform or a switch's value that does not exist; a
+        ValueError: A target, a platform or a switch's value that does not exist; a
             platform that does not serve the target.
 
     """
@@ -53,7 +52,6 @@ class MtnMomoEmulator(Emulator[Gateway]):
         self,
         port: int = 0,
         *,
-        host: str = "127.0.0.1",
         target: str = "sandbox",
         platform: str = "",
         credentials: Credentials | None = None,
@@ -66,7 +64,7 @@ class MtnMomoEmulator(Emulator[Gateway]):
         self.switches = Switches(**switches)
         self.credentials = credentials or Credentials.new(self.platform, callback_host=callback_host)
         gateway = Gateway(self.credentials, targets=[target], switches=self.switches, platform=self.platform)
-        super().__init__(gateway, port, host=host, faults=faults, callback_timeout_s=self.switches.callback_timeout_s)
+        super().__init__(gateway, port, faults=faults, callback_timeout_s=self.switches.callback_timeout_s)
 
     def about(self) -> Mapping[str, Any]:
         """Return what is played, and how."""
