@@ -61,8 +61,8 @@ class Postgres:
 
     def url_of(self, database: str) -> str:
         """Return the address of a database."""
-        told = conninfo.conninfo_to_dict(self.url)
-        host, port, user, password = (str(told.get(name) or "") for name in ("host", "port", "user", "password"))
+        result = conninfo.conninfo_to_dict(self.url)
+        host, port, user, password = (str(result.get(name) or "") for name in ("host", "port", "user", "password"))
         port, password = port and f":{port}", password and f":{password}"
         if host.startswith("/"):
             return f"postgresql://{user}{password}@/{database}?host={host}{port and f'&port={port[1:]}'}"

@@ -45,7 +45,7 @@ ROOMS += ["references", "settings", "transport", "wire"]
 SURFACE = {"payments_core", *(f"payments_core.{room}" for room in ROOMS)}
 
 
-def told(thing: object) -> str:
+def described(thing: object) -> str:
     """Return what is written about a name: for a class also what stands at those of ours it is made from."""
     if not isinstance(thing, type):
         return inspect.getdoc(thing) or ""
@@ -93,12 +93,12 @@ def test_every_public_class_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.isroutine(thing)])
 def test_every_public_function_is_documented(name: str) -> None:
-    assert told(PUBLIC[name]).strip()
+    assert described(PUBLIC[name]).strip()
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLIC if name.rpartition(".")[0] in SURFACE])
 def test_every_argument_is_explained(name: str) -> None:
-    text = told(PUBLIC[name])
+    text = described(PUBLIC[name])
 
     assert sorted(word for word in arguments(PUBLIC[name]) if not re.search(rf"\b{word}\b", text)) == []
 

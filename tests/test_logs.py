@@ -70,15 +70,15 @@ def as_it_was() -> Iterator[None]:
 @pytest.fixture
 def events(as_it_was: None) -> list[logging.LogRecord]:
     """Listen as an application does: with a handler of its own."""
-    heard: list[logging.LogRecord] = []
+    entries: list[logging.LogRecord] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            heard.append(record)
+            entries.append(record)
 
     OURS.addHandler(Listener())
     OURS.setLevel(logging.DEBUG)
-    return heard
+    return entries
 
 
 def ran(program: str) -> tuple[str, str]:
@@ -95,7 +95,7 @@ for name in EventName:
 """
 
 
-def test_silent_when_nobody_asked() -> None:
+def test_silent_when_no_logging_is_asked_for() -> None:
     """A library prints nothing: no event of any level reaches a terminal that nobody set up."""
     assert ran(LOUD) == ("", "")
 
@@ -198,10 +198,10 @@ def test_every_event_can_be_printed(name: EventName) -> None:
         log_payout(name, ROW, {"why": "because", "http_status": 202, "code": "X"})
         lines[style] = out.getvalue()
 
-    told = json.loads(lines["json"])
-    assert told["event"] == str(name)
-    assert (told["payout"], told["attempt"], told["submission"], told["http_status"]) == (ROW.id, 2, 3, 202)
-    assert told["timestamp"].endswith("Z")
+    fields = json.loads(lines["json"])
+    assert fields["event"] == str(name)
+    assert (fields["payout"], fields["attempt"], fields["submission"], fields["http_status"]) == (ROW.id, 2, 3, 202)
+    assert fields["timestamp"].endswith("Z")
     assert lines["json"].count("\n") == lines["console"].count("\n") == 1
     assert str(name) in lines["console"]
     assert "\x1b" not in lines["console"]  # no colours into a file
@@ -263,7 +263,7 @@ def test_every_recorded_transition_is_one_event(events: list[logging.LogRecord])
     runtime = Runtime(namespace="n" * 32, journal=Silence(), plugins=Plugins([]), accounts={})  # type: ignore[arg-type]
     event = Event("payout.pending", AT, {"http_status": 202})
     pause = Pause(None, AT, "why")
-    told: list[tuple[Any, Any, list[str]]] = [
+    entries: list[tuple[Any, Any, list[str]]] = [
         (CreatePayout(ROW, event), CreateResult(ROW, created=True), ["payout.pending"]),
         (CreatePayout(ROW, event), CreateResult(ROW, created=False), []),
         (ApplyTransition(ROW, ROW, event), TransitionApplied(ROW), ["payout.pending"]),
@@ -277,7 +277,7 @@ def test_every_recorded_transition_is_one_event(events: list[logging.LogRecord])
         (AppendHistory(ROW.id, event), HistoryAppended(ROW), ["payout.pending"]),
         (AppendHistory(ROW.id, event), HistoryAppended(ROW, written=False), []),
     ]
-    for entry, reply, names in told:
+    for entry, reply, names in entries:
         events.clear()
         runtime.announce(entry, reply)
         assert [record.getMessage() for record in events] == names
@@ -344,7 +344,7 @@ def test_the_callers_facts_are_not_changed(events: list[logging.LogRecord]) -> N
     assert len(events) == 1
 
 
-def test_nothing_is_made_that_nobody_hears(caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_is_made_that_no_one_receives(caplog: pytest.LogCaptureFixture) -> None:
     """An event below the level costs one comparison: its facts are not even looked at."""
 
     class Loud:

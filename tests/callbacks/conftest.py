@@ -75,10 +75,10 @@ class Serving:
             connection.sendall(sent)
             if ends:
                 connection.shutdown(socket.SHUT_WR)
-            told = b""
+            result = b""
             while part := connection.recv(65536):
-                told += part
-        return told
+                result += part
+        return result
 
     def ask(
         self, method: str, path: str, body: bytes = b"", /, *, source: str = "127.0.0.1", **headers: str
@@ -86,9 +86,9 @@ class Serving:
         """Make a request; return its status, and all of the answer but the date."""
         lines = [f"{method} {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        told = self.raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body, source=source)
-        kept = [line for line in told.split(b"\r\n") if not line.lower().startswith(b"date:")]
-        return int(told.split(b" ", 2)[1]), b"\r\n".join(kept)
+        result = self.raw("\r\n".join([*lines, "", ""]).encode("latin-1") + body, source=source)
+        kept = [line for line in result.split(b"\r\n") if not line.lower().startswith(b"date:")]
+        return int(result.split(b" ", 2)[1]), b"\r\n".join(kept)
 
 
 class Harness:
@@ -120,8 +120,8 @@ class Harness:
 
     def _rewrite(self, url: str) -> None:
         lines = self.config.read_text("utf-8").splitlines()
-        told = {"namespace": f'"{NAMESPACE}"', "url": f'"{url}"', "poll_schedule_s": "[600, 600]"}
-        new = [f"{name} = {told[name]}" if (name := line.partition(" ")[0]) in told else line for line in lines]
+        fields = {"namespace": f'"{NAMESPACE}"', "url": f'"{url}"', "poll_schedule_s": "[600, 600]"}
+        new = [f"{name} = {fields[name]}" if (name := line.partition(" ")[0]) in fields else line for line in lines]
         self.config.write_text("\n".join(new), "utf-8")
 
     def _set(self, old: str, new: str) -> None:

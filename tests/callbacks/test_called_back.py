@@ -23,7 +23,7 @@ Harness = Any
 
 def body_of(harness: Harness, payout: Any, status: str = "SUCCESSFUL", **changes: Any) -> bytes:
     """Return a callback's body as the gateway writes it."""
-    told = {
+    fields = {
         "financialTransactionId": "363440463",
         "externalId": payout.id,
         "amount": "5",
@@ -31,7 +31,7 @@ def body_of(harness: Harness, payout: Any, status: str = "SUCCESSFUL", **changes
         "payee": {"partyIdType": "MSISDN", "partyId": GOOD[1:]},
         "status": status,
     }
-    return json.dumps(told | changes).encode()
+    return json.dumps(fields | changes).encode()
 
 
 def call(harness: Harness, payout: Any, status: str = "SUCCESSFUL", *, method: str = "PUT", **changes: Any) -> int:
@@ -56,7 +56,7 @@ def test_a_callback_alone_changes_no_state(harness: Harness) -> None:
     """Nobody works: whatever was called back, nothing is known but that somebody should look."""
     payout = harness.pay("one", STUCK)
     row = harness.row(payout)
-    assert [call(harness, payout, said) for said in ("SUCCESSFUL", "FAILED", "PENDING", "nonsense")] == [200] * 4
+    assert [call(harness, payout, entry) for entry in ("SUCCESSFUL", "FAILED", "PENDING", "nonsense")] == [200] * 4
     harness.until_handled(4)
     assert harness.row(payout).schedule.next_at < row.schedule.next_at
     assert (harness.row(payout).status, harness.row(payout).version) == (S.PENDING, row.version)
@@ -64,7 +64,7 @@ def test_a_callback_alone_changes_no_state(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_both_methods_are_heard(harness: Harness, method: str) -> None:
+def test_both_methods_are_received(harness: Harness, method: str) -> None:
     """MTN's documents name both."""
     payout = harness.pay("one", STUCK)
     assert call(harness, payout, method=method) == 200
@@ -72,7 +72,7 @@ def test_both_methods_are_heard(harness: Harness, method: str) -> None:
     assert harness.outcomes() == {"read due": 1}
 
 
-def test_a_lost_callback_is_missed_by_nobody(harness: Harness) -> None:
+def test_a_lost_callback_is_made_up_for(harness: Harness) -> None:
     """The schedule reads in any case."""
     harness.gateway.set_faults({"callback_lost": True})
     payout = harness.pay("one")
@@ -174,9 +174,9 @@ def test_a_callback_after_the_end_causes_one_read(harness: Harness) -> None:
     assert call(harness, payout, "FAILED") == 200
     harness.until_handled(2)
     assert harness.row(payout).schedule.next_at is not None
-    told: list[Any] = []
-    harness.client.resume(timeout_s=0, on_change=told.append)
-    assert (harness.reads(payout), harness.row(payout).schedule.next_at, told) == (read + 1, None, [])
+    entries: list[Any] = []
+    harness.client.resume(timeout_s=0, on_change=entries.append)
+    assert (harness.reads(payout), harness.row(payout).schedule.next_at, entries) == (read + 1, None, [])
     assert (harness.status(payout), harness.row(payout).version) == (S.SUCCEEDED, version + 1)
     harness.ahead = timedelta(seconds=1000)
     harness.go_on()
@@ -223,8 +223,8 @@ def test_a_malformed_callback_does_nothing(harness: Harness, kind: str, outcome:
 def test_what_names_no_payout_of_ours_is_ignored(harness: Harness, changes: dict[str, Any], outcome: str) -> None:
     payout = harness.pay("one", STUCK)
     row = harness.row(payout)
-    told = {"externalId": payout.id + changes["more"]} if "more" in changes else changes
-    assert call(harness, payout, **told) == 200
+    result = {"externalId": payout.id + changes["more"]} if "more" in changes else changes
+    assert call(harness, payout, **result) == 200
     harness.until_handled(1)
     assert harness.outcomes() == {outcome: 1}
     assert harness.row(payout) == row
@@ -258,7 +258,7 @@ def test_a_payout_that_waits_to_be_sent_is_not_sent_sooner(harness: Harness) -> 
     harness.client.unpause()
 
 
-def test_what_was_kept_before_a_crash_is_handled_by_whoever_comes_next(harness: Harness) -> None:
+def test_what_was_kept_before_a_crash_is_handled_by_the_next_process(harness: Harness) -> None:
     """The gateway has its 200 and will not call again."""
     payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
@@ -320,7 +320,7 @@ def test_no_more_are_handled_than_asked_for(harness: Harness) -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize(("pages", "seconds"), [([PAGE, PAGE, 3], 60.0), ([PAGE] * 10_000, 0.5), ([PAGE, 3], 0.0)])
-def test_a_flood_keeps_nobody_who_resumes_from_paying(
+def test_a_flood_stops_no_resume(
     make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, kind: str, pages: list[int], seconds: float
 ) -> None:
     """A page of it at a time, one after another without a rest; it pays meanwhile, and ends when its time is over."""
@@ -358,16 +358,16 @@ def test_two_that_work_make_one_read_due(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_whoever_waits_asks_nothing_that_somebody_else_has_found_out(
+def test_a_caller_that_waits_asks_nothing_that_another_process_has_found_out(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Its end came while one waited, to another process: one read is enough."""
     harness.gateway.set_faults({"callback_lost": True})
     payout, moment = harness.pay("one"), resuming.next_look
 
-    def meanwhile(*told: Any) -> Any:
+    def meanwhile(*payload: Any) -> Any:
         harness.client.refresh(payout.id)
-        return moment(*told)
+        return moment(*payload)
 
     async def wait() -> PayoutStatus:
         async with AsyncPayoutClient.from_config(harness.config) as client:

@@ -57,22 +57,22 @@ def callback(payout: Any) -> dict[str, Any]:
 @st.composite
 def changed(draw: Any, real: list[dict[str, Any]]) -> bytes:
     """Change a real callback: fields replaced, left out, nested, repeated, the text cut or broken."""
-    told = dict(draw(st.sampled_from(real)))
-    for name in draw(st.lists(st.sampled_from([*told, "status", "externalId"]), max_size=3)):
+    result = dict(draw(st.sampled_from(real)))
+    for name in draw(st.lists(st.sampled_from([*result, "status", "externalId"]), max_size=3)):
         match draw(st.integers(0, 5)):
             case 0:
-                told.pop(name, None)
+                result.pop(name, None)
             case 1:
-                told[name] = draw(JSON)
+                result[name] = draw(JSON)
             case 2:
-                told[name] = {name: told.get(name)}
+                result[name] = {name: result.get(name)}
             case 3:
-                told[name] = draw(st.sampled_from(["SUCCESSFUL", "FAILED", "PENDING", "CREATED", "REVERSED", ""]))
+                result[name] = draw(st.sampled_from(["SUCCESSFUL", "FAILED", "PENDING", "CREATED", "REVERSED", ""]))
             case 4:
-                told[name] = draw(st.sampled_from([one["externalId"] for one in real]))
+                result[name] = draw(st.sampled_from([one["externalId"] for one in real]))
             case _:
-                told[name] = f"{told.get(name)}{draw(st.text(max_size=5))}"
-    body = json.dumps(told).encode()
+                result[name] = f"{result.get(name)}{draw(st.text(max_size=5))}"
+    body = json.dumps(result).encode()
     match draw(st.integers(0, 6)):
         case 0:
             return body[: draw(st.integers(0, len(body)))]
@@ -142,7 +142,7 @@ def test_no_request_changes_a_state(harness: Harness, store: str, measured: Call
         + [f"{harness.path}?a=b", harness.path[:-1], "/callbacks/" + "A" * 32, "/", "/x/../y", f"/p{harness.path}"]
     )
     bodies = st.one_of(
-        changed(real), changed(real), JSON.map(lambda told: json.dumps(told).encode()), st.binary(max_size=300)
+        changed(real), changed(real), JSON.map(lambda payload: json.dumps(payload).encode()), st.binary(max_size=300)
     )
     answers: Counter[tuple[int, bytes]] = Counter()
     broken: list[Any] = []

@@ -21,7 +21,7 @@ Harness = Any
 
 def bodies(payout_id: str) -> list[bytes]:
     """Return callbacks that hold what may not be told: as they should be, and as they should not."""
-    told = {
+    fields = {
         "financialTransactionId": NUMBER,
         "externalId": payout_id,
         "payee": {"partyIdType": "MSISDN", "partyId": NUMBER},
@@ -29,8 +29,13 @@ def bodies(payout_id: str) -> list[bytes]:
         "status": f"PAID {NUMBER} {KEY}",
         "reason": {"message": f"{KEY} {NUMBER}"},
     }
-    whole = json.dumps(told).encode()
-    return [whole, whole[:-5], json.dumps({**told, "externalId": f"{NUMBER} {PIN}"}).encode(), f"<b>{NUMBER}".encode()]
+    whole = json.dumps(fields).encode()
+    return [
+        whole,
+        whole[:-5],
+        json.dumps({**fields, "externalId": f"{NUMBER} {PIN}"}).encode(),
+        f"<b>{NUMBER}".encode(),
+    ]
 
 
 def stored(harness: Harness) -> list[CapturedText]:
@@ -43,7 +48,7 @@ def stored(harness: Harness) -> list[CapturedText]:
         ]
 
 
-def test_nothing_of_a_callback_is_told_or_kept(
+def test_nothing_of_a_callback_is_reported_or_kept(
     make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Every logger at DEBUG, the account's path among the secrets, and things going wrong on the way."""
@@ -65,7 +70,7 @@ def test_nothing_of_a_callback_is_told_or_kept(
             harness.server.ask("PUT", harness.path, bodies(payout.id)[0])
             harness.until_handled(5)
         with monkeypatch.context() as patch:
-            patch.setattr("payments_core.client.inbox.differs_from", lambda heard, *_: int(heard.status))
+            patch.setattr("payments_core.client.inbox.differs_from", lambda parsed, *_: int(parsed.status))
             harness.server.ask("PUT", harness.path, bodies(payout.id)[0])
             harness.until_handled(6)
         harness.go_on()
@@ -85,11 +90,11 @@ def test_nothing_of_a_callback_is_told_or_kept(
         )
         == []
     )
-    heard = {
+    parsed = {
         text.split()[2] for channel, where, text in capture.captured if channel == "log" and where == "payments_core"
     }
-    assert {f"callback.{end}" for end in ("received", "matched", "ignored", "refused", "failed")} <= heard
-    assert any(said.where == "inbox" and payout.id in said.text for said in kept)
+    assert {f"callback.{end}" for end in ("received", "matched", "ignored", "refused", "failed")} <= parsed
+    assert any(entry.where == "inbox" and payout.id in entry.text for entry in kept)
 
 
 def test_the_search_finds_what_is_not_handled_yet(
@@ -103,7 +108,7 @@ def test_the_search_finds_what_is_not_handled_yet(
     harness = make_scene()
     monkeypatch.setattr(Inbox, "handle", lambda _: 0)
     harness.server.ask("PUT", harness.path, bodies("po_x")[0])
-    [inbox] = [said for said in stored(harness) if said.where == "inbox"]
+    [inbox] = [entry for entry in stored(harness) if entry.where == "inbox"]
     sealed = json.loads(inbox.text.split("'")[-4])["body"]
     assert NUMBER in base64.b64decode(sealed).decode()
 
@@ -120,7 +125,7 @@ def test_a_log_handler_that_fails_prints_nothing_of_a_callback(
     kind = type(harness.client._runtime.accounts[harness.account].provider)
     forbidden = Forbidden({"pin": PIN, "key": KEY}, [NUMBER], ["Quillfeather"])
     monkeypatch.setattr(kind, "acknowledge", lambda _, callback: int(callback.body))
-    monkeypatch.setattr("payments_core.client.inbox.differs_from", lambda heard, *_: int(heard.status))
+    monkeypatch.setattr("payments_core.client.inbox.differs_from", lambda parsed, *_: int(parsed.status))
     with full_disk():
         harness.server.ask("PUT", harness.path, bodies(payout.id)[0])
         harness.until_handled(1)

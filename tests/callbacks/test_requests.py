@@ -35,13 +35,13 @@ def refused(harness: Harness) -> bytes:
     return answer
 
 
-def test_the_answer_is_the_same_whoever_it_is_about(harness: Harness) -> None:
+def test_the_answer_is_the_same_whatever_payment_it_is_about(harness: Harness) -> None:
     """Known, unknown, ended, another account's, repeated, forged, no sense at all: byte for byte one answer."""
     ours = harness.pay("one", STUCK).id
     bodies = [body_of(ours), body_of(ours), body_of("po_" + "a" * 24), b"", b"{", b"\xff\x00", body_of(ours)[:-9]]
-    told = {harness.server.ask("PUT", harness.path, body) for body in bodies}
-    assert len(told) == 1
-    [(status, answer)] = told
+    result = {harness.server.ask("PUT", harness.path, body) for body in bodies}
+    assert len(result) == 1
+    [(status, answer)] = result
     assert status == 200
     assert answer.endswith(b"\r\n\r\n")
     harness.until_handled(len(bodies))
@@ -67,11 +67,11 @@ def test_what_leads_nowhere_says_nothing(make_scene: MakeScene) -> None:
         "/docs",
         "/health/",
     ]
-    told = {harness.server.ask("PUT", path, b"{}") for path in paths}
-    told |= {
+    result = {harness.server.ask("PUT", path, b"{}") for path in paths}
+    result |= {
         harness.server.ask(method, harness.path) for method in ("GET", "HEAD", "DELETE", "PATCH", "OPTIONS", "BREW")
     }
-    assert told == {(404, refused(harness))}
+    assert result == {(404, refused(harness))}
     assert refused(harness).endswith(b"\r\n\r\n")
     assert b"content-length: 0" in refused(harness)
     assert harness.outcomes() == {}
@@ -286,7 +286,7 @@ def test_an_address_that_is_none_is_refused_at_once(make_scene: MakeScene) -> No
         app(make_scene().client, allowed=["10.0.0.0/99"])
 
 
-def test_it_tells_whether_it_lives_and_whether_it_can_keep(
+def test_it_reports_whether_it_lives_and_whether_it_can_keep(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that lives may still be unable to write."""

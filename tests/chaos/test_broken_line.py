@@ -42,13 +42,13 @@ async def pay_at_once(place: Any, prefix: str, count: int) -> None:
 AFTER = dict.fromkeys(SPOILS, PayoutStatus.UNKNOWN) | {"twice": PayoutStatus.PENDING}
 
 
-def told_of_the_send(payout: Payout) -> PayoutStatus:
+def status_of_the_send(payout: Payout) -> PayoutStatus:
     """Return what the send made of a payout: where the machine is slow, a read has come since."""
     events = [entry.event for entry in payout.history]
     return payout.history[events.index("payout.sending") + 1].status
 
 
-def test_each_way_of_breaking_is_told_as_what_it_is(place: Any, through: Callable[..., Proxy]) -> None:
+def test_each_way_of_breaking_is_reported_as_what_it_is(place: Any, through: Callable[..., Proxy]) -> None:
     """By both clients: not sent only where no connection was had, unknown wherever a byte may have arrived."""
     proxy, how_of = through(), dict[str, str]()
     proxy.choose = lambda request: how_of.get(request.rpartition(" ")[2]) if request.startswith("POST") else None
@@ -63,7 +63,7 @@ def test_each_way_of_breaking_is_told_as_what_it_is(place: Any, through: Callabl
             how_of[client.accept(**wanted).references["reference"]] = key.rpartition("/")[2]
         sending = [pool.submit(client.send, **orders[f"sync/{how}"]) for how in AFTER]
         for found in [asyncio.run(send_at_once()), [one.result() for one in sending]]:
-            assert {payout.key.rpartition("/")[2]: told_of_the_send(payout) for payout in found} == AFTER
+            assert {payout.key.rpartition("/")[2]: status_of_the_send(payout) for payout in found} == AFTER
         proxy.refuse()
         proxy.hang_up()
         assert client.send(**order("refused", 2)).status is PayoutStatus.CREATED

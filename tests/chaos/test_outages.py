@@ -48,7 +48,7 @@ class Application:
         have = len(self.accepted)
         self._place.wait_for(lambda: len(self.accepted) >= have + more)
 
-    def has_heard_errors(self, more: int) -> None:
+    def has_seen_errors(self, more: int) -> None:
         have = len(self.errors)
         self._place.wait_for(lambda: len(self.errors) >= have + more)
 
@@ -76,7 +76,7 @@ def share(place: Any, url: str) -> None:
         init_journal(url, namespace=namespace, root=place.folder, at=datetime.now(UTC))
 
 
-def nobody_was_paid_unrecorded(place: Any) -> None:
+def every_payment_is_recorded(place: Any) -> None:
     """What the gateway knows has a row, which was written before."""
     known = {row.attempt.references["reference"] for row in place.rows() if row.attempt.submissions}
     assert {entry["reference"] for entry in place.gateway.ledger()} <= known
@@ -101,13 +101,13 @@ def test_the_journals_server_is_restarted_under_load(make_place: Any, own_postgr
             for mode in ["fast", "immediate"] * min(rounds, 5):
                 application.has_accepted(15)
                 own_postgres.stop(mode)
-                application.has_heard_errors(2)
+                application.has_seen_errors(2)
                 own_postgres.start()
         finally:
             own_postgres.start()
         application.has_accepted(5)
     all_goes_on(place, application)
-    assert all(worker.told("worker.trouble") for worker in workers)
+    assert all(worker.events_named("worker.trouble") for worker in workers)
     assert [worker.stop()["cut"] for worker in workers] == [0, 0]
 
 
@@ -123,8 +123,8 @@ def test_a_shared_journal_becomes_read_only(make_place: Any, own_postgres: Any) 
         application.has_accepted(5)
         own_postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         own_postgres.ask(drop)
-        application.has_heard_errors(3)
-        place.wait_for(lambda: any("is read-only" in one["why"] for one in worker.told("worker.trouble")))
+        application.has_seen_errors(3)
+        place.wait_for(lambda: any("is read-only" in one["why"] for one in worker.events_named("worker.trouble")))
         sent = len(place.gateway.ledger())
         time.sleep(0.5)
         assert len(place.gateway.ledger()) == sent
@@ -202,8 +202,8 @@ def test_the_disk_of_the_journal_is_full(
         with Application(place) as application:
             application.has_accepted(5)
             disk.fill()
-            application.has_heard_errors(3)
-            nobody_was_paid_unrecorded(place)
+            application.has_seen_errors(3)
+            every_payment_is_recorded(place)
             disk.make_room()
             application.has_accepted(5)
         assert any(" full" in error.message for error in application.errors), application.errors

@@ -117,8 +117,8 @@ def tills(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         ]
         head = '[installation]\nnamespace = "tally-installation"\n[journal]\nurl = "sqlite:///payouts.db"\n'
         (folder / "payouts.toml").write_text(head + "".join(tables), "utf-8")
-        told = {"namespace": "tally-installation", "root": folder, "at": datetime.now(UTC)}
-        init_journal("sqlite:///payouts.db", **told)  # a till is real money
+        fields = {"namespace": "tally-installation", "root": folder, "at": datetime.now(UTC)}
+        init_journal("sqlite:///payouts.db", **fields)  # a till is real money
         yield gateway
 
 
@@ -161,16 +161,16 @@ class Lying:
                 gone = {"host", "connection", "content-length"}
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in gone}
                 answer = httpx.request(self.command, f"{url}{self.path}", content=body, headers=headers)
-                status, told = answer.status_code, answer.content
+                status, result = answer.status_code, answer.content
                 if self.command == "GET" and proxy.absent:
-                    status, told = 404, b'{"code": "RESOURCE_NOT_FOUND", "message": "Not found."}'
+                    status, result = 404, b'{"code": "RESOURCE_NOT_FOUND", "message": "Not found."}'
                 elif self.command == "GET" and proxy.lies:
-                    told = re.sub(b"SUCCESSFUL|FAILED", lambda found: words[found[0]], told)
+                    result = re.sub(b"SUCCESSFUL|FAILED", lambda found: words[found[0]], result)
                 self.send_response(status)
                 self.send_header("content-type", answer.headers.get("content-type", "application/json"))
-                self.send_header("content-length", str(len(told)))
+                self.send_header("content-length", str(len(result)))
                 self.end_headers()
-                self.wfile.write(told)
+                self.wfile.write(result)
 
             do_GET = do_POST = do_PUT = _forward
 

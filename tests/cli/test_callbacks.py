@@ -38,8 +38,8 @@ def paths(payouts: Call) -> dict[str, str]:
 def test_the_paths_are_masked_unless_they_are_asked_for(config: Path, payouts: Call) -> None:
     """Whoever looks over a shoulder learns no path; it is the same each time."""
     masked = payouts("callbacks", "--url", "https://pay.example.org/")
-    told = payouts("callbacks", "--url", "https://pay.example.org/", "--reveal")
-    [found] = re.findall(r"https://pay\.example\.org/callbacks/([\w-]{32})\s", told.out)
+    result = payouts("callbacks", "--url", "https://pay.example.org/", "--reveal")
+    [found] = re.findall(r"https://pay\.example\.org/callbacks/([\w-]{32})\s", result.out)
     assert found not in masked.out
     assert "https://pay.example.org/callbacks/********" in masked.out
     assert paths(payouts) == {"mtn-uganda": f"https://HOST/callbacks/{found}"}
@@ -90,15 +90,15 @@ def test_it_keeps_what_comes_and_leaves_quietly(
     assert [put(f"{url}{path}", body) for _ in range(3)] == [200] * 3
     assert put(f"{url}{path}x", body) == 404
     process.send_signal(number)
-    _, said = process.communicate(timeout=20)
+    _, output = process.communicate(timeout=20)
 
     assert process.returncode == 0
     [counted] = payouts("callbacks", "--json").json
     assert (counted["received"], counted["unhandled"]) == (3, 0)
     assert payouts("show", "wages-1", "--json").json["status"] == "PENDING"
-    assert "callback.received" in said
-    assert path.rpartition("/")[2] not in said
-    assert NUMBER not in said
+    assert "callback.received" in output
+    assert path.rpartition("/")[2] not in output
+    assert NUMBER not in output
 
 
 def test_what_is_under_way_at_the_end_is_still_kept(config: Path, payouts: Call, start: Call) -> None:
@@ -174,7 +174,7 @@ def test_a_worker_that_fails_ends_the_server_too(config: Path, folder: Path) -> 
     ("words", "says"),
     [(("--host", "203.0.113.7"), "Nothing can listen on 203.0.113.7"), (("--allow", "10.0.0.0/99"), "--allow: ")],
 )
-def test_what_cannot_be_served_is_said(config: Path, payouts: Call, words: tuple[str, ...], says: str) -> None:
+def test_what_cannot_be_served_is_reported(config: Path, payouts: Call, words: tuple[str, ...], says: str) -> None:
     ran = payouts("serve", "--port", "0", *words, "--json")
     assert ran.code == 1
     assert says in ran.error["message"]

@@ -54,7 +54,7 @@ def test_books_that_agree_have_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "expected"),
     [
         (_entry(credits=2), "ref-0 was credited 2 times"),
         (_entry(credits=2), "the payee 46*******10 was credited 2 times for 1 keys"),
@@ -76,11 +76,11 @@ def test_books_that_agree_have_no_difference() -> None:
         (_two_owners, "ref-0 belongs to 2 payouts"),
     ],
 )
-def test_each_difference_is_found(spoil: Callable[..., None], told: str) -> None:
+def test_each_difference_is_found(spoil: Callable[..., None], expected: str) -> None:
     ledger, payouts = books()
     spoil(ledger, payouts)
 
-    assert told in differences(ledger, payouts)
+    assert expected in differences(ledger, payouts)
 
 
 def test_every_row_of_a_file_is_accounted_for() -> None:
@@ -104,7 +104,7 @@ def test_one_seed_draws_one_cast_and_another_draws_another() -> None:
     assert Cast.draw(7).people != Cast.draw(8).people
 
 
-def test_nobody_in_a_cast_shares_a_number() -> None:
+def test_no_one_in_a_cast_shares_a_number() -> None:
     people = Cast.draw(1).people
 
     assert len({person.number for person in people}) == len({person.key for person in people}) == len(people) == 25

@@ -30,7 +30,7 @@ def contradicted(liar: Any, pay: Call, payouts: Call) -> str:
     return "wages-1"
 
 
-def test_a_failure_that_is_called_paid_is_told_everywhere(contradicted: str, payouts: Call, pay: Call) -> None:
+def test_a_failure_that_is_called_paid_is_reported_everywhere(contradicted: str, payouts: Call, pay: Call) -> None:
     """Until a person has acknowledged it nobody reads that no money moved, or how to pay it again."""
     for ran in (payouts("show", contradicted), payouts("wait", contradicted), pay(contradicted)):
         assert ran.code == 4
@@ -39,13 +39,13 @@ def test_a_failure_that_is_called_paid_is_told_everywhere(contradicted: str, pay
         assert "payouts review acknowledge wages-1 --actor NAME --reason TEXT" in ran.out
         assert "o money moved" not in ran.out.split("NO  AT (UTC)")[0]
         assert "reissue" not in ran.out
-    told = payouts("show", contradicted, "--json").json["contradictions"]
-    assert [(one["attempt"], one["provider_status"], one["acknowledged_at"]) for one in told] == [(1, "paid", None)]
-    assert payouts("list", "--json").json[0]["contradictions"] == told
+    fields = payouts("show", contradicted, "--json").json["contradictions"]
+    assert [(one["attempt"], one["provider_status"], one["acknowledged_at"]) for one in fields] == [(1, "paid", None)]
+    assert payouts("list", "--json").json[0]["contradictions"] == fields
     assert "contradicted: the provider reports that attempt 1 was paid" in payouts("list").out
     assert "contradicted: the provider reports that attempt 1 was paid" in payouts("review", "list").out
     waiting = payouts("review", "list", "--json").json[0]
-    assert (waiting["acts"], waiting["since"], waiting["contradictions"]) == ({}, told[0]["at"], told)
+    assert (waiting["acts"], waiting["since"], waiting["contradictions"]) == ({}, fields[0]["at"], fields)
     assert "payouts review acknowledge wages-1" in payouts("review", "show", contradicted).out
     assert "the provider contradicts the result of 1 payout" in payouts("doctor").out
     assert "The provider contradicts the result of 1 payout" in payouts("journal", "verify").err
@@ -59,7 +59,7 @@ def test_a_failure_that_is_called_paid_is_told_everywhere(contradicted: str, pay
     assert (left.code, left.json["contradicted"]) == (4, 1)
 
 
-def test_paying_again_hears_of_the_payment_by_itself(
+def test_paying_again_finds_the_payment_by_itself(
     liar: Any, pay: Call, payouts: Call, gateway: MtnMomoEmulator
 ) -> None:
     """Nobody has checked: the read before another attempt finds the payment, and nothing is sent."""
@@ -116,7 +116,7 @@ def test_a_person_acknowledges_it_and_it_is_never_paid_again(
     assert payouts("review", "acknowledge", contradicted, *ACTOR).code == 3, "twice is once"
 
 
-def test_a_success_that_is_called_failed_is_told_as_well(liar: Any, pay: Call, payouts: Call) -> None:
+def test_a_success_that_is_called_failed_is_reported_as_well(liar: Any, pay: Call, payouts: Call) -> None:
     liar.lies = False
     assert pay("wages-2", "--wait", "30").code == 0
     assert payouts("review", "acknowledge", "wages-2", *ACTOR).code == 1, "nothing contradicts it"
@@ -145,8 +145,8 @@ def test_what_the_provider_does_not_show_any_more_is_paid_again_with_evidence(
     assert "--evidence TEXT" in ran.error["hint"]
     ran = payouts(*again, "--evidence", "no such line in March")
     assert (ran.code, ran.json["attempt"]) == (4, 2)
-    told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.reissued")
-    assert (told["actor"], told["reason"], told["evidence"]) == ("Ann", "the statement", "no such line in March")
+    fields = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.reissued")
+    assert (fields["actor"], fields["reason"], fields["evidence"]) == ("Ann", "the statement", "no such line in March")
 
 
 def test_what_has_not_ended_is_not_checked(pay: Call, payouts: Call, liar: Any) -> None:

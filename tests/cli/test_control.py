@@ -27,7 +27,7 @@ Call = Callable[..., Any]
 @pytest.mark.usefixtures("gateway")
 @pytest.mark.parametrize("option", [(), ("--account", "mtn-uganda")], ids=["all", "one account"])
 def test_a_pause_stops_payments_says_why_and_ends(pay: Call, payouts: Call, option: tuple[str, ...]) -> None:
-    said = payouts("pause", "--reason", "wrong amounts", *option)
+    output = payouts("pause", "--reason", "wrong amounts", *option)
 
     ran = pay("wages-1", "--json")
     shown = payouts("show", "wages-1")
@@ -35,18 +35,18 @@ def test_a_pause_stops_payments_says_why_and_ends(pay: Call, payouts: Call, opti
 
     assert (ran.code, ran.json["status"], ran.json["submissions"]) == (4, "CREATED", 0)
     assert f"paused by a person (wrong amounts). `{' '.join(('payouts unpause', *option))}` ends it." in shown.out
-    assert f"paused: wrong amounts. `{' '.join(('payouts unpause', *option))}` ends it." in said.out
+    assert f"paused: wrong amounts. `{' '.join(('payouts unpause', *option))}` ends it." in output.out
     assert "`payouts resume` sends what waited." in lifted.out
     assert payouts("resume").code == 0
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_pause_for_which_nobody_gave_a_reason_is_told_without_one(pay: Call, payouts: Call) -> None:
+def test_a_pause_for_which_no_one_gave_a_reason_is_reported_without_one(pay: Call, payouts: Call) -> None:
     """And not with the same words twice."""
-    said = payouts("pause")
+    output = payouts("pause")
     pay("wages-1")
 
-    assert said.out == "All accounts are paused. `payouts unpause` ends it.\n"
+    assert output.out == "All accounts are paused. `payouts unpause` ends it.\n"
     assert "all accounts are paused by a person. `payouts unpause` ends it." in payouts("show", "wages-1").out
 
 
@@ -84,7 +84,7 @@ def test_a_misspelt_account_is_not_paused_by_silence(payouts: Call) -> None:
     assert "mtn-uganda" in ran.error["message"]
 
 
-def test_providers_are_listed_and_on_request_told_what_they_can(payouts: Call) -> None:
+def test_providers_are_listed_and_on_request_with_what_they_can(payouts: Call) -> None:
     listed, loaded = payouts("providers", "--json").json, payouts("providers", "--load", "--json").json
 
     mtn = next(one for one in listed if one["name"] == "mtn_momo")
@@ -163,7 +163,7 @@ def in_review(folder: Path, **changed: str) -> None:
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["another identity", "another account"])
-def test_what_was_never_taken_makes_nobody_ill_for_ever(
+def test_what_was_never_taken_raises_no_alarm_for_ever(
     pay: Call, payouts: Call, config: Path, folder: Path, gateway: MtnMomoEmulator, gone: bool
 ) -> None:
     """There is nothing to ask about such a payout, under the identity it was tried as or any other."""
@@ -187,13 +187,13 @@ def test_the_doctor_says_which_version_it_is(payouts: Call) -> None:
     ran, as_json = payouts("doctor"), payouts("doctor", "--json")
 
     assert as_json.json["version"] == version("payments-core")
-    [told] = [line for line in ran.out.splitlines() if line.startswith("ok     plugins: ")]
-    assert f"payments-core {version('payments-core')}; installed: " in told
-    assert f"mtn_momo {version('payments-mtn-momo')}" in told
+    [result] = [line for line in ran.out.splitlines() if line.startswith("ok     plugins: ")]
+    assert f"payments-core {version('payments-core')}; installed: " in result
+    assert f"mtn_momo {version('payments-mtn-momo')}" in result
     assert "payouts.toml, 1 account\n" in ran.out
 
 
-def test_a_server_that_is_not_there_is_told_as_such(payouts: Call, folder: Path) -> None:
+def test_a_server_that_is_not_there_is_reported_as_such(payouts: Call, folder: Path) -> None:
     """Nobody is sent to the portal because of it."""
     with MtnMomoEmulator(target="mtnuganda") as emulator:
         emulator.write_config(folder / "payouts.toml")
@@ -206,7 +206,7 @@ def test_a_server_that_is_not_there_is_told_as_such(payouts: Call, folder: Path)
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_pause_is_told_once_and_shown_where_it_holds(pay: Call, payouts: Call) -> None:
+def test_a_pause_is_reported_once_and_shown_where_it_holds(pay: Call, payouts: Call) -> None:
     """The sentence is enough for a person; whoever asked for events gets one. What waits says why it waits."""
     paused, events = payouts("pause", "--reason", "payday moved"), payouts("pause", "--log-level", "INFO")
     held = pay("wages-1")
@@ -221,11 +221,11 @@ def test_a_pause_is_told_once_and_shown_where_it_holds(pay: Call, payouts: Call)
 @pytest.mark.usefixtures("gateway")
 def test_a_number_in_the_reason_of_a_pause_is_masked_everywhere(pay: Call, payouts: Call, folder: Path) -> None:
     """It is masked before it is stored, so that no command, no log and no other process has it."""
-    told = [payouts("pause", "--reason", "tel +256 772 123456", "--log-level", "INFO"), pay("wages-1")]
-    told += [payouts(*command) for command in (("doctor",), ("list",), ("list", "--json"), ("show", "wages-1"))]
-    for ran in told:
+    entries = [payouts("pause", "--reason", "tel +256 772 123456", "--log-level", "INFO"), pay("wages-1")]
+    entries += [payouts(*command) for command in (("doctor",), ("list",), ("list", "--json"), ("show", "wages-1"))]
+    for ran in entries:
         assert "772 123456" not in ran.out + ran.err
-    assert "tel +25*********456" in told[0].out
+    assert "tel +25*********456" in entries[0].out
     with PayoutClient.from_config(folder / "payouts.toml") as client:
         client.pause(reason="tel +256772123456")
         assert [pause.why for pause in client.pauses()] == ["tel +25*******456"]
@@ -300,7 +300,7 @@ def test_the_example_in_a_new_configuration_is_right(
     monkeypatch.setenv("MTN_UGANDA_API_KEY", "made-up")
     monkeypatch.setenv("MTN_UGANDA_SUBSCRIPTION_KEY", "made-up")
     for asked, nothing in (("check_account", ""), ("diagnose", ())):  # it names the live gateway
-        monkeypatch.setattr(f"payments_core.client.PayoutClient.{asked}", lambda *_, told=nothing: told)
+        monkeypatch.setattr(f"payments_core.client.PayoutClient.{asked}", lambda *_, payload=nothing: payload)
 
     before, made, ran = payouts("doctor"), payouts("journal", "init"), payouts("doctor")
 

@@ -23,25 +23,25 @@ Call = Callable[..., Any]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_stop_and_leaves_with_0(
+def test_it_serves_until_it_is_stopped_by_a_signal_and_leaves_with_0(
     start: Call, payouts: Call, folder: Path, number: signal.Signals
 ) -> None:
     process: subprocess.Popen[str] = start(
         "emulator", "mtn_momo", "--port", "0", "--write-config", "payouts.toml", "--target", "mtnuganda", "--json"
     )
     assert process.stdout is not None
-    told = json.loads(process.stdout.readline())
+    fields = json.loads(process.stdout.readline())
     sent = payouts("send", "--key", "wages-1", "--to", "+256700199887", "--amount", "5", "--wait", "10")
-    with urllib.request.urlopen(f"{told['url']}/__emulator/ledger", timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(f"{fields['url']}/__emulator/ledger", timeout=10) as answer:  # noqa: S310 - loopback
         entries = json.load(answer)["entries"]
 
     process.send_signal(number)
-    _, said = process.communicate(timeout=10)
+    _, text = process.communicate(timeout=10)
 
-    assert (told["accounts"], told["config"]) == (["mtn-uganda"], "payouts.toml")
+    assert (fields["accounts"], fields["config"]) == (["mtn-uganda"], "payouts.toml")
     assert sent.code == 0
     assert [entry["credits"] for entry in entries] == [1]
-    assert (process.returncode, said) == (0, "")
+    assert (process.returncode, text) == (0, "")
 
 
 def test_it_says_where_it_listens_and_what_to_try_next(start: Call) -> None:
@@ -64,9 +64,9 @@ def test_what_it_says_to_try_next_is_taken(start: Call, payouts: Call, provider:
     Only where an answer has to be heard first, that is said.
     """
     process = start("emulator", provider, "--port", "0", "--write-config", "payouts.toml")
-    said = next(line for line in process.stdout if "payouts send" in line)
+    text = next(line for line in process.stdout if "payouts send" in line)
 
-    ran = payouts(*shlex.split(said)[1:-2], "--json")
+    ran = payouts(*shlex.split(text)[1:-2], "--json")
 
     if ran.code == 1:
         assert "callback_url" in ran.error["message"] + ran.error["hint"]

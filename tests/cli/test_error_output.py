@@ -130,17 +130,17 @@ def test_key_reused_with_another_intent(pay: Call) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_differs_is_named_and_nobody_shown(pay: Call) -> None:
+def test_what_differs_is_named_and_no_one_shown(pay: Call) -> None:
     """Amounts and operations as they are, payees masked, of notes no word, and of the key its ends."""
     key = "wages/+256700199887"
     pay(key, "--note", "for Achieng")
 
     ran = pay(key, "--note", "for Otieno", "--operation", "deposit", "--json", to="+256772000111", amount="25000")
 
-    said = ran.error["message"]
-    assert "another payee (recorded 256******887, now 256******111)" in said
-    assert "another operation (recorded transfer, now deposit) and another note." in said
-    assert "amount" not in said
+    output = ran.error["message"]
+    assert "another payee (recorded 256******887, now 256******111)" in output
+    assert "another operation (recorded transfer, now deposit) and another note." in output
+    assert "amount" not in output
     assert [word for word in ("Achieng", "Otieno", "256700199887", "256772000111") if word in ran.err] == []
 
 
@@ -248,7 +248,7 @@ def test_journal_from_a_newer_version(pay: Call, folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_payout_nobody_knows(payouts: Call) -> None:
+def test_a_payout_no_one_knows(payouts: Call) -> None:
     ran = payouts("show", "wages-9", "--json")
 
     assert (ran.code, ran.error["code"], ran.error["hint"]) == (1, "unknown_payout", "`payouts list` shows all.")
@@ -304,7 +304,7 @@ def test_broken_plugins_are_named_with_their_distribution(
     assert "Traceback" not in ran.stderr
 
 
-def test_an_error_nobody_foresaw_is_told_without_a_traceback_and_without_numbers(
+def test_an_error_no_one_foresaw_is_reported_without_a_traceback_and_without_numbers(
     payouts: Call, folder: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(*_: object, **__: object) -> None:
@@ -353,10 +353,10 @@ def test_a_reader_that_has_seen_enough_is_no_error(start: Call, pay: Call, gatew
     process = start("list")
     process.stdout.close()
 
-    said = process.stderr.read()
+    output = process.stderr.read()
 
     assert process.wait(10) == 1
-    assert said == ""
+    assert output == ""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
@@ -364,24 +364,24 @@ def test_a_reader_that_has_seen_enough_is_no_error(start: Call, pay: Call, gatew
 def test_closed_output_changes_nothing_but_what_is_printed(gateway: Any, folder: Path, more: str) -> None:
     """What was paid is paid, and the exit code says so: whoever closed the output wants the code only."""
     for closed in (">&-", ">&- 2>&-", "<&- >&- 2>&-"):
-        told = shell(f"send --key k --to {NUMBER} --amount 5 --wait 10{more} {closed}", folder)
-        assert (told.returncode, told.stdout, told.stderr) == (0, "", "")
-    told = shell("show k --json", folder)
-    assert json.loads(told.stdout)["status"] == "SUCCEEDED"
+        fields = shell(f"send --key k --to {NUMBER} --amount 5 --wait 10{more} {closed}", folder)
+        assert (fields.returncode, fields.stdout, fields.stderr) == (0, "", "")
+    fields = shell("show k --json", folder)
+    assert json.loads(fields.stdout)["status"] == "SUCCEEDED"
     assert shell(f"list --account none{more} >&-", folder).returncode == 1
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("more", ["", " --json"])
-def test_output_that_cannot_be_written_is_told(gateway: Any, folder: Path, more: str) -> None:
+def test_output_that_cannot_be_written_is_reported(gateway: Any, folder: Path, more: str) -> None:
     """A full disk under the report of a payment is no defect: what was done is recorded, and it is said so."""
     pay = f"send --key k --to {NUMBER} --amount 5 --wait 10"
-    told = shell(f"{pay}{more} >/dev/full", folder)
-    assert told.returncode == 1
-    assert "The output could not be written: No space left on device" in told.stderr
-    assert "Everything done is recorded" in told.stderr
-    assert "defect" not in told.stderr
-    assert "Traceback" not in told.stderr
+    result = shell(f"{pay}{more} >/dev/full", folder)
+    assert result.returncode == 1
+    assert "The output could not be written: No space left on device" in result.stderr
+    assert "Everything done is recorded" in result.stderr
+    assert "defect" not in result.stderr
+    assert "Traceback" not in result.stderr
     assert shell(f"{pay}{more} >/dev/full 2>&1", folder).returncode == 1
     assert shell("--version >/dev/full", folder).returncode == 1
     assert json.loads(shell("show k --json", folder).stdout)["status"] == "SUCCEEDED"

@@ -13,7 +13,7 @@ import pytest
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBER, IDLE, SILENT = "256700199887", "46733123451", "46733123452"
-TILL = "254700000900"
+MERCHANT = "254700000900"
 NAME = "Achieng' Grace Otieno"
 Call = Callable[..., Any]
 
@@ -43,18 +43,21 @@ def test_a_balance_is_exact_text(payouts: Call) -> None:
     ],
 )
 def test_whether_a_wallet_is_active(payouts: Call, number: str, code: int, status: str, words: str) -> None:
-    told, as_json = payouts("account-status", "--to", f"+{number}"), payouts("account-status", "--to", number, "--json")
+    result, as_json = (
+        payouts("account-status", "--to", f"+{number}"),
+        payouts("account-status", "--to", number, "--json"),
+    )
 
-    assert told.code == as_json.code == code
-    assert told.out.endswith(f": {words}\n")
+    assert result.code == as_json.code == code
+    assert result.out.endswith(f": {words}\n")
     masked = as_json.json["payee"]
     assert as_json.json == {"account": "mtn-uganda", "payee": masked, "status": status}
-    assert number not in told.out + as_json.out
+    assert number not in result.out + as_json.out
     assert payouts("account-status", "--to", number, "--json", "--reveal").json["payee"] == number
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_is_not_told_leaves_with_4(payouts: Call) -> None:
+def test_what_is_not_reported_leaves_with_4(payouts: Call) -> None:
     """Not knowing is not "no": the number may well have a wallet."""
     ran = payouts("account-status", "--to", SILENT, "--json")
 
@@ -66,17 +69,17 @@ def test_what_is_not_told_leaves_with_4(payouts: Call) -> None:
 @pytest.mark.usefixtures("gateway")
 def test_a_name_is_initials_unless_it_is_revealed(payouts: Call) -> None:
     asked = ("name", "--to", f"+{NUMBER}")
-    told, as_json, revealed = payouts(*asked), payouts(*asked, "--json"), payouts(*asked, "--json", "--reveal")
+    result, as_json, revealed = payouts(*asked), payouts(*asked, "--json"), payouts(*asked, "--json", "--reveal")
 
-    assert told.code == as_json.code == revealed.code == 0
-    assert told.out == f"{as_json.json['payee']}: S. B.\n"
+    assert result.code == as_json.code == revealed.code == 0
+    assert result.out == f"{as_json.json['payee']}: S. B.\n"
     assert as_json.json == {"account": "mtn-uganda", "payee": as_json.json["payee"], "name": "S. B."}
     assert revealed.json == {"account": "mtn-uganda", "payee": NUMBER, "name": "Sand Box"}
-    assert [one for one in (told, as_json) if NUMBER in one.out or "Sand" in one.out] == []
+    assert [one for one in (result, as_json) if NUMBER in one.out or "Sand" in one.out] == []
 
 
 @pytest.mark.parametrize("arguments", [("account-status",), ("name",)])
-def test_a_question_moves_no_money_and_shows_nobody_in_the_logs(
+def test_a_question_moves_no_money_and_shows_no_one_in_the_logs(
     payouts: Call, gateway: MtnMomoEmulator, arguments: tuple[str, ...]
 ) -> None:
     before = len(gateway.ledger())
@@ -90,7 +93,7 @@ def test_a_question_moves_no_money_and_shows_nobody_in_the_logs(
     assert payouts("list", "--json").json == []
 
 
-def test_a_gateway_that_is_down_tells_nothing(payouts: Call, folder: Path) -> None:
+def test_a_gateway_that_is_down_reports_nothing(payouts: Call, folder: Path) -> None:
     with MtnMomoEmulator(target="mtnuganda") as emulator:
         emulator.write_config(folder / "payouts.toml")
 
@@ -167,7 +170,7 @@ def test_an_account_that_cannot_tell_is_left_out_and_named_when_asked(
     ran, named, name = (
         payouts("balance", "--json"),
         payouts("balance", "--account", "east", "--json"),
-        payouts("name", "--to", TILL, "--account", "east", "--json"),
+        payouts("name", "--to", MERCHANT, "--account", "east", "--json"),
     )
 
     assert [(one.code, one.error["code"]) for one in (ran, named, name)] == [(1, "not_supported")] * 3
@@ -182,29 +185,29 @@ def test_an_account_that_cannot_tell_is_left_out_and_named_when_asked(
 @pytest.mark.usefixtures("tills")
 def test_who_has_several_accounts_says_which_one_asks(payouts: Call) -> None:
     for asked in ("account-status", "name"):
-        ran = payouts(asked, "--to", TILL, "--json")
+        ran = payouts(asked, "--to", MERCHANT, "--json")
         assert (ran.code, ran.error["code"]) == (2, "usage")
         assert "--account. Configured: east, west." in ran.error["message"]
 
 
 @pytest.mark.usefixtures("tills")
-def test_nobody_is_not_found_and_a_name_that_is_not_there_is_not_known(payouts: Call) -> None:
+def test_no_one_is_not_found_and_a_name_that_is_not_there_is_not_known(payouts: Call) -> None:
     asked = ("--account", "east", "--json")
     found = payouts("account-status", "--to", "254700000021", *asked)
-    name, empty = payouts("name", "--to", TILL, *asked), payouts("name", "--to", "254700000021", *asked)
+    name, empty = payouts("name", "--to", MERCHANT, *asked), payouts("name", "--to", "254700000021", *asked)
 
     assert (found.code, found.json["status"]) == (3, "not_found")
     assert (name.code, name.json["name"]) == (0, "A. G. O.")
     assert (empty.code, empty.json["name"]) == (4, None)
-    told = payouts("name", "--to", "254700000021", "--account", "east")
-    assert told.out.endswith(": the provider gave no name\n")
+    result = payouts("name", "--to", "254700000021", "--account", "east")
+    assert result.out.endswith(": the provider gave no name\n")
 
 
 def test_a_name_cannot_command_the_terminal(payouts: Call, tills: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import tally_gateway  # type: ignore[import-not-found]  # found by the fixture
 
-    monkeypatch.setitem(tally_gateway.NAMES, TILL, "Ada\x1b[2J Evil\u202eX")
-    ran = payouts("name", "--to", TILL, "--account", "east", "--reveal")
+    monkeypatch.setitem(tally_gateway.NAMES, MERCHANT, "Ada\x1b[2J Evil\u202eX")
+    ran = payouts("name", "--to", MERCHANT, "--account", "east", "--reveal")
 
     assert ran.code == 0
     assert [letter for letter in ran.out.strip() if not letter.isprintable()] == []

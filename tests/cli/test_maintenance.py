@@ -29,9 +29,9 @@ def test_a_whole_journal_leaves_with_0_and_a_spoiled_one_with_1(pay: Call, payou
     ran = payouts("journal", "verify")
     assert ran.code == 1
     assert f"{paid['id']}: version: " in ran.out
-    told = payouts("journal", "verify", "--json")
-    assert (told.code, told.json["ok"], told.json["payouts"]) == (1, False, 1)
-    assert [(one["payout"], one["rule"]) for one in told.json["flaws"]] == [(paid["id"], "version")]
+    fields = payouts("journal", "verify", "--json")
+    assert (fields.code, fields.json["ok"], fields.json["payouts"]) == (1, False, 1)
+    assert [(one["payout"], one["rule"]) for one in fields.json["flaws"]] == [(paid["id"], "version")]
 
 
 def test_verify_needs_no_secret_and_says_what_it_could_not_derive(pay: Call, payouts: Call, config: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_backup_of_a_spoiled_journal_says_so(pay: Call, payouts: Call, config:
     assert (ran.code, "It has 1 flaw:" in ran.out, (config.parent / "b.db").exists()) == (1, True, True)
 
 
-def test_forgetting_is_rehearsed_unless_yes_is_said(pay: Call, payouts: Call, config: Path) -> None:
+def test_forgetting_is_a_dry_run_unless_yes_is_given(pay: Call, payouts: Call, config: Path) -> None:
     """Without --yes nothing is changed; with it, the number is gone from the file and from what is shown."""
     paid = pay("one", "--note", "wages of Mrs Namukasa", "--wait", "30", "--json").json
     rehearsed = payouts("erase", "one", *BY)

@@ -97,8 +97,8 @@ def collection(gateway: MtnMomoEmulator) -> str:
 @pytest.fixture
 def refund(payouts: Call, collection: str) -> Call:
     def call(key: str, amount: str, *more: str, original: str = "100") -> Any:
-        told = ("--collection", collection, "--amount", amount, "--original-amount", original)
-        return payouts("refund", "--key", key, *told, *more)
+        result = ("--collection", collection, "--amount", amount, "--original-amount", original)
+        return payouts("refund", "--key", key, *result, *more)
 
     return call
 
@@ -112,9 +112,9 @@ def test_a_refund_is_waited_for_shown_and_paid_once(
     assert (ran.json["payee"], ran.json["amount"]) == (collection, "40")
     assert again.json["id"] == ran.json["id"]
     assert [one["key"] for one in payouts("list", "--json").json] == ["r/1"]
-    told = payouts("show", "r/1").out
-    assert "operation   refund\n" in told
-    assert "amount      40 UGX of 100 UGX\n" in told
+    result = payouts("show", "r/1").out
+    assert "operation   refund\n" in result
+    assert "amount      40 UGX of 100 UGX\n" in result
     assert "40 UGX of 100 UGX  refund" in payouts("list").out
     reference = ran.json["references"]["reference"]
     assert [row["credits"] for row in gateway.ledger() if row["reference"] == reference] == [1]
@@ -225,8 +225,8 @@ def test_a_failure_that_may_be_contradicted_keeps_its_identity(
     assert pay("k/1", "--wait", "10", to="46733123457").code == 3
     with closing(sqlite3.connect(folder / "payouts.db")) as journal, journal:
         (reason, at) = journal.execute("SELECT reason, updated_at FROM payouts").fetchone()
-        told = json.dumps({**json.loads(reason), "settling_h": 48.0 if hours else 0.0})
-        journal.execute("UPDATE payouts SET reason = ?, updated_at = ?", (told, at + hours * 3_600_000_000))
+        fields = json.dumps({**json.loads(reason), "settling_h": 48.0 if hours else 0.0})
+        journal.execute("UPDATE payouts SET reason = ?, updated_at = ?", (fields, at + hours * 3_600_000_000))
     moved(config, retire=True)
     assert [one for one, _ in checks(payouts("doctor", "--json"), "retired identity 1 of mtn-uganda")] == [level]
 
@@ -243,10 +243,10 @@ def test_an_open_payout_keeps_the_identities_of_its_earlier_attempts(
         values = ", ".join(taken.get(column, f'"{column}"') for column in columns)
         journal.execute(f"INSERT INTO attempts SELECT {values} FROM payouts")  # noqa: S608 - our own names
         (binding,) = journal.execute("SELECT binding FROM payouts").fetchone()
-        told = json.loads(binding)
-        [user] = [name for name in told if "user" in name]
-        told[user] = "4a4d2c34-0000-4000-8000-000000000000"
-        journal.execute("UPDATE payouts SET attempt = 2, binding = ?", (json.dumps(told),))
+        fields = json.loads(binding)
+        [user] = [name for name in fields if "user" in name]
+        fields[user] = "4a4d2c34-0000-4000-8000-000000000000"
+        journal.execute("UPDATE payouts SET attempt = 2, binding = ?", (json.dumps(fields),))
     assert checks(payouts("doctor", "--json"), "retired identity 1 of mtn-uganda") == [
         ("ok", "1 payout still needs it")
     ]
@@ -291,7 +291,7 @@ def test_a_refused_login_names_the_settings_to_look_at(payouts: Call, config: Pa
     assert "api_user and api_key" in says
 
 
-def test_the_doctor_finds_payouts_of_an_identity_nobody_has(pay: Call, payouts: Call, config: Path) -> None:
+def test_the_doctor_finds_payouts_of_an_identity_no_one_has(pay: Call, payouts: Call, config: Path) -> None:
     """What was sent as somebody else can only be asked about as that one; what was not sent goes out as it is now."""
     pay("k/1")
     payouts("pause")
@@ -306,7 +306,7 @@ def test_the_doctor_finds_payouts_of_an_identity_nobody_has(pay: Call, payouts: 
     ]
 
 
-def test_the_doctor_tells_what_the_provider_finds(payouts: Call, tills: Any) -> None:
+def test_the_doctor_reports_what_the_provider_finds(payouts: Call, tills: Any) -> None:
     tills.refusals["/till"] = [500]
 
     ran = payouts("doctor")

@@ -60,16 +60,16 @@ def test_whatever_is_open_comes_with_advice_that_never_says_pay_again(status: Pa
     assert "safe to pay it" not in advice
 
 
-def test_what_a_read_could_not_be_asked_with_is_told() -> None:
+def test_what_a_read_could_not_be_asked_with_is_reported() -> None:
     """Not only for what is UNKNOWN: also where the provider has it, or the machine has stopped."""
     evidence = {"why": "no credential: credentials (login_failed)"}
     read = HistoryEntry(4, AT, "payout.read", PayoutStatus.PENDING, 1, 1, evidence=evidence)
     pending = payout(PayoutStatus.PENDING, history=(read,), may_have_been_sent=True)
     stopped = replace(pending, status=PayoutStatus.REVIEW, reason=Reason(ReasonCode.NO_FINAL_ANSWER))
-    told = "no request could be made: no credential: credentials (login_failed)"
+    result = "no request could be made: no credential: credentials (login_failed)"
 
-    assert f"why         {told}\n" in output.details(pending, [], reveal=False, now=AT)
-    assert f"asked       {told}\n" in output.details(stopped, [], reveal=False, now=AT)
+    assert f"why         {result}\n" in output.details(pending, [], reveal=False, now=AT)
+    assert f"asked       {result}\n" in output.details(stopped, [], reveal=False, now=AT)
     well = replace(read, evidence={"http_status": 200, "code": "PENDING"})
     assert "why" not in output.details(replace(pending, history=(well,)), [], reveal=False, now=AT)
 
@@ -84,15 +84,15 @@ def test_a_failure_that_may_still_be_contradicted_is_not_to_be_paid_again_at_onc
 def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
     """Where the provider answers only by callback, and where the payee was erased."""
     failed = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED))
-    told = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="result_callback")
+    result = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="result_callback")
     asked = HistoryEntry(5, AT, "payout.queried", PayoutStatus.FAILED, 1, 1)
     erased = replace(failed, payee=Payee("msisdn", "erased:1f"))
 
     assert "payouts reissue wages-1" in messages.advice(failed)
-    assert "it is checked first" in messages.advice(replace(failed, history=(told,)))
-    assert "reports results only by callback" in messages.advice(replace(failed, history=(told, asked)))
+    assert "it is checked first" in messages.advice(replace(failed, history=(result,)))
+    assert "reports results only by callback" in messages.advice(replace(failed, history=(result, asked)))
     assert "its payee was erased" in messages.advice(erased)
-    for one in (replace(failed, history=(told,)), replace(failed, history=(told, asked)), erased):
+    for one in (replace(failed, history=(result,)), replace(failed, history=(result, asked)), erased):
         assert "reissue" not in messages.advice(one)
 
 
@@ -107,15 +107,15 @@ def test_the_pause_of_a_person_counts_before_a_block() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "told"),
+    ("by", "expected_text"),
     [("circuit", "results of the last payments are unknown"), ("rate", "the provider reports too many requests")],
 )
-def test_a_stop_of_the_machines_says_what_it_is_and_that_it_ends_by_itself(by: str, told: str) -> None:
+def test_a_stop_of_the_machines_says_what_it_is_and_that_it_ends_by_itself(by: str, expected_text: str) -> None:
     stop = Pause("mtn-uganda", AT, "20 in a row", by=by, probe_at=AT + timedelta(seconds=30))
     advice = messages.advice(payout(PayoutStatus.CREATED), [replace(stop, account=None)])
 
-    assert told in messages.lifting(stop)
-    assert told in advice
+    assert expected_text in messages.lifting(stop)
+    assert expected_text in advice
     assert "One payment is tried at 2026-11-02 09:00:30 UTC" in advice
     assert "`payouts unpause --account mtn-uganda` ends it now." in messages.lifting(stop)
     assert "Mend the cause" not in advice
@@ -142,7 +142,7 @@ def test_an_interruption_after_the_record_is_not_known_yet(capsys: pytest.Captur
 
 
 def test_foreign_errors_are_scrubbed() -> None:
-    told = problem(ValueError("no wallet for +256700199887"))
+    result = problem(ValueError("no wallet for +256700199887"))
 
-    assert told["code"] == "unexpected_error"
-    assert "256700199887" not in told["message"]
+    assert result["code"] == "unexpected_error"
+    assert "256700199887" not in result["message"]

@@ -30,14 +30,14 @@ pytestmark = pytest.mark.usefixtures("gateway")
         "key,to,amount,\x1b[31mnote2",
     ],
 )
-def test_a_header_of_a_file_is_told_clean(payouts: Call, folder: Path, header: str) -> None:
+def test_a_header_of_a_file_is_reported_clean(payouts: Call, folder: Path, header: str) -> None:
     """A file without a header begins with somebody's number, and any file may begin with control characters."""
     (folder / "people.csv").write_text(f"{header}\n", "utf-8")
     for more in ((), ("--json",)):
         ran = payouts("send", "--file", "people.csv", "--yes", *more)
-        told = ran.out + ran.err
-        assert not any(not mark.isprintable() and mark != "\n" for mark in told)
-        assert NUMBER.removeprefix("+") not in told
+        result = ran.out + ran.err
+        assert not any(not mark.isprintable() and mark != "\n" for mark in result)
+        assert NUMBER.removeprefix("+") not in result
 
 
 def test_lines_and_json_hold_no_control_character() -> None:

@@ -45,7 +45,7 @@ def test_a_payout_that_failed_leaves_with_3_and_says_why_in_words(pay: Call) -> 
     assert "No money moved" in ran.out
 
 
-def test_the_same_command_again_pays_nobody_twice(pay: Call, gateway: MtnMomoEmulator) -> None:
+def test_the_same_command_again_pays_no_payee_twice(pay: Call, gateway: MtnMomoEmulator) -> None:
     first, second = pay("wages-1", "--json"), pay("wages-1", "--json", "--wait", "10")
 
     assert first.json["references"]["reference"] == second.json["references"]["reference"]
@@ -115,7 +115,7 @@ def test_list_keeps_to_a_status_and_an_account(pay: Call, payouts: Call) -> None
     assert len(payouts("list", "--account", "mtn-uganda", "--json").json) == 2
 
 
-def test_an_account_nobody_knows_is_no_empty_list(pay: Call, payouts: Call, config: Path) -> None:
+def test_an_account_no_one_knows_is_no_empty_list(pay: Call, payouts: Call, config: Path) -> None:
     """A misspelt name is refused; one that is not configured any more still shows what it paid."""
     pay("wages-1", "--wait", "10")
 
@@ -163,7 +163,7 @@ def test_wait_gives_up_in_time_and_leaves_with_4(pay: Call, payouts: Call) -> No
     assert payouts("wait", "wages-1", "--timeout", "0.3", "--json").code == 4
 
 
-def test_resume_tells_each_change_and_leaves_with_0_when_nothing_is_open(pay: Call, payouts: Call) -> None:
+def test_resume_reports_each_change_and_leaves_with_0_when_nothing_is_open(pay: Call, payouts: Call) -> None:
     pay("wages-1")
     pay("wages-2", to="46733123457")
 
@@ -263,10 +263,10 @@ def test_an_interrupted_send_says_what_is_safe_and_resumes(
     _until(lambda: len(gateway.ledger()) > before)
 
     process.send_signal(number)
-    out, said = process.communicate(timeout=10)
+    out, output = process.communicate(timeout=10)
 
     assert (process.returncode, out) == (code, "")
-    assert said == (
+    assert output == (
         "Error: Stopped before it was finished.\n  What was accepted is in the journal: sending the same key again is "
         "safe, and `payouts resume` goes on.\n"
     )

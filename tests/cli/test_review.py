@@ -42,7 +42,7 @@ def test_what_waits_is_listed_with_why_since_when_and_how_much(stopped: str, pay
 
 
 def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payouts: Call) -> None:
-    ran, told = payouts("review", "show", stopped), payouts("review", "show", stopped, "--json").json
+    ran, result = payouts("review", "show", stopped), payouts("review", "show", stopped, "--json").json
 
     assert ran.code == 0
     assert "The provider already has our reference, and is checked now." in ran.out
@@ -50,7 +50,7 @@ def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payou
     assert f"payouts review resolve {stopped} --paid --actor NAME --reason TEXT" in ran.out
     assert "--not-paid" in ran.out.split("the possible decisions are")[1]
     assert ran.out.rstrip().endswith("when the provider answers only by callback")
-    assert [entry["event"] for entry in told["history"]][-1] == "payout.review"
+    assert [entry["event"] for entry in result["history"]][-1] == "payout.review"
     assert f"payouts review show {stopped}" in payouts("show", stopped).out
 
 
@@ -124,8 +124,8 @@ def test_paying_again_from_another_account(pay: Call, payouts: Call, config: Pat
     while (ran := payouts(*again)).code == 1 and time.monotonic() < until:
         time.sleep(0.1)
     assert (ran.code, ran.json["attempt"], ran.json["account"]) == (4, 2, "spare")
-    told = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.reissued")
-    assert (told["account_before"], told["account"]) == ("mtn-uganda", "spare")
+    fields = next(entry["evidence"] for entry in ran.json["history"] if entry["event"] == "payout.reissued")
+    assert (fields["account_before"], fields["account"]) == ("mtn-uganda", "spare")
     shown = payouts("show", "wages-9").out
     assert "account     spare" in shown
     assert "attempt     2, paid from mtn-uganda before" in shown

@@ -107,13 +107,13 @@ def test_a_choice_is_explained_and_nothing_else_is_done(payouts: Call, gateway: 
 @pytest.mark.usefixtures("routes")
 def test_a_person_reads_every_route_and_no_number(payouts: Call) -> None:
     asked = ("route", "--to", f"+{MTN}", "--amount", "5000", "--currency", "UGX")
-    told, revealed = payouts(*asked), payouts(*asked, "--reveal")
+    result, revealed = payouts(*asked), payouts(*asked, "--reveal")
 
-    assert told.code == 0
-    assert re.search(r"^account +mtn-uganda$", told.out, re.MULTILINE)
-    assert re.search(r"^operator +mtn \(by the prefix\)$", told.out, re.MULTILINE)
-    assert len(re.findall(r"^[1-4]  +(?:large|mtn-uganda)", told.out, re.MULTILINE)) == 4
-    assert MTN not in told.out
+    assert result.code == 0
+    assert re.search(r"^account +mtn-uganda$", result.out, re.MULTILINE)
+    assert re.search(r"^operator +mtn \(by the prefix\)$", result.out, re.MULTILINE)
+    assert len(re.findall(r"^[1-4]  +(?:large|mtn-uganda)", result.out, re.MULTILINE)) == 4
+    assert MTN not in result.out
     assert MTN in revealed.out
 
 
@@ -126,12 +126,12 @@ def test_a_person_reads_every_route_and_no_number(payouts: Call) -> None:
         (ELSEWHERE, ("--operator", "safaricom"), "large", "caller"),
     ],
 )
-def test_what_is_said_of_the_payee_is_above_the_prefix(
+def test_what_is_reported_of_the_payee_is_above_the_prefix(
     payouts: Call, to: str, more: tuple[str, ...], account: str, source: str
 ) -> None:
-    told = payouts("route", "--to", to, "--amount", "5000 UGX", "--json", *more).json
+    fields = payouts("route", "--to", to, "--amount", "5000 UGX", "--json", *more).json
 
-    assert (told["account"], told["operator_from"]) == (account, source)
+    assert (fields["account"], fields["operator_from"]) == (account, source)
 
 
 @pytest.mark.usefixtures("routes")
@@ -159,9 +159,9 @@ def test_what_cannot_be_meant_is_a_usage_error(payouts: Call, wrong: tuple[str, 
 
 @pytest.mark.usefixtures("config")
 def test_without_routes_the_only_account_is_taken(payouts: Call) -> None:
-    told = payouts("route", "--to", MTN, "--amount", "5000", "--json").json
+    fields = payouts("route", "--to", MTN, "--amount", "5000", "--json").json
 
-    assert (told["account"], told["by"], told["routes"]) == ("mtn-uganda", "only_account", [])
+    assert (fields["account"], fields["by"], fields["routes"]) == ("mtn-uganda", "only_account", [])
 
 
 def test_without_routes_several_accounts_have_to_be_named(payouts: Call, config: Path, pay: Call) -> None:
@@ -209,14 +209,14 @@ def test_a_file_is_paid_by_routes(routes: Path, payouts: Call, folder: Path) -> 
     table = ["key,to,amount,operator,account", f"f1,{MTN},5000,,", f"f2,{AIRTEL},5000,,", f"f3,{AIRTEL},5000,mtn,"]
     table += [f"f4,{MTN},1000000,,", f"f5,{MTN},5000,,large", f"f1,{MTN},5000,,"]
     (folder / "people.csv").write_text("\n".join(table), "utf-8")
-    told = payouts("send", "--file", "people.csv", "--yes", "--json", "--wait", "20").json
+    fields = payouts("send", "--file", "people.csv", "--yes", "--json", "--wait", "20").json
 
-    assert [row["account"] for row in told] == ["mtn-uganda", "large", "mtn-uganda", "large", "large", "mtn-uganda"]
-    assert [row["same_as_row"] for row in told] == [None] * 5 + [2]
-    assert {row["status"] for row in told} == {"SUCCEEDED"}
+    assert [row["account"] for row in fields] == ["mtn-uganda", "large", "mtn-uganda", "large", "large", "mtn-uganda"]
+    assert [row["same_as_row"] for row in fields] == [None] * 5 + [2]
+    assert {row["status"] for row in fields} == {"SUCCEEDED"}
     write(routes, '[[routes]]\naccount = "large"\n')
     again = payouts("send", "--file", "people.csv", "--yes", "--json").json
-    assert [(row["id"], row["account"]) for row in again] == [(row["id"], row["account"]) for row in told]
+    assert [(row["id"], row["account"]) for row in again] == [(row["id"], row["account"]) for row in fields]
 
 
 @pytest.mark.usefixtures("routes")

@@ -45,7 +45,7 @@ def test_everybody_in_the_file_is_paid_once(send: Call, gateway: MtnMomoEmulator
     assert sorted((e["payee"], e["posts"], e["credits"]) for e in entries) == [(number, 1, 1) for number in NUMBERS]
 
 
-def test_a_refused_row_is_named_by_its_line_and_stops_nobody_else(send: Call) -> None:
+def test_a_refused_row_is_named_by_its_line_and_stops_no_other(send: Call) -> None:
     text = f"""key,to,amount,currency
 wages-1,+{NUMBERS[0]},5,UGX
 wages-2,0772123456,5,UGX
@@ -78,10 +78,10 @@ def test_what_a_spreadsheet_has_changed_is_refused_row_by_row(send: Call, gatewa
 
     assert ran.code == 3
     assert {row["error"]["code"] for row in ran.json} == {"invalid_payee"}
-    told = [row["error"]["message"] for row in ran.json]
-    assert ["spreadsheet" in one for one in told] == [True, True, True, False, False]
-    assert "line break" in told[3]
-    assert "single digit" in told[4]
+    fields = [row["error"]["message"] for row in ran.json]
+    assert ["spreadsheet" in one for one in fields] == [True, True, True, False, False]
+    assert "line break" in fields[3]
+    assert "single digit" in fields[4]
     assert not any(number in ran.out for number in NUMBERS[:4])
     assert len(gateway.ledger()) == before
 
@@ -96,12 +96,12 @@ def test_a_key_that_looks_like_another_is_refused_before_any_row_is_sent(send: C
 
     assert (refused.code, refused.error["code"]) == (1, "invalid_payout")
     assert refused.error["message"].startswith("3 rows of people.csv cannot be paid, so nothing was sent: row 3: ")
-    for told in (
+    for item in (
         "U+0308 (COMBINING DIAERESIS) at position 3",
         "U+3164 (HANGUL FILLER) at position 8",
         "payout's id",
     ):
-        assert told in refused.error["message"]
+        assert item in refused.error["message"]
     assert len(gateway.ledger()) == before
     ran = send(text, "--wait", "10", "--json")
     assert [row["status"] for row in ran.json] == ["SUCCEEDED", None, None, None]
@@ -157,7 +157,7 @@ def test_all_that_is_wrong_with_a_row_is_shown(send: Call) -> None:
     assert "is more than" in error["hint"]
 
 
-def test_all_or_nothing_pays_nobody_when_a_row_is_refused(send: Call, payouts: Call) -> None:
+def test_all_or_nothing_sends_nothing_when_a_row_is_refused(send: Call, payouts: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},5.5\n", "--all-or-nothing", "--json")
 
     assert ran.code == 1
@@ -245,7 +245,7 @@ def test_what_spreadsheets_write_is_read(send: Call, text: bytes) -> None:
     ],
     ids=["empty", "column missing", "column twice", "not UTF-8", "open quote"],
 )
-def test_a_file_that_cannot_be_read_pays_nobody(send: Call, payouts: Call, text: bytes, message: str) -> None:
+def test_a_file_that_cannot_be_read_sends_nothing(send: Call, payouts: Call, text: bytes, message: str) -> None:
     ran = send(text, "--json")
 
     assert (ran.code, ran.error["message"]) == (1, message)

@@ -110,8 +110,8 @@ def test_a_person_sees_what_would_be_paid_and_is_asked(
 ) -> None:
     """How many, how much from where, what it holds, and what is refused; then each is paid once."""
     before = len(gateway.ledger())
-    somebody = person("send", "--file", "people.csv", "--wait", "20")
-    screen = somebody.sees(QUESTION)
+    operator = person("send", "--file", "people.csv", "--wait", "20")
+    screen = operator.sees(QUESTION)
     assert "people.csv: 3 payouts, 1 refused, 1 repeated." in screen
     shown = next(line.split() for line in screen.splitlines() if "mtn-uganda" in line)
     assert shown[:4] == ["mtn-uganda", "3", "6,000,000", "UGX"]
@@ -119,7 +119,7 @@ def test_a_person_sees_what_would_be_paid_and_is_asked(
     assert "Row 6: 9,999,999 UGX is more than the largest_amount of account mtn-uganda" in screen
     assert payouts("list", "--json").json == []
     assert len(gateway.ledger()) == before
-    code, screen = somebody.types("y\n")
+    code, screen = operator.types("y\n")
     assert code == 3, screen
     assert "5 rows: 3 SUCCEEDED, 1 REFUSED, 1 repeated." in screen
 
@@ -136,9 +136,9 @@ def test_whatever_is_no_yes_records_nothing(
     person: Callable[..., Person], payouts: Call, gateway: MtnMomoEmulator, answer: str
 ) -> None:
     before = len(gateway.ledger())
-    somebody = person("send", "--file", "people.csv")
-    somebody.sees(QUESTION)
-    code, screen = somebody.types(answer)
+    operator = person("send", "--file", "people.csv")
+    operator.sees(QUESTION)
+    code, screen = operator.types(answer)
     assert (code, "Nothing was recorded and nothing was sent." in screen) == (1, True)
     assert payouts("list", "--json").json == []
     assert len(gateway.ledger()) == before
@@ -146,9 +146,9 @@ def test_whatever_is_no_yes_records_nothing(
 
 @pytest.mark.usefixtures("file")
 def test_ctrl_c_ends_the_question_at_once(person: Callable[..., Person], payouts: Call) -> None:
-    somebody = person("deposit", "--file", "people.csv")
-    somebody.sees(QUESTION)
-    code, screen = somebody.interrupts()
+    operator = person("deposit", "--file", "people.csv")
+    operator.sees(QUESTION)
+    code, screen = operator.interrupts()
     assert (code, "Traceback" in screen) == (130, False)
     assert payouts("list", "--json").json == []
 
@@ -173,10 +173,10 @@ def test_json_in_a_terminal_needs_a_yes_beforehand(person: Callable[..., Person]
 
 
 @pytest.mark.usefixtures("file")
-def test_an_account_that_does_not_tell_what_it_holds_keeps_nobody_from_paying(
+def test_an_account_that_does_not_tell_what_it_holds_keeps_no_one_from_paying(
     person: Callable[..., Person], gateway: MtnMomoEmulator
 ) -> None:
     gateway.set_faults({"status_500": {"on": "any"}})
-    somebody = person("send", "--file", "people.csv")
-    assert "no answer" in somebody.sees(QUESTION)
-    somebody.types("n\n")
+    operator = person("send", "--file", "people.csv")
+    assert "no answer" in operator.sees(QUESTION)
+    operator.types("n\n")

@@ -246,7 +246,7 @@ def test_lists_are_read_without_blocking_the_loop(gateway: MtnMomoEmulator) -> N
     assert asyncio.run(listed()) == (["many/1", "many/2", "many/3"], "for a while", False)
 
 
-def test_requests_are_told_with_the_payout_they_serve(
+def test_requests_are_reported_with_the_payout_they_serve(
     gateway: MtnMomoEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`http.answered` carries the payout's id, however many are under way at once."""
@@ -269,18 +269,18 @@ def test_requests_are_told_with_the_payout_they_serve(
     assert all(line.__dict__["payout"].startswith("po_") for line in asked)
 
 
-def test_an_operation_nobody_knows_is_an_invalid_payout(gateway: MtnMomoEmulator) -> None:
+def test_an_operation_no_one_knows_is_an_invalid_payout(gateway: MtnMomoEmulator) -> None:
     """It names the ones there are, in both clients; nothing is recorded and nothing sent."""
 
     async def pay() -> None:
         async with AsyncPayoutClient.from_config() as client:
             await client.send(**order(1), operation="gift")
 
-    told = "no operation 'gift'; there are transfer, deposit, refund"
-    with pytest.raises(InvalidPayout, match=told):
+    result = "no operation 'gift'; there are transfer, deposit, refund"
+    with pytest.raises(InvalidPayout, match=result):
         asyncio.run(pay())
     with PayoutClient.from_config() as client:
-        with pytest.raises(InvalidPayout, match=told):
+        with pytest.raises(InvalidPayout, match=result):
             client.send(**order(1), operation="gift")
         assert list(client.payouts()) == []
     assert gateway.ledger() == []

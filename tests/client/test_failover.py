@@ -131,8 +131,8 @@ def test_it_is_paid_once_and_from_the_other_account(two: Two, using: Run) -> Non
     with two.client() as client:
         assert client.wait("k/1", timeout_s=5).status is S.SUCCEEDED
         assert [row.account for row in client._runtime.journal.attempts(payout.id)] == ["mtn-sandbox"]
-        told = [(event.status, event.account) for event in client.events(consumer="books")]
-        assert told == [(S.FAILED, "mtn-sandbox"), (S.SUCCEEDED, "spare")]
+        entries = [(event.status, event.account) for event in client.events(consumer="books")]
+        assert entries == [(S.FAILED, "mtn-sandbox"), (S.SUCCEEDED, "spare")]
     assert (len(two.one.ledger()), len(two.other.ledger())) == (1, 1)
     assert two.credits() == {PAYEE: 1}
     assert two.flaws() == []
@@ -277,10 +277,10 @@ def test_a_late_callback_to_the_first_accounts_path_is_not_lost(two: Two, state:
     if state != "paid":
         text = two.config.read_text("utf-8")
         begin = text.index("[accounts.spare]")
-        told = text[:begin] + text[begin:].replace(
+        result = text[:begin] + text[begin:].replace(
             'provider = "mtn_momo"', 'provider = "mtn_momo"\napprove_above = { EUR = "1" }'
         )
-        two.config.write_text(told, "utf-8")
+        two.config.write_text(result, "utf-8")
     two.fail()
     with two.client() as client:
         over(client)
@@ -292,8 +292,8 @@ def test_a_late_callback_to_the_first_accounts_path_is_not_lost(two: Two, state:
         call(client, "mtn-sandbox", client.get("k/1"))
         client.resume(timeout_s=0)
         payout = client.get("k/1")
-        said = [entry.evidence for entry in payout.history if entry.event == "payout.contradicted"]
-        assert [(told["attempt"], told["paid_from"]) for told in said] == [(1, "mtn-sandbox")]
+        entries = [entry.evidence for entry in payout.history if entry.event == "payout.contradicted"]
+        assert [(result["attempt"], result["paid_from"]) for result in entries] == [(1, "mtn-sandbox")]
         assert payout.status is (S.SUCCEEDED if state == "paid" else S.REVIEW)
         assert {count.outcome for count in client.inbox.counts()} == {"read due"}
     assert len(two.other.ledger()) == (1 if state == "paid" else 0)

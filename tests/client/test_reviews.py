@@ -120,8 +120,8 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
     assert (payout.attempt, payout.submissions, payout.key) == (2, 1, "k/1")
     sent = [entry["reference"] for entry in gateway.ledger()]
     assert len(set(sent)) == 2
-    told = next(entry for entry in payout.history if entry.event == "payout.reissued").evidence
-    assert told["references_before"]["reference"] == sent[0]
+    result = next(entry for entry in payout.history if entry.event == "payout.reissued").evidence
+    assert result["references_before"]["reference"] == sent[0]
     assert payout.references["reference"] == sent[1]
     with PayoutClient.from_config() as client:
         assert client.send(**order(payee=FAILING)).attempt == 2
@@ -259,8 +259,8 @@ def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: 
 @pytest.mark.usefixtures("gateway")
 def test_what_is_not_there_is_not_decided(using: Run) -> None:
     by: dict[str, Any] = {"actor": "Ann", "reason": "x"}
-    told = {"resolve": {"paid": True, **by}, "reopen": by, "reissue": by, "approve": by}
-    for act, more in {**told, "cancel": {"actor": "Ann", "reason": "x"}}.items():
+    fields = {"resolve": {"paid": True, **by}, "reopen": by, "reissue": by, "approve": by}
+    for act, more in {**fields, "cancel": {"actor": "Ann", "reason": "x"}}.items():
         with pytest.raises(UnknownPayout):
             using(functools.partial(_call, act, more))
 

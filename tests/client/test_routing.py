@@ -101,10 +101,10 @@ def test_a_key_stays_with_its_account_whatever_the_routes_become(
 @pytest.mark.usefixtures("route")
 @pytest.mark.parametrize("method", ["send", "accept"])
 def test_without_an_account_nothing_is_recorded(do: Do, gateway: MtnMomoEmulator, method: str) -> None:
-    nobody = Payee.msisdn("+254722123456")
+    stranger = Payee.msisdn("+254722123456")
     with pytest.raises(NoRoute, match="numbers may change operators there"):
-        do(method, key="none", payee=nobody, amount=AMOUNT)
+        do(method, key="none", payee=stranger, amount=AMOUNT)
     assert gateway.ledger() == []
     # Said by the caller, it is known: the very key is free for it.
-    said = do("send", key="none", payee=Payee.msisdn("+254722123456", operator="airtel"), amount=AMOUNT)
-    assert said.account == "two"
+    text = do("send", key="none", payee=Payee.msisdn("+254722123456", operator="airtel"), amount=AMOUNT)
+    assert text.account == "two"

@@ -82,7 +82,7 @@ TROUBLES = [*payments.TROUBLES] if IS_HEAVY else ["accepted, answer lost", "lost
 WAYS = [*callbacks.WAYS] if IS_HEAVY else ["forged", "repeated"]
 
 
-def told(response: HttpResponse) -> Mapping[str, Any]:
+def described(response: HttpResponse) -> Mapping[str, Any]:
     """Return what an answer says."""
     from payments_core.http.parsing import parse_json
 
@@ -161,8 +161,8 @@ class TakesALostAnswerForAFailure(Broken):
 
 class TakesAnUnknownStatusForAFailure(Broken):
     def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
-        is_ours = told(answer).get("id") == draft.references["reference"]
-        is_word = answer.status == 200 and isinstance(told(answer).get("status"), str)
+        is_ours = described(answer).get("id") == draft.references["reference"]
+        is_word = answer.status == 200 and isinstance(described(answer).get("status"), str)
         return Final(reason=FAILED) if isinstance(outcome, Unknown) and is_ours and is_word else outcome
 
 
@@ -175,21 +175,21 @@ class TakesBrokenAnswersForFailures(Broken):
     """A 4xx is a failure, whatever stands in it."""
 
     def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
-        return Final(reason=FAILED) if 400 <= answer.status < 500 and not told(answer) else outcome
+        return Final(reason=FAILED) if 400 <= answer.status < 500 and not described(answer) else outcome
 
 
 class TakesABrokenGatewayForARefusal(Broken):
     """A page of the proxy proves that nothing was taken."""
 
     def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
-        return NotAccepted() if answer.status == 503 and not told(answer) else outcome
+        return NotAccepted() if answer.status == 503 and not described(answer) else outcome
 
 
 class GoesByTheHttpStatus(Broken):
     """Takes a failure that comes with a 2xx for a payment that was taken."""
 
     def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
-        return Pending() if answer.status == 201 and "error" in told(answer) else outcome
+        return Pending() if answer.status == 201 and "error" in described(answer) else outcome
 
 
 class SendsItAgainUnmarked(Broken):
@@ -212,21 +212,21 @@ class AltersItsRequest(Broken):
 
 class TakesAnothersReceipt(Broken):
     def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
-        return codec.read_submitted(answer, text_of(told(answer).get("id")))
+        return codec.read_submitted(answer, text_of(described(answer).get("id")))
 
 
 class TakesAnothersEndForOurs(Broken):
     """Believes an answer about any payment."""
 
     def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
-        return codec.read_status(answer, text_of(told(answer).get("id")))
+        return codec.read_status(answer, text_of(described(answer).get("id")))
 
 
 class TakesAnothersFailureForOurs(Broken):
     """Compares the ids of successes alone."""
 
     def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
-        any_ones = codec.read_status(answer, text_of(told(answer).get("id")))
+        any_ones = codec.read_status(answer, text_of(described(answer).get("id")))
         return any_ones if isinstance(any_ones, Final) and not any_ones.succeeded else outcome
 
 
@@ -243,7 +243,7 @@ class TakesARefusedQuestionForAFailure(Broken):
     """Whatever error comes: a 401, a 404 of another kind, a 500."""
 
     def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
-        is_error = answer.status >= 400 and "error" in told(answer) and not isinstance(outcome, NotFound)
+        is_error = answer.status >= 400 and "error" in described(answer) and not isinstance(outcome, NotFound)
         return Final(reason=FAILED) if is_error else outcome
 
 
@@ -251,7 +251,7 @@ class TakesAnErrorOfTheServerForNotFound(Broken):
     """From which it follows that it may be sent again."""
 
     def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
-        return NotFound() if answer.status >= 500 and "error" in told(answer) else outcome
+        return NotFound() if answer.status >= 500 and "error" in described(answer) else outcome
 
 
 class TakesALostReadForNotFound(Broken):
@@ -272,8 +272,8 @@ class AsksByPayingAgain(Broken):
 
 class GoesByPartOfAWord(Broken):
     def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
-        is_ours = told(answer).get("id") == draft.references["reference"]
-        is_failed = answer.status == 200 and text_of(told(answer).get("status")).startswith("failed")
+        is_ours = described(answer).get("id") == draft.references["reference"]
+        is_failed = answer.status == 200 and text_of(described(answer).get("status")).startswith("failed")
         return Final(reason=FAILED, seen=outcome.seen) if is_ours and is_failed else outcome
 
 
@@ -309,7 +309,7 @@ class TakesABusyServerForARefusal(Broken):
     """A 503 may come after the money has moved: to send it again is safe only where that is proven."""
 
     def submitted(self, outcome: SubmitOutcome, answer: HttpResponse) -> SubmitOutcome:
-        return NotAccepted() if answer.status == 503 and "error" in told(answer) else outcome
+        return NotAccepted() if answer.status == 503 and "error" in described(answer) else outcome
 
 
 class TakesARefusalOfUsForAFailure(Broken):
@@ -479,7 +479,7 @@ class CountsInCents(Broken):
 
     def checked(self, outcome: CheckOutcome, answer: HttpResponse, draft: Draft) -> CheckOutcome:
         amount = draft.order.amount.amount
-        is_ours = number(told(answer).get("amount")) == amount * 100 and outcome.seen is not None
+        is_ours = number(described(answer).get("amount")) == amount * 100 and outcome.seen is not None
         return replace(outcome, seen=replace(outcome.seen, amount=amount)) if is_ours else outcome
 
 

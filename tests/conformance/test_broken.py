@@ -115,10 +115,10 @@ def caught(tmp_path_factory: pytest.TempPathFactory) -> Caught:
     return lambda name: played(NAMES.index(name) // TOGETHER * TOGETHER)[name]
 
 
-def _play(names: Sequence[str], told: Path) -> Mapping[str, set[str]]:
-    _run(f"--junitxml={told}", *(asked for name in names for asked in _asked(name)))
+def _play(names: Sequence[str], payload: Path) -> Mapping[str, set[str]]:
+    _run(f"--junitxml={payload}", *(asked for name in names for asked in _asked(name)))
     found: dict[str, set[str]] = defaultdict(set)
-    for case in ElementTree.parse(told).iter("testcase"):  # noqa: S314 - our own
+    for case in ElementTree.parse(payload).iter("testcase"):  # noqa: S314 - our own
         broken = found[str(case.get("classname")).rpartition(".Test")[2]]
         if case.find("failure") is not None or case.find("error") is not None:
             broken.add(str(case.get("name")).partition("[")[0])
@@ -145,12 +145,12 @@ def test_a_broken_provider_fails_the_promise_it_breaks_and_no_other(caught: Caug
 
 def test_a_payment_without_an_end_ends_the_run_with_a_word() -> None:
     """The engine takes such a payout up for ever; the suite stops, and says what the engine was told at last."""
-    said = _run(f"{PROVIDERS}::Test{ENDLESS}::test_a_payment_is_made_once")
+    text = _run(f"{PROVIDERS}::Test{ENDLESS}::test_a_payment_is_made_once")
 
-    assert "steps the payout is still CREATED" in said
-    assert "The provider asked for another money request than the one it drafted" in said
+    assert "steps the payout is still CREATED" in text
+    assert "The provider asked for another money request than the one it drafted" in text
 
 
 def test_every_broken_provider_is_in_the_table() -> None:
-    told = re.findall(r"^class (\w+)\((?:\w+, )?Broken\):", PROVIDERS.read_text("utf-8"), re.MULTILINE)
-    assert sorted(told) == sorted([*BREAKS, ENDLESS])
+    result = re.findall(r"^class (\w+)\((?:\w+, )?Broken\):", PROVIDERS.read_text("utf-8"), re.MULTILINE)
+    assert sorted(result) == sorted([*BREAKS, ENDLESS])

@@ -88,10 +88,10 @@ class Installed:
         self.emulator.url = "http://127.0.0.1:1"  # nobody listens: what is sent is answered here
         config = folder / "payouts.toml"
         [self.account, *_] = self.emulator.write_config(config, overwrite=True)
-        told = tomllib.loads(config.read_text("utf-8"))["accounts"][self.account]
-        told = {name: value for name, value in told.items() if name not in _REHEARSED}
-        told |= {**_SETTINGS, "retry": {name: {"attempts": 1} for name in spec.retry}, **self.profile.settings}
-        self.settings = told | dict(self.profile.callback_settings("http://localhost:1", f"/{PATH}/{_TOKEN}"))
+        fields = tomllib.loads(config.read_text("utf-8"))["accounts"][self.account]
+        fields = {name: value for name, value in fields.items() if name not in _REHEARSED}
+        fields |= {**_SETTINGS, "retry": {name: {"attempts": 1} for name in spec.retry}, **self.profile.settings}
+        self.settings = fields | dict(self.profile.callback_settings("http://localhost:1", f"/{PATH}/{_TOKEN}"))
         self.plugins = Plugins()
 
     def scenario(self, post: str, read: str) -> Scenario:
@@ -160,9 +160,9 @@ class Side:
         while due := book.due(_EVER)[0]:
             for callback in due:
                 token = callback.url.rpartition("/")[2]
-                said = Callback(callback.method, callback.headers, callback.body, callback.due_at)
+                text = Callback(callback.method, callback.headers, callback.body, callback.due_at)
                 goes = self.hints if token == _TOKEN else self.world.arrivals
-                goes.append(Arrival(callback.due_at, token, said))
+                goes.append(Arrival(callback.due_at, token, text))
                 book.note(callback, 200, "", 0.0)
 
     def hear(self, client: PayoutClient, at: datetime) -> datetime | None:

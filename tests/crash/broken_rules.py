@@ -256,7 +256,7 @@ def not_found_reads_as_failed(patch: Patch) -> None:
     patch.setattr(codec, "read_status", read_status)
 
 
-def fence_is_not_compared(patch: Patch) -> None:
+def version_is_not_compared(patch: Patch) -> None:
     moved = write_transition.write_transition
 
     def blind(session: DbTransaction, entry: ApplyTransition) -> Any:
@@ -302,18 +302,18 @@ def contradictions_are_forgotten(patch: Patch) -> None:
     patch.setattr(contradict, "_provider_status", lambda *_: None)
 
 
-def contradictions_are_told_to_nobody(patch: Patch) -> None:
+def contradictions_are_not_published(patch: Patch) -> None:
     """One is kept, and the application is not told."""
     publish = history.publish
 
-    def all_but_those(session: Any, row: PayoutRecord, event: Any, seq: int, said: Any = None) -> None:
-        if said is None:
+    def all_but_those(session: Any, row: PayoutRecord, event: Any, seq: int, text: Any = None) -> None:
+        if text is None:
             publish(session, row, event, seq)
 
     patch.setattr(history, "publish", all_but_those)
 
 
-def contradictions_wait_for_nobody(patch: Patch) -> None:
+def contradictions_need_no_acknowledgement(patch: Patch) -> None:
     """One is a line of the history and an event, as it was once: no person finds it."""
     patch.setattr(history, "_set_contradictions", lambda session, row, contradictions: row)
 
@@ -366,12 +366,12 @@ def callback_is_believed(patch: Patch) -> None:
     """What a callback claims is written as the payout's state, as a read would be."""
     asked = Inbox._ask
 
-    def ask(self: Inbox, arrival: Arrival, row: PayoutRecord, told: str, claims: str, **more: Any) -> None:
+    def ask(self: Inbox, arrival: Arrival, row: PayoutRecord, payload: str, claims: str, **more: Any) -> None:
         if claims in {"SUCCESSFUL", "FAILED"}:
             claimed = Final(reason=None if claims == "SUCCESSFUL" else Reason(ReasonCode.REJECTED))
             decision = decide_outcome.after_check(row, self._runtime.serving(row), claimed, arrival.at)
             run_flow(steps._settle(row, decision), self._write)
-        asked(self, arrival, row, told, claims, **more)
+        asked(self, arrival, row, payload, claims, **more)
 
     patch.setattr(Inbox, "_ask", ask)
 
@@ -411,10 +411,10 @@ def paths_close_at_the_first_answer(patch: Patch) -> None:
 
 def later_answers_are_dropped(patch: Patch) -> None:
     """An end that a path has told is not held against what comes to it afterwards."""
-    patch.setattr(result_callbacks, "contradict", _hears_nothing)
+    patch.setattr(result_callbacks, "contradict", _ignores_callbacks)
 
 
-def _hears_nothing(row: PayoutRecord, *_: Any, **__: Any) -> EngineFlow[PayoutRecord]:
+def _ignores_callbacks(row: PayoutRecord, *_: Any, **__: Any) -> EngineFlow[PayoutRecord]:
     yield from ()
     return row
 

@@ -91,7 +91,7 @@ def open_store(folder: Path, request: pytest.FixtureRequest) -> Callable[[str], 
 
 
 @pytest.fixture
-def till(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def fake_provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a till whose gateway is not served yet."""
     monkeypatch.setenv("TILL_KEY", wire_gateway.HELD.api_key)
     monkeypatch.setenv("TILL_SUBSCRIPTION", wire_gateway.HELD.subscription_key)

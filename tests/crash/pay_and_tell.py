@@ -12,10 +12,10 @@ from payments_core.journal.sqlite import connection
 AT_ONCE = 3
 
 
-def main(config: str, told: str, count: str, flushes: str) -> None:
+def main(config: str, payload: str, count: str, flushes: str) -> None:
     if flushes == "seldom":  # as SQLite does when it is told NORMAL
         connection._DURABLE, connection._SYNCHRONOUS["FULL"] = "NORMAL", connection._SYNCHRONOUS["NORMAL"]
-    out = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    out = os.open(payload, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def pay(client: PayoutClient, number: int) -> None:
         payee = Payee.msisdn(f"46733{number:06}")

@@ -140,14 +140,14 @@ def pay_again_with_evidence(client: PayoutClient, world: World, at: datetime) ->
     """Pay again what failed, and name the statement where it shows no payment."""
     side = world.gateway
     assert isinstance(side, Books)
-    told = {"actor": "Ann", "reason": "the statement"}
+    fields = {"actor": "Ann", "reason": "the statement"}
     for found in in_review(client):
         paid = side.paid(found.payout.references["external_id"])
-        return _try(side, at, client.resolve, found.payout.id, paid=paid, evidence="the statement of January", **told)
+        return _try(side, at, client.resolve, found.payout.id, paid=paid, evidence="the statement of January", **fields)
     for payout in client.payouts(status=S.FAILED):
         evidence = "" if side.paid(payout.references["external_id"]) else "the statement of January"
         if payout.attempt < MOST_ATTEMPTS:
-            return _try(side, at, client.reissue, payout.id, evidence=evidence, **told)
+            return _try(side, at, client.reissue, payout.id, evidence=evidence, **fields)
     return None
 
 
@@ -164,11 +164,11 @@ def check_and_acknowledge(client: PayoutClient, world: World, at: datetime) -> d
     return None
 
 
-def _try(side: Books, at: datetime, act: Callable[..., object], payout: str, **told: Any) -> datetime | None:
+def _try(side: Books, at: datetime, act: Callable[..., object], payout: str, **fields: Any) -> datetime | None:
     if side.refusals >= GIVES_UP_AFTER:
         return None
     try:
-        act(payout, **told)
+        act(payout, **fields)
     except DecisionRefused as refused:
         if refused.again_at is not None:
             return refused.again_at

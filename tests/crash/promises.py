@@ -193,9 +193,9 @@ def _contradictions(end: End, payout: Payout) -> list[str]:
     """Each that the history tells is kept with the payout, which waits for a person until one has acknowledged it."""
     found = []
     events = [entry.event for entry in payout.history if entry.event in {"payout.contradicted", "payout.acknowledged"}]
-    told = events.count("payout.contradicted")
-    if told != len(payout.contradictions):
-        found.append(f"contradicted {told} times, of which the payout keeps {len(payout.contradictions)}")
+    result = events.count("payout.contradicted")
+    if result != len(payout.contradictions):
+        found.append(f"contradicted {result} times, of which the payout keeps {len(payout.contradictions)}")
     if any(one.repeats(other) for one, other in combinations(payout.contradictions, 2)):
         found.append("the same contradiction is kept twice")
     waits = bool(end.store.ask("SELECT 1 FROM payouts WHERE id = ? AND contradicted_at IS NOT NULL", (payout.id,)))

@@ -165,10 +165,10 @@ CASES = {
         broken_rules.contradictions_are_forgotten, contradicted, "paid 2 times"
     ),
     "what contradicts an end is told to nobody": Case(
-        broken_rules.contradictions_are_told_to_nobody, contradicted, "the outbox holds"
+        broken_rules.contradictions_are_not_published, contradicted, "the outbox holds"
     ),
     "what contradicts an end waits for nobody": Case(
-        broken_rules.contradictions_wait_for_nobody, contradicted, "waits for no person"
+        broken_rules.contradictions_need_no_acknowledgement, contradicted, "waits for no person"
     ),
     "the number of an attempt is used twice": Case(
         broken_rules.attempt_numbers_are_reused, lambda: persons("refused", REFUSED), "two attempts share a reference"
@@ -210,7 +210,7 @@ CASES = {
         "SUCCEEDED with 0 credits",
     ),
     "the version is not compared": Case(
-        broken_rules.fence_is_not_compared, Interleaving(two_send_at_once), "paid 2 times"
+        broken_rules.version_is_not_compared, Interleaving(two_send_at_once), "paid 2 times"
     ),
     "a lease is ignored": Case(
         broken_rules.lease_is_ignored, Interleaving(one_looks_while_the_other_sends), "a send was taken for dead"

@@ -99,23 +99,23 @@ class TallyWorld:
         return response
 
     def _handle(self, request: HttpRequest) -> HttpResponse:
-        status, told = self.gateway.handle(urlsplit(request.url).path, (request.body or "").encode())
-        return HttpResponse(status, {}, json.dumps(told).encode(), self.stage.clock())
+        status, result = self.gateway.handle(urlsplit(request.url).path, (request.body or "").encode())
+        return HttpResponse(status, {}, json.dumps(result).encode(), self.stage.clock())
 
     def _deliver(self) -> None:
         assert self.world is not None
-        for token, told in self.gateway.answers:
+        for token, result in self.gateway.answers:
             if self.answers == "never":
                 continue
             for number, change in enumerate(TALLY_PATHS.get(self.answers, ())):
                 at = self.stage.clock() + timedelta(seconds=2.0 + number)
-                raw = change if isinstance(change, bytes) else json.dumps({**told, **change}).encode()
+                raw = change if isinstance(change, bytes) else json.dumps({**result, **change}).encode()
                 self.world.arrivals.append(Arrival(at, token, Callback("POST", {}, raw, at)))
             if self.answers in TALLY_PATHS:
                 continue
-            forged = self.answers == "forged first" and self.gateway.asked[told["txn"]] == 1
-            body = {"txn": "T-AAAAAAAAAAAA", "result": 17} if forged else told
-            body = {"txn": told["txn"], "result": 404} if self.answers == "absent" else body
+            forged = self.answers == "forged first" and self.gateway.asked[result["txn"]] == 1
+            body = {"txn": "T-AAAAAAAAAAAA", "result": 17} if forged else result
+            body = {"txn": result["txn"], "result": 404} if self.answers == "absent" else body
             wait_s = 4000.0 if self.answers == "arrive late" else 2.0
             for again in range(2 if self.answers == "arrive twice" else 1):
                 at = self.stage.clock() + timedelta(seconds=wait_s + again)

@@ -41,7 +41,7 @@ def test_the_denominators_are_the_recorded_ones(folder: Path) -> None:
     """
     counted = {name: passed(scenario, folder) for name, scenario in EVERY.items()}
     if RECORD:
-        golden = {name: told for name, told in counted.items() if like_a_transfer(name) == name}
+        golden = {name: result for name, result in counted.items() if like_a_transfer(name) == name}
         GOLDEN.write_text(json.dumps(golden, indent=1) + "\n", "utf-8")
     golden = recorded()
     assert counted == {name: golden.get(like_a_transfer(name)) for name in EVERY}

@@ -75,41 +75,41 @@ CLIENTS = {"sync": pay, "async": pay_async}
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 def test_a_payment_arrives_after_its_row_is_durable_and_its_tries_are_the_same(
-    store: str, client: str, till: FakeProvider, request: pytest.FixtureRequest, measured: Callable[..., None]
+    store: str, client: str, fake_provider: FakeProvider, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
     """Each payment finds its try as SENDING, over another connection; every try of it has the bytes of the first."""
-    with till.side.served() as url:
-        till.write(url)
+    with fake_provider.side.served() as url:
+        fake_provider.write(url)
         if store == "postgres":
-            till.store = CrashDatabase(request.getfixturevalue("share_journal")(till.config))
-        payouts = CLIENTS[client](till.config, PAYOUTS)
-    arrived = till.side.arrived
+            fake_provider.store = CrashDatabase(request.getfixturevalue("share_journal")(fake_provider.config))
+        payouts = CLIENTS[client](fake_provider.config, PAYOUTS)
+    arrived = fake_provider.side.arrived
     again = [bodies for bodies in arrived.values() if len(bodies) > 1]
     differ = sum(one != bodies[0] for bodies in again for one in bodies)
-    stored = {request_of(request) for (request,) in till.store.ask("SELECT request FROM payouts")}
-    if isinstance(till.store, CrashDatabase):
-        till.store.close()
+    stored = {request_of(request) for (request,) in fake_provider.store.ask("SELECT request FROM payouts")}
+    if isinstance(fake_provider.store, CrashDatabase):
+        fake_provider.store.close()
     measured(7, "POSTs seen", sum(map(len, arrived.values())), store=store, client=client, payouts=PAYOUTS)
-    measured(7, "POSTs before their row", len(till.side.unwritten), store=store, client=client)
+    measured(7, "POSTs before their row", len(fake_provider.side.unwritten), store=store, client=client)
     measured(8, "tries compared", sum(map(len, again)), store=store, client=client, by="sockets")
     measured(8, "tries that differ", differ, store=store, client=client, by="sockets")
 
-    assert till.side.unwritten == []
+    assert fake_provider.side.unwritten == []
     assert len(again) >= PAYOUTS / 10
     assert differ == 0
     assert {(reference, body.decode()) for reference, bodies in arrived.items() for _, body in bodies} == stored
     assert {payout.status for payout in payouts} == {PayoutStatus.SUCCEEDED}
-    assert len(till.side.gateway.books.credits) == len(arrived) == len(payouts) == PAYOUTS
+    assert len(fake_provider.side.gateway.books.credits) == len(arrived) == len(payouts) == PAYOUTS
 
 
 def request_of(stored: str) -> tuple[str, str]:
-    told = json.loads(stored)
-    return told["headers"]["X-Reference-Id"], told["body"]
+    fields = json.loads(stored)
+    return fields["headers"]["X-Reference-Id"], fields["body"]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_payment_that_is_not_written_first_is_seen(
-    client: str, till: FakeProvider, monkeypatch: pytest.MonkeyPatch
+    client: str, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the commit before the first byte taken out, the gateway finds no try in the journal."""
 
@@ -123,7 +123,7 @@ def test_a_payment_that_is_not_written_first_is_seen(
         )
 
     monkeypatch.setattr(steps, "apply_transition", without)
-    with till.side.served() as url:
-        till.write(url)
-        CLIENTS[client](till.config, 1)
-    assert till.side.unwritten
+    with fake_provider.side.served() as url:
+        fake_provider.write(url)
+        CLIENTS[client](fake_provider.config, 1)
+    assert fake_provider.side.unwritten

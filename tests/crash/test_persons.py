@@ -79,14 +79,14 @@ def test_every_crash_point(
             counts[f"double crashes, people decide, {store}"] += 1
 
 
-def test_a_contradiction_is_kept_and_told_once(open_store: Callable[[str], CrashStore]) -> None:
+def test_a_contradiction_is_kept_and_reported_once(open_store: Callable[[str], CrashStore]) -> None:
     """Wherever a life is cut: it is part of the payout, an event tells it once, and a person has acknowledged it."""
     simulator = Simulator(PERSONS["called failed, then paid"], open_store("sqlite"))
     for number in range(1, len(simulator.trace().points) + 1):
         end = simulator.crash_at(number)
         (payout,) = end.payouts.values()
-        (said,) = payout.contradictions
-        assert (said.provider_status, said.attempt, said.actor) == (ProviderStatus.PAID, 1, "Ann")
+        (text,) = payout.contradictions
+        assert (text.provider_status, text.attempt, text.actor) == (ProviderStatus.PAID, 1, "Ann")
         assert end.store.ask("SELECT COUNT(*) FROM outbox WHERE contradiction IS NOT NULL") == [(1,)]
         assert broken_promises(end, visible_after_s=VISIBLE_AFTER_S) == []
 
@@ -214,5 +214,5 @@ def test_two_people_decide_at_once(folder: Path, order: tuple[int, int]) -> None
 
 
 def _stopped(row: PayoutRecord, at: datetime) -> PayoutRecord:
-    told: dict[str, Any] = {"ambiguous": True, "first_sent_at": at, "sent_at": at, "submissions": 1, "next_at": None}
-    return changed(row, status=S.REVIEW, reason=Reason(ReasonCode.NEVER_APPEARED), **told)
+    fields: dict[str, Any] = {"ambiguous": True, "first_sent_at": at, "sent_at": at, "submissions": 1, "next_at": None}
+    return changed(row, status=S.REVIEW, reason=Reason(ReasonCode.NEVER_APPEARED), **fields)

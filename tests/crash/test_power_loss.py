@@ -124,13 +124,13 @@ class Promised:
     """What the world had been told when the power went."""
 
     def __init__(self) -> None:
-        self.told: list[list[str]] = []  # key and status
+        self.statuses: list[list[str]] = []  # key and status
         self.sent: list[str] = []  # references
 
     def take(self, record: Record) -> bool:
         """Note an acknowledgement or a payment that leaves; say whether it was one."""
         if record.name == "told":
-            self.told.append(record.data.decode().split())
+            self.statuses.append(record.data.decode().split())
             return True
         sent = _SENT.match(record.data) if record.kind == "N" else None
         if sent:
@@ -139,13 +139,13 @@ class Promised:
 
     def broken(self, journal: Path) -> list[str]:
         """Open a journal and return what it does not hold."""
-        if not self.told and not self.sent:
+        if not self.statuses and not self.sent:
             return []
         if not journal.exists():
             return ["there is no journal"]
         try:
             with closing(sqlite3.connect(journal)) as connection:
-                (said,) = connection.execute("PRAGMA quick_check").fetchone()
+                (text,) = connection.execute("PRAGMA quick_check").fetchone()
                 rows = connection.execute(
                     'SELECT key, "references", event, h.status FROM payouts p JOIN history h ON payout_id = id'
                 )
@@ -155,8 +155,8 @@ class Promised:
         known = {(key, status) for key, _, _, status in history}
         sending = " ".join(references for _, references, event, _ in history if event == "payout.sending")
         return [
-            *([said] if said != "ok" else []),
-            *(f"{key} was told to be {status}" for key, status in self.told if (key, status) not in known),
+            *([text] if text != "ok" else []),
+            *(f"{key} was told to be {status}" for key, status in self.statuses if (key, status) not in known),
             *(f"a payment left under {reference}" for reference in self.sent if reference not in sending),
         ]
 
@@ -187,16 +187,16 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def log_of(till: FakeProvider, shim: Path, count: int, *, flushes: str) -> list[Record]:
+def log_of(fake_provider: FakeProvider, shim: Path, count: int, *, flushes: str) -> list[Record]:
     """Pay in a process whose writes are logged."""
-    root = till.config.parent
+    root = fake_provider.config.parent
     log = root.parent / f"{root.name}.log"
-    with till.side.served() as url:
-        till.write(url)
+    with fake_provider.side.served() as url:
+        fake_provider.write(url)
         command = [
             sys.executable,
             str(_HERE / "pay_and_tell.py"),
-            str(till.config),
+            str(fake_provider.config),
             str(root / "told"),
             str(count),
             flushes,
@@ -206,25 +206,25 @@ def log_of(till: FakeProvider, shim: Path, count: int, *, flushes: str) -> list[
     return read_log(log, root)
 
 
-def test_nothing_that_was_told_or_sent_is_lost_with_the_power(
-    till: FakeProvider, shim: Path, folder: Path, measured: Callable[..., None]
+def test_nothing_that_was_reported_or_sent_is_lost_with_the_power(
+    fake_provider: FakeProvider, shim: Path, folder: Path, measured: Callable[..., None]
 ) -> None:
     """At every flush and every promise, what is left holds each payout as it was told, and each payment that left."""
-    records = log_of(till, shim, PAYOUTS, flushes="always")
-    assert till.side.unwritten == []
+    records = log_of(fake_provider, shim, PAYOUTS, flushes="always")
+    assert fake_provider.side.unwritten == []
     found = list(losses(records, folder, every=EVERY))
     promised = Promised()
     promises = sum(promised.take(record) for record in records)
     measured(7, "power losses", len(found), payouts=PAYOUTS, flushes=sum(record.kind == "S" for record in records))
     assert [one for one in found if one] == []
-    assert len(promised.told) == PAYOUTS
-    assert len(promised.sent) == len(till.side.arrived) == PAYOUTS
+    assert len(promised.statuses) == PAYOUTS
+    assert len(promised.sent) == len(fake_provider.side.arrived) == PAYOUTS
     assert promises == 2 * PAYOUTS
 
 
-def test_a_commit_that_is_not_flushed_is_found(till: FakeProvider, shim: Path, folder: Path) -> None:
+def test_a_commit_that_is_not_flushed_is_found(fake_provider: FakeProvider, shim: Path, folder: Path) -> None:
     """With SQLite told to flush only now and then, both an acknowledgement and a payment that left are lost."""
-    records = log_of(till, shim, 4, flushes="seldom")
+    records = log_of(fake_provider, shim, 4, flushes="seldom")
     lost = " ".join(one for found in losses(records, folder, every=1) for one in found)
     assert "was told to be" in lost or "there is no journal" in lost
     assert "a payment left" in lost

@@ -18,7 +18,7 @@ PAID, FAILED = PayoutStatus.SUCCEEDED, PayoutStatus.FAILED
 ENDS = {"empty, true": (PAID, 0), "failed, true": (FAILED, 1), "true, failed": (PAID, 1), "true, true": (PAID, 0)}
 
 
-def told(end: End) -> tuple[PayoutStatus, int]:
+def described(end: End) -> tuple[PayoutStatus, int]:
     """Return how the payout ended, and how often that was contradicted."""
     (payout,) = end.payouts.values()
     return payout.status, sum(entry.event == "payout.contradicted" for entry in payout.history)
@@ -32,10 +32,10 @@ def test_the_first_end_is_recorded_wherever_it_dies(
     """An answer that was taken in, and not acknowledged, comes again: that changes nothing either."""
     simulator = Simulator(EVERY[f"tally: paid, answer lost | {answers}"], open_store(store))
     wanted = simulator.trace()
-    assert told(wanted) == ENDS[answers]
+    assert described(wanted) == ENDS[answers]
     for point in wanted.points:
         end = simulator.crash_at(point.number)
         assert broken_promises(end, visible_after_s=60.0) == [], point
         side: Any = end.world.gateway
         never_sent = {(PayoutStatus.REVIEW, 0), (FAILED, 0)}  # it died before the request left: nothing was paid
-        assert told(end) in ({ENDS[answers]} if side.gateway.credits else never_sent), point
+        assert described(end) in ({ENDS[answers]} if side.gateway.credits else never_sent), point

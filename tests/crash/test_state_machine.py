@@ -209,8 +209,8 @@ class Payouts(RuleBasedStateMachine):
         self.workers = {name: self._born(name) for name in "ab"}
 
     def _born(self, name: str) -> Worker:
-        told = {"namespace": NAMESPACE, "root": self.folder, "make": True}
-        journal = open_journal(f"sqlite:///{self.file}", **told, clock=lambda: self.now)
+        fields = {"namespace": NAMESPACE, "root": self.folder, "make": True}
+        journal = open_journal(f"sqlite:///{self.file}", **fields, clock=lambda: self.now)
         return Worker(f"{name}{next(self.lives)}", journal)
 
     def _moment(self, worker: Worker) -> StepContext:

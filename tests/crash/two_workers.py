@@ -107,7 +107,7 @@ def an_end_is_contradicted(folder: Path) -> list[str]:
     """The payout has succeeded; somebody asks again and is told that it failed."""
     pair = Pair(folder)
     row = pair.advance("a", pair.advance("a", pair.row), early=True)
-    told = {"txn": row.attempt.references["txn"], "result": 17}
-    callback = Callback("POST", {}, json.dumps(told).encode(), pair.stage.clock())
+    fields = {"txn": row.attempt.references["txn"], "result": 17}
+    callback = Callback("POST", {}, json.dumps(fields).encode(), pair.stage.clock())
     run_flow(answer(pair.account, row, callback, query=token_hash("path")), pair.executor("a"))
     return pair.end()

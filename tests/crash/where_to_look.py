@@ -79,10 +79,10 @@ def called_back(post: PostEnd, claims: str) -> Scenario:
         for payout in client.payouts(status=S.UNKNOWN):
             side = world.gateway
             assert isinstance(side, Momo)
-            told = {"externalId": payout.references["external_id"], "status": claims, "financialTransactionId": "1"}
+            fields = {"externalId": payout.references["external_id"], "status": claims, "financialTransactionId": "1"}
             place = client.inbox.place(client.inbox.tokens[ACCOUNT])
             assert place is not None
-            client.inbox.receive(place, Callback("PUT", {}, json.dumps(told).encode(), at)).result()
+            client.inbox.receive(place, Callback("PUT", {}, json.dumps(fields).encode(), at)).result()
             client.inbox.handle()
 
     return replace(momo(post), person=forge)
@@ -95,7 +95,7 @@ class Forging(TallyWorld):
         super()._deliver()
         assert self.world is not None
         for place, arrival in enumerate(self.world.arrivals):
-            told = json.loads(arrival.callback.body)
-            lie = {"txn": told["txn"], "result": 0, "to": "254700000111", "cents": 1, "currency": "KES"}
+            fields = json.loads(arrival.callback.body)
+            lie = {"txn": fields["txn"], "result": 0, "to": "254700000111", "cents": 1, "currency": "KES"}
             body = json.dumps(lie).encode()
             self.world.arrivals[place] = Arrival(arrival.at, arrival.token, replace(arrival.callback, body=body))

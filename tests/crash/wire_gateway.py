@@ -103,8 +103,8 @@ class WireGateway:
                             self.command, self.path, dict(self.headers), body, datetime.now(UTC)
                         )
                 if answer is None or fault == "accept_500":
-                    told = json.dumps({"code": "INTERNAL_PROCESSING_ERROR", "message": "oops"}).encode()
-                    status, headers, content = 500, {"Content-Type": "application/json"}, told
+                    fields = json.dumps({"code": "INTERNAL_PROCESSING_ERROR", "message": "oops"}).encode()
+                    status, headers, content = 500, {"Content-Type": "application/json"}, fields
                 else:
                     status, headers, content = answer.status, dict(answer.headers), answer.body
                 if fault in {"lose", "accept_lose"}:

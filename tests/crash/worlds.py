@@ -267,10 +267,10 @@ class Momo:
     def _as_pending(self, response: HttpResponse) -> HttpResponse:
         if response.status != 200:
             return response
-        told = json.loads(response.body) | {"status": "PENDING"}
-        told.pop("reason", None)
-        told.pop("financialTransactionId", None)
-        return self._response(json_answer(200, told, self.stage.clock()))
+        fields = json.loads(response.body) | {"status": "PENDING"}
+        fields.pop("reason", None)
+        fields.pop("financialTransactionId", None)
+        return self._response(json_answer(200, fields, self.stage.clock()))
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}

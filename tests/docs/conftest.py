@@ -31,5 +31,5 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]
 
 
 @pytest.fixture(autouse=True)
-def _leave_logging(own_logging: None) -> None:
+def _keep_logging(own_logging: None) -> None:
     """A page may set up logging as its reader would; the tests after it must not notice."""

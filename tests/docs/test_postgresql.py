@@ -122,7 +122,7 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     journal.prove_writable()
 
 
-def test_a_right_that_is_missing_is_said_to_be(as_paying: Callable[[str], Any]) -> None:
+def test_a_right_that_is_missing_is_reported(as_paying: Callable[[str], Any]) -> None:
     """The message leads to the page."""
     journal = as_paying(
         "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"

@@ -210,7 +210,7 @@ def test_the_emulator_signs_all_but_what_is_forged(author: Author) -> None:
     assert signatures == {"forged": "[None, True]", "contradicting": "[True, True]"}
 
 
-def test_it_is_as_short_as_it_is_said_to_be(author: Author) -> None:
+def test_it_is_as_short_as_it_promises_to_be(author: Author) -> None:
     """Send, check and callbacks are a day's work: at most 400 lines, the emulator and the sheet aside."""
     package = author.folder / "shop_pay"
     lines = sum(

@@ -74,8 +74,8 @@ def test_every_number_of_the_settings_has_bounds(table: str, name: str) -> None:
     for case, value in {**NONSENSE, **beyond}.items():
         with pytest.raises(SettingsError) as refused:
             read_table(settings, "[table]", {name: [value] if is_list else value}, resolve_secret=lambda _: None)  # type: ignore[arg-type,return-value]
-        said = next(part for part in refused.value.message.split("; ") if f"{name}" in part)
-        assert f"from {bounds[0]:.12g} to {bounds[1]:.12g}" in said, (case, said)
+        text = next(part for part in refused.value.message.split("; ") if f"{name}" in part)
+        assert f"from {bounds[0]:.12g} to {bounds[1]:.12g}" in text, (case, text)
 
 
 @pytest.mark.parametrize("name", ["first_wait_s", "longest_wait_s", "jitter_s", "timeout_s", "deadline_s", "attempts"])
@@ -93,7 +93,7 @@ def test_an_amount_in_the_settings_is_one_that_can_be_paid(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", ["1" * 5000, f"{'[' * 5000}"])
-def test_a_configuration_that_cannot_be_read_is_said_to_be(tmp_path: Path, number: str) -> None:
+def test_a_configuration_that_cannot_be_read_is_reported(tmp_path: Path, number: str) -> None:
     """Python itself gives up on such a file; a person hears why."""
     path = tmp_path / "payouts.toml"
     path.write_text(f"[worker]\npoll_s = {number}\n", "utf-8")
@@ -143,9 +143,9 @@ def test_every_number_of_the_command_line_has_bounds(
     monkeypatch.chdir(tmp_path)
     for value in ("nan", "inf", "-inf", "-1", "1e308", "9" * 400):
         code = run([*words, f"{option.opts[0]}={value}", *needed(words, option)])
-        said = capsys.readouterr().err
-        assert (code, "no configuration" in said) == (2, False), (value, said)
-        assert re.search(r"from -?\d+ to \d+|is not in the range \d+<=x<=\d+|valid (integer|number|whole)", said), said
+        text = capsys.readouterr().err
+        assert (code, "no configuration" in text) == (2, False), (value, text)
+        assert re.search(r"from -?\d+ to \d+|is not in the range \d+<=x<=\d+|valid (integer|number|whole)", text), text
 
 
 def needed(words: list[str], option: Any) -> list[str]:
@@ -206,10 +206,10 @@ def test_every_number_that_a_client_is_given_has_bounds(config: Path, call: str,
             if inspect.isawaitable(given):
                 await given
 
-    said = r"must be a (whole )?number from \d+ to \d+"
-    with PayoutClient.from_config(config) as client, pytest.raises(InvalidArgument, match=said):
+    text = r"must be a (whole )?number from \d+ to \d+"
+    with PayoutClient.from_config(config) as client, pytest.raises(InvalidArgument, match=text):
         CALLS[call](client, NONSENSE[case])
-    with pytest.raises(InvalidArgument, match=said):
+    with pytest.raises(InvalidArgument, match=text):
         asyncio.run(wait())
 
 
@@ -217,6 +217,6 @@ def test_every_number_that_a_client_is_given_has_bounds(config: Path, call: str,
 @pytest.mark.parametrize("name", ["not_before", "expires_at"])
 def test_a_moment_that_no_clock_can_count_on_from_is_refused(name: str, year: int) -> None:
     """Waits are added to it; nothing is recorded."""
-    told: Any = {name: datetime(year, 1, 1, tzinfo=UTC)}
+    fields: Any = {name: datetime(year, 1, 1, tzinfo=UTC)}
     with pytest.raises(InvalidPayout, match="between the years 2000 and 2999"):
-        Order(key="k", payee=Payee.msisdn("46733000001"), amount=Money(5, "EUR"), **told)
+        Order(key="k", payee=Payee.msisdn("46733000001"), amount=Money(5, "EUR"), **fields)

@@ -86,12 +86,12 @@ def test_message_and_hint() -> None:
     assert str(PaymentsError("It is so.")) == "It is so."
 
 
-@pytest.mark.parametrize(("sent", "told"), [(True, "It may have been sent."), (False, "It was not sent.")])
-def test_an_interruption_says_what_matters(sent: bool, told: str) -> None:
+@pytest.mark.parametrize(("sent", "expected"), [(True, "It may have been sent."), (False, "It was not sent.")])
+def test_an_interruption_says_what_matters(sent: bool, expected: str) -> None:
     """Whoever reads it knows which payout it is, whether money may move, and what to do."""
     error = PayoutInterrupted("The disk is full", payout_id="po_x", key="k", may_have_been_sent=sent)
 
-    assert str(error) == f"The disk is full (payout po_x). {told} {error.hint}"
+    assert str(error) == f"The disk is full (payout po_x). {expected} {error.hint}"
     assert "same key is safe" in error.hint
     assert (error.payout_id, error.key, error.may_have_been_sent) == ("po_x", "k", sent)
 

@@ -39,20 +39,20 @@ TEXT = st.lists(PIECES, max_size=14).map("".join)
 @example("256/772/123456 256,772,123,456 256_772_123456 256\u2013772\u2013123456 256\u200b772\u00ad123456")
 def test_no_long_number_gets_through(text: str) -> None:
     """Seven digits in a row, or with single gaps, stand in no output unless a reference holds them."""
-    told = DATE.sub("<date>", UUID.sub("<reference>", scrub(text, limit=10_000)))
+    result = DATE.sub("<date>", UUID.sub("<reference>", scrub(text, limit=10_000)))
 
-    assert not LONG.search(told)
-    assert not LONG_WITH_GAPS.search(told)
+    assert not LONG.search(result)
+    assert not LONG_WITH_GAPS.search(result)
 
 
 @given(TEXT, st.integers(20, 300))
 def test_a_cut_lets_nothing_through(text: str, limit: int) -> None:
     """Where the text is cut, no number becomes visible that was masked before."""
-    told = scrub(text, limit=limit)
+    result = scrub(text, limit=limit)
     held = "".join(UUID.findall(text))
 
-    assert len(told) <= limit
-    assert [number for number in LONG.findall(UUID.sub("", told)) if number not in held.replace("-", "")] == []
+    assert len(result) <= limit
+    assert [number for number in LONG.findall(UUID.sub("", result)) if number not in held.replace("-", "")] == []
 
 
 @given(TEXT)
@@ -100,7 +100,7 @@ def test_no_email_address_gets_through(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("", ""),
         ("all is well", "all is well"),
@@ -116,8 +116,8 @@ def test_no_email_address_gets_through(address: str) -> None:
         ("amount 25000.00", "amount 25****00"),  # rather too much than too little
     ],
 )
-def test_told(text: str, told: str) -> None:
-    assert scrub(text) == told
+def test_reported(text: str, expected: str) -> None:
+    assert scrub(text) == expected
 
 
 @pytest.mark.parametrize("code", ["DP00800001001", "500.001.1001", "PAYEE_NOT_FOUND", "INS-2006", "17", "R000001"])

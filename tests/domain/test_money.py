@@ -189,7 +189,7 @@ def test_whole_steps_are_exact(amount: str, quantum: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["", "ugx", "UG", "UGXX", "U1X", "UGX\n", " UGX", "\u00dcGX", "\uff35\uff27\uff38"])
-def test_a_currency_is_three_capital_letters(code: str) -> None:
+def test_a_currency_is_three_capital_ascii_characters(code: str) -> None:
     with pytest.raises(InvalidCurrency) as refused:
         Money("5", code)
 

@@ -252,6 +252,6 @@ def test_a_number_in_a_text_is_masked_however_it_is_written(
     written = f"+{code} ({first}) {gap.join(others)}" if has_area else f"+{gap.join([code, *groups])}"
     Payee.msisdn(written)
 
-    told = scrub(f"call {written} now")
-    assert "*" in told
-    assert len(digits_in(told)) <= 6
+    result = scrub(f"call {written} now")
+    assert "*" in result
+    assert len(digits_in(result)) <= 6

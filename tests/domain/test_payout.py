@@ -130,7 +130,7 @@ def test_other_payees_are_their_providers_matter(make_order: Callable[..., Order
 
 
 @pytest.mark.parametrize("reference", ["", "c" * 201, "c 1", " c1", "c1\n", "c\u00a01", "c\t1"], ids=ascii)
-def test_a_collections_reference_that_cannot_be_told_apart_is_refused(reference: str) -> None:
+def test_a_collections_reference_that_cannot_be_distinguished_is_refused(reference: str) -> None:
     with pytest.raises(InvalidPayee, match="collection's reference") as refused:
         Payee.payer_of(reference)
 

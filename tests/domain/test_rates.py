@@ -66,7 +66,7 @@ def test_no_second_sees_more_than_the_cap(
 
 @pytest.mark.parametrize("priority", READS)
 @pytest.mark.parametrize("per_s", [0.5, 9, 140])
-def test_an_asker_who_is_told_to_come_back_gets_his_turn(priority: Priority, per_s: float) -> None:
+def test_an_caller_who_is_asked_to_come_back_gets_a_permit(priority: Priority, per_s: float) -> None:
     """Refused is never for ever: who comes back when told gets a permit before the queue has emptied twice."""
     queue = Queue()
     while (decided := reserve(queue, asking(priority, per_s), NOW)).queue is not None:
@@ -75,7 +75,7 @@ def test_an_asker_who_is_told_to_come_back_gets_his_turn(priority: Priority, per
     assert back.queue is not None
 
 
-class Line:
+class CallerQueue:
     """Callers that ask without end, each for one lane, on a clock of the test's own."""
 
     def __init__(self, callers: dict[Priority, int], per_s: float, answer_us: int = 3_000) -> None:
@@ -119,7 +119,7 @@ class Line:
 @pytest.mark.parametrize("per_s", [2, 9, 50])
 def test_callbacks_take_half_while_other_reads_wait(per_s: float) -> None:
     """Half for reads that callbacks asked for, half for all others, and nothing is left unused."""
-    line = Line(dict.fromkeys(READS, 30), per_s)
+    line = CallerQueue(dict.fromkeys(READS, 30), per_s)
     line.run(NOW + 60 * SECOND)
     assert line.shares() == pytest.approx({Priority.CALLBACK_READ: 0.5, Priority.READ: 0.5}, abs=0.03)
     assert len(line.used) >= 0.97 * 60 * per_s
@@ -127,20 +127,20 @@ def test_callbacks_take_half_while_other_reads_wait(per_s: float) -> None:
 
 @pytest.mark.parametrize("priority", READS)
 def test_a_priority_that_asks_alone_has_the_whole_rate(priority: Priority) -> None:
-    line = Line({priority: 30}, 9)
+    line = CallerQueue({priority: 30}, 9)
     line.run(NOW + 60 * SECOND)
     assert len(line.used) >= 0.97 * 60 * 9
 
 
 def test_a_flood_of_callbacks_delays_another_read_by_a_second() -> None:
     """A thousand callbacks wait; the one caller of another read waits little more than a second each time."""
-    line = Line({Priority.CALLBACK_READ: 1000, Priority.READ: 1}, 9)
+    line = CallerQueue({Priority.CALLBACK_READ: 1000, Priority.READ: 1}, 9)
     line.run(NOW + 60 * SECOND)
     others = [at for at, priority in line.used if priority is Priority.READ]
     assert max(later - earlier for earlier, later in pairwise(others)) <= 1.3 * SECOND
 
 
-def test_a_clock_that_was_set_back_stops_nobody_for_long() -> None:
+def test_a_clock_that_was_set_back_stops_no_caller_for_long() -> None:
     """What was written by a clock an hour ahead is not waited for."""
     hour = 3_600 * SECOND
     ahead = Queue(NOW + hour, ((Priority.READ, NOW + hour),) * 9, NOW + 2 * hour, hour)
@@ -160,15 +160,15 @@ def test_a_penalty_without_a_wait_of_the_providers_doubles_up_to_an_hour() -> No
     assert lengths == [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]
 
 
-@pytest.mark.parametrize(("said", "held_s"), [(7.5, 7.5), (0.0, 1.0), (1e9, 3600.0), (float("inf"), 3600.0)])
-def test_the_providers_own_wait_is_kept(said: float, held_s: float) -> None:
+@pytest.mark.parametrize(("text", "held_s"), [(7.5, 7.5), (0.0, 1.0), (1e9, 3600.0), (float("inf"), 3600.0)])
+def test_the_providers_own_wait_is_kept(text: float, held_s: float) -> None:
     """``Retry-After`` counts, within a second and an hour; a later one may lengthen a hold and never shortens it."""
-    queue = penalise(Queue(), said, NOW)
+    queue = penalise(Queue(), text, NOW)
     assert queue.held_until - NOW == held_s * SECOND
     assert penalise(queue, 1.0, NOW).held_until == queue.held_until
 
 
-def test_a_hold_longer_than_anybody_waits_is_told_and_reserves_nothing() -> None:
+def test_a_hold_longer_than_anybody_waits_is_reported_and_reserves_nothing() -> None:
     """Who comes during a long penalty learns its end."""
     queue = penalise(Queue(), 60.0, NOW)
     decided = reserve(queue, asking(), NOW)

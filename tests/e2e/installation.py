@@ -45,20 +45,20 @@ class Installation:
         self.config = folder / "payouts.toml"
         self.port = _free_port()
         [self.account, *_] = emulator.write_config(self.config, overwrite=True)
-        told = tomllib.loads(self.config.read_text("utf-8"))
-        mine = told["accounts"][self.account]
+        fields = tomllib.loads(self.config.read_text("utf-8"))
+        mine = fields["accounts"][self.account]
         for name in _EMULATORS:
             mine.pop(name, None)
         mine |= {**SETTINGS, "retry": dict.fromkeys(spec.retry, _QUICK), **profile.settings}
-        self._write(told)
+        self._write(fields)
         if {Capability.CALLBACKS, Capability.RESULT_CALLBACKS} & spec.capabilities:
             with PayoutClient(assemble(self.config)) as client:
                 token = client.inbox.tokens.get(self.account, "")
             mine |= profile.callback_settings(f"http://localhost:{self.port}", f"/{PATH}/{token}")
-            self._write(told)
+            self._write(fields)
 
-    def _write(self, told: Mapping[str, Any]) -> None:
-        self.config.write_text("\n".join(_toml(told)) + "\n", "utf-8")
+    def _write(self, payload: Mapping[str, Any]) -> None:
+        self.config.write_text("\n".join(_toml(payload)) + "\n", "utf-8")
 
 
 def played(spec: ProviderSpec) -> tuple[Profile, Emulator[Any]]:

@@ -159,7 +159,7 @@ class Notes:
         os.close(self._file)
 
 
-async def work(wish: Mapping[str, Any]) -> None:
+async def work(planned: Mapping[str, Any]) -> None:
     """Accept, work and be called back until a signal ends it."""
     from payments_core.client import AsyncPayoutClient, assemble
     from payments_core.settings import WorkerSettings
@@ -167,17 +167,17 @@ async def work(wish: Mapping[str, Any]) -> None:
 
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    settings = WorkerSettings(poll_s=0.05, claim_s=wish["claim_s"], grace_s=10)
+    settings = WorkerSettings(poll_s=0.05, claim_s=planned["claim_s"], grace_s=10)
     runtime = assemble("payouts.toml", clock=SharedClock(Path("clock")))
     async with AsyncPayoutClient(runtime) as client:
-        with called_back(client, wish["port"]):
-            accepting = accept(client, Wages(**wish["wages"]), wish["place"], wish["places"])
+        with called_back(client, planned["port"]):
+            accepting = accept(client, Wages(**planned["wages"]), planned["place"], planned["places"])
             await asyncio.gather(accepting, run_worker(client, settings=settings, stop=stop))
 
 
-def live(wish: Mapping[str, Any]) -> int:
+def live(planned: Mapping[str, Any]) -> int:
     """Live as one of them; return the exit code."""
-    asyncio.run(work(wish))
+    asyncio.run(work(planned))
     return 0
 
 

@@ -140,14 +140,14 @@ def _words(post: Post) -> Iterator[str]:
     yield from (leaf.lower() for leaf in _leaves(json.loads(post.body)))
 
 
-def _leaves(told: object) -> Iterator[str]:
-    if isinstance(told, Mapping):
-        told = list(told.values())
-    if isinstance(told, list):
-        for one in told:
+def _leaves(payload: object) -> Iterator[str]:
+    if isinstance(payload, Mapping):
+        payload = list(payload.values())
+    if isinstance(payload, list):
+        for one in payload:
             yield from _leaves(one)
     else:
-        yield str(told)
+        yield str(payload)
 
 
 def _is_sent_as(post: Post, drafted: HttpRequest) -> bool:

@@ -83,11 +83,11 @@ class Supervisor:
         """
         return Child(self, self.ask(what))
 
-    def ask(self, wish: Mapping[str, Any]) -> int:
+    def ask(self, planned: Mapping[str, Any]) -> int:
         with self._asking:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
-            self._process.stdin.write(json.dumps(wish) + "\n")
+            self._process.stdin.write(json.dumps(planned) + "\n")
             self._process.stdin.flush()
             return int(self._process.stdout.readline())
 
@@ -209,10 +209,10 @@ def tell_time_by(name: str) -> None:
 def stand_alone() -> None:
     """Read nothing, and say everything into the file ``said``."""
     nothing = os.open(os.devnull, os.O_RDONLY)
-    said = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    text = os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(nothing, 0)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    os.dup2(text, 1)
+    os.dup2(text, 2)
 
 
 def live(what: Mapping[str, Any]) -> int:
@@ -234,23 +234,23 @@ def live(what: Mapping[str, Any]) -> int:
     return 0
 
 
-def answer(wish: Mapping[str, Any], life: Callable[[Mapping[str, Any]], int]) -> int:
-    if pid := wish.get("kill"):
+def answer(planned: Mapping[str, Any], life: Callable[[Mapping[str, Any]], int]) -> int:
+    if pid := planned.get("kill"):
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             os.kill(pid, signal.SIGKILL)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if pid := wish.get("wait"):
+    if pid := planned.get("wait"):
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if pid := wish.get("stopped"):
+    if pid := planned.get("stopped"):
         found = os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED)
         return found.si_status if found and found.si_code == os.CLD_STOPPED else -1
     if child := os.fork():
         return child
     code = 70
     try:
-        os.chdir(wish.get("folder", "."))
+        os.chdir(planned.get("folder", "."))
         stand_alone()
-        code = life(wish)
+        code = life(planned)
     except BaseException:  # noqa: BLE001 - told by the exit code, and in the file
         import traceback
 

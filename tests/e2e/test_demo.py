@@ -22,14 +22,14 @@ def test_twenty_people_are_paid_exactly_once_though_the_paying_process_is_killed
         check=False,
     )
 
-    told = json.loads(ran.stdout)
+    fields = json.loads(ran.stdout)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert told["differences"] == []
-    counted = {name: told[name] for name in ("people", "paid", "failed", "refused", "open", "repeated_rows")}
+    assert fields["differences"] == []
+    counted = {name: fields[name] for name in ("people", "paid", "failed", "refused", "open", "repeated_rows")}
     assert counted == {"people": 25, "paid": 20, "failed": 4, "refused": 1, "open": 0, "repeated_rows": 1}
-    assert told["at_kill"].get("SENDING", 0) > 0, "the kill must land while payments are on the wire"
-    assert told["at_kill"].get("CREATED", 0) > 0, "and while others have not been sent"
-    assert {one["reason"] for one in told["payouts"] if one["status"] == "FAILED"} >= {
+    assert fields["at_kill"].get("SENDING", 0) > 0, "the kill must land while payments are on the wire"
+    assert fields["at_kill"].get("CREATED", 0) > 0, "and while others have not been sent"
+    assert {one["reason"] for one in fields["payouts"] if one["status"] == "FAILED"} >= {
         "payee_not_found",
         "payer_limit_reached",
         "insufficient_funds",

@@ -126,8 +126,8 @@ class Staff:
             for number, operation in enumerate(("transfer", "deposit") * 3)
         ]
         payer, collected = f"46701740{self._dice.randint(7000, 7999)}", self._dice.randint(1, 99) * 5
-        told = {"amount": str(collected), "currency": "EUR", "payer": payer}
-        reference = httpx.post(f"{self._stage.gateway.url}/__emulator/collections", json=told).json()["reference"]
+        fields = {"amount": str(collected), "currency": "EUR", "payer": payer}
+        reference = httpx.post(f"{self._stage.gateway.url}/__emulator/collections", json=fields).json()["reference"]
         self.payers[reference] = payer
         found += [
             {"operation": "refund", "to": reference, "collected": str(collected), "amount": str(collected * part)}
@@ -138,7 +138,7 @@ class Staff:
 
 
 @pytest.mark.parametrize("most", PARTS, ids=range(len(PARTS)))
-def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_killed(
+def test_no_one_is_paid_twice_or_forgotten_however_often_the_paying_process_is_killed(
     stage: Stage, most: int, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
     """SIGKILL at any moment: what was acknowledged is in the journal, and the gateway's books agree with all of it."""
@@ -164,8 +164,12 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     stage.settle(rounds=20)
 
     refused = _lines(stage.folder, "refused")
-    told = stage.ask("send", "--file", _written(stage.folder, staff.filed), "--yes", "--reveal") if staff.filed else []
-    told += [{"row": n, "key": row["key"], "error": row["key"] in refused or None} for n, row in enumerate(staff.mixed)]
+    result = (
+        stage.ask("send", "--file", _written(stage.folder, staff.filed), "--yes", "--reveal") if staff.filed else []
+    )
+    result += [
+        {"row": n, "key": row["key"], "error": row["key"] in refused or None} for n, row in enumerate(staff.mixed)
+    ]
     payouts, ledger = stage.listed(), list(stage.gateway.ledger())
     # After five tries, each of which something cut, nobody sends any more: that is open, for a person, and not lost.
     paid = {entry["reference"] for entry in ledger if entry["credits"]}
@@ -176,7 +180,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     lost = acknowledged - cut - {payout["key"] for payout in payouts if payout["status"] == "SUCCEEDED"}
     # The gateway shows who paid a collection, the journal which collection it is.
     shown = [payout | {"payee": staff.payers.get(payout["payee"], payout["payee"])} for payout in payouts]
-    wrong = [*differences(ledger, shown), *unaccounted(told, payouts)]
+    wrong = [*differences(ledger, shown), *unaccounted(result, payouts)]
     wrong = [difference for difference in wrong if difference not in {f"{key} is still REVIEW" for key in cut}]
     store = request.node.callspec.params["stage"]
     lease_expired, again = _figures(stage.folder)
@@ -190,8 +194,8 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     }
     kinds = Counter(payout["operation"] for payout in payouts)
     print(
-        f"\nseed {seed}: {facts}; {begun} processes; {len(payouts)} payouts ({_told(kinds)}), {len(refused)} refunds "
-        f"refused; {lease_expired} sends were cut by a kill, {again} payouts were sent more than once; "
+        f"\nseed {seed}: {facts}; {begun} processes; {len(payouts)} payouts ({_described(kinds)}), {len(refused)} "
+        f"refunds refused; {lease_expired} sends were cut by a kill, {again} payouts were sent more than once; "
         f"{time.monotonic() - started_at:.0f} s"
     )
     measured(3, "acknowledged payouts lost", len(lost), **facts)
@@ -204,7 +208,7 @@ def test_nobody_is_paid_twice_or_forgotten_however_often_the_paying_process_is_k
     assert _over_refunded(staff.mixed, payouts) == []
 
 
-def _told(kinds: Mapping[str, int]) -> str:
+def _described(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {kind}s" for kind, count in sorted(kinds.items()))
 
 

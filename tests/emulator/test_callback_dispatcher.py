@@ -20,12 +20,12 @@ async def _woken_and_stopped() -> None:
     book = CallbackBook()
     now = datetime.now(UTC)
     book.add(_callback(now + timedelta(hours=1)))
-    courier = CallbackDispatcher(book, lock=threading.Lock(), clock=lambda: now, timeout_s=1.0)
+    dispatcher = CallbackDispatcher(book, lock=threading.Lock(), clock=lambda: now, timeout_s=1.0)
     for limiter in range(4):
-        running = asyncio.create_task(courier.run())
+        running = asyncio.create_task(dispatcher.run())
         await asyncio.sleep(0.01)
 
-        courier.wake()
+        dispatcher.wake()
         for _ in range(limiter):
             await asyncio.sleep(0)
         running.cancel()

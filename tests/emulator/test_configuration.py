@@ -10,12 +10,12 @@ from payments_core.settings import load
 from payments_core.testing.emulator.configuration import EmulatedAccount, write_new
 
 
-def test_every_wait_that_is_added_is_told(tmp_path: Path) -> None:
+def test_every_wait_that_is_added_is_reported(tmp_path: Path) -> None:
     """An author who sets one of them himself would write a file that cannot be read."""
     given = {"base_url": "http://127.0.0.1:9500"}
     account = EmulatedAccount(name="main", provider="postman", settings=given, secrets={})
     write_new(tmp_path / "payouts.toml", account)
 
     added = set(load(tmp_path / "payouts.toml").accounts["main"]) - {"provider", *given}
-    told = (inspect.getdoc(write_new) or "").split("It adds short waits", 1)[1].split("Of these", 1)[0]
-    assert set(re.findall(r"``(\w+)``", told)) == added
+    result = (inspect.getdoc(write_new) or "").split("It adds short waits", 1)[1].split("Of these", 1)[0]
+    assert set(re.findall(r"``(\w+)``", result)) == added

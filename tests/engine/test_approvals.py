@@ -43,7 +43,7 @@ def test_it_waits_and_is_not_looked_at_again(stage: MakeStage) -> None:
     assert one.posts() == []
 
 
-def test_an_approval_lets_it_leave(stage: MakeStage) -> None:
+def test_an_approval_lets_it_be_sent(stage: MakeStage) -> None:
     one, row = waiting(stage)
     one.at = after(3600)
     row = one.approve(row)

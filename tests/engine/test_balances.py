@@ -32,14 +32,14 @@ BUSY = Reason(ReasonCode.PROVIDER_UNAVAILABLE, "BUSY", "call 46733123450 at noon
 class Later(Fake):
     """A provider that takes a question, and reads what the test says."""
 
-    def __init__(self, said: object = None, *, read: Callable[[Callback], Any] = lambda _: HELD) -> None:
+    def __init__(self, text: object = None, *, read: Callable[[Callback], Any] = lambda _: HELD) -> None:
         super().__init__()
-        self._said = Deferred() if said is None else said
+        self._answers = Deferred() if text is None else text
         self._read = read
 
     def query_balances(self) -> EngineFlow[Any]:
         yield from exchange(ASK)
-        return self._said
+        return self._answers
 
     def read_balances(self, callback: Callback) -> Any:
         assert callback is CAME
@@ -68,33 +68,33 @@ def reading(read: Callable[[Callback], Any]) -> Kept:
 
 
 def test_the_question_is_written_down_before_it_leaves_and_leaves_with_the_path() -> None:
-    told, sent = asking(account_of(Later()))
+    result, sent = asking(account_of(Later()))
 
-    assert told == token_hash(TOKEN)
+    assert result == token_hash(TOKEN)
     assert sent == [RecordAccountQuery("till", Query(token_hash(TOKEN), T0)), fill(ASK, {"answer_token": TOKEN})]
     assert sent[1].body == f"to {TOKEN}"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("ended", [lost(), unsent()], ids=["no answer", "not sent"])
 def test_a_question_that_did_not_arrive_is_an_error(ended: Answer) -> None:
-    told, sent = asking(account_of(Later()), ended)
+    result, sent = asking(account_of(Later()), ended)
 
-    assert "did not answer when asked its balance" in told.message
+    assert "did not answer when asked its balance" in result.message
     assert len(sent) == 2
 
 
 def test_a_question_that_is_not_taken_says_why() -> None:
-    told, _ = asking(account_of(Later(LookupRefused(reason=BUSY, retry_after_s=5.0))))
+    result, _ = asking(account_of(Later(LookupRefused(reason=BUSY, retry_after_s=5.0))))
 
-    assert told.message.startswith("The provider of account till did not tell its balance: BUSY: call ")
-    assert (told.reason, told.retry_after_s) == ("provider_unavailable", 5.0)
-    assert "46733123450" not in told.message
+    assert result.message.startswith("The provider of account till did not tell its balance: BUSY: call ")
+    assert (result.reason, result.retry_after_s) == ("provider_unavailable", 5.0)
+    assert "46733123450" not in result.message
 
 
 def test_what_is_no_word_of_it_is_a_bug() -> None:
-    told, _ = asking(account_of(Later(HELD)))
+    result, _ = asking(account_of(Later(HELD)))
 
-    assert "provider bug: tuple is no answer" in told.message
+    assert "provider bug: tuple is no answer" in result.message
 
 
 def test_a_provider_that_cannot_is_not_asked() -> None:
@@ -130,9 +130,9 @@ def test_what_is_kept_is_no_longer_than_it_has_to_be() -> None:
     """Neither a provider's code without an end, nor blanks that say nothing."""
     kept = reading(lambda _: LookupRefused(reason=Reason(ReasonCode.REJECTED, "X" * 81)))
     code = "X" * 79 + "…"
-    told = {"code": "rejected", "provider_code": code, "text": "", "retry_after_s": None}
+    fields = {"code": "rejected", "provider_code": code, "text": "", "retry_after_s": None}
 
-    assert kept.answer == json.dumps({"lookup_refused": told}, separators=(",", ":"))
+    assert kept.answer == json.dumps({"lookup_refused": fields}, separators=(",", ":"))
 
 
 def test_what_makes_no_sense_is_no_answer() -> None:
@@ -151,7 +151,7 @@ def test_what_a_provider_may_not_say_is_no_answer(given: object) -> None:
     assert kept.why.startswith("provider bug: ")
 
 
-def test_a_provider_that_stumbles_has_heard_nothing() -> None:
+def test_a_provider_that_fails_has_received_nothing() -> None:
     assert reading(lambda _: 1 / 0) == Kept(None, "provider bug: ZeroDivisionError")
 
 

@@ -30,40 +30,40 @@ class Calling(Fake):
 
     def __init__(self, verified: Any = None, parsed: Any = None) -> None:
         super().__init__()
-        self.told = (verified, parsed)
+        self.answers = (verified, parsed)
 
     def verify(self, callback: Callback) -> Any:
         assert callback is CALLBACK
-        return _raised(self.told[0])
+        return _raised(self.answers[0])
 
     def parse(self, callback: Callback) -> Any:
         assert callback is CALLBACK
-        return _raised(self.told[1])
+        return _raised(self.answers[1])
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         return Acknowledgement()
 
 
-def _raised(told: Any) -> Any:
-    if isinstance(told, Exception):
-        raise told
-    return told
+def _raised(payload: Any) -> Any:
+    if isinstance(payload, Exception):
+        raise payload
+    return payload
 
 
-HEARD = ParsedCallback(references={"external_id": ID})
+OUTCOMES = ParsedCallback(references={"external_id": ID})
 
 
 @pytest.mark.parametrize(
     ("provider", "hearing"),
     [
-        (Calling(None, HEARD), CallbackMatch(None, HEARD)),
-        (Calling(True, HEARD), CallbackMatch(True, HEARD)),
-        (Calling(False, HEARD), CallbackMatch(False, None, "forged")),
+        (Calling(None, OUTCOMES), CallbackMatch(None, OUTCOMES)),
+        (Calling(True, OUTCOMES), CallbackMatch(True, OUTCOMES)),
+        (Calling(False, OUTCOMES), CallbackMatch(False, None, "forged")),
         (Calling(None, None), CallbackMatch(None, None, "makes no sense")),
         (Calling(True, None), CallbackMatch(True, None, "makes no sense")),
         (Calling(False, ValueError("x")), CallbackMatch(False, None, "forged")),
         (Calling(None, "SUCCESSFUL"), CallbackMatch(None, None, "makes no sense")),
-        (Calling(KeyError("x"), HEARD), CallbackMatch(None, None, "provider bug: KeyError")),
+        (Calling(KeyError("x"), OUTCOMES), CallbackMatch(None, None, "provider bug: KeyError")),
         (Calling(True, ValueError("x")), CallbackMatch(True, None, "provider bug: ValueError")),
         (Fake(), CallbackMatch(None, None, "the provider takes none")),
     ],
@@ -156,15 +156,15 @@ def test_after_the_end_it_is_read_once_and_the_end_stands(
     assert len(one.reads()) == 1
 
 
-def test_what_was_said_after_the_end_is_kept(stage: MakeStage) -> None:
+def test_what_was_reported_after_the_end_is_kept(stage: MakeStage) -> None:
     """It moves nothing, and whoever looks into it finds the provider's own word."""
     one, row = ended(stage, S.SUCCEEDED, Unknown(code="REVERSED", text="taken back", http_status=200))
     one.advance(row)
-    said = one.journal.history(row.id)[-1].evidence
-    assert said == {"code": "REVERSED", "text": "taken back", "http_status": 200}
+    text = one.journal.history(row.id)[-1].evidence
+    assert text == {"code": "REVERSED", "text": "taken back", "http_status": 200}
 
 
-def test_that_nothing_could_be_heard_after_the_end_is_kept(stage: MakeStage) -> None:
+def test_that_nothing_could_be_received_after_the_end_is_kept(stage: MakeStage) -> None:
     one, row = ended(stage, S.SUCCEEDED, Unknown())
     one.answers = [NoAnswer("timed out", at=one.at)]
     one.advance(row)
@@ -178,7 +178,7 @@ def test_in_review_it_is_read_once(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("status", [S.SUCCEEDED, S.REVIEW])
-def test_where_nobody_can_ask_any_more_nothing_stays_due(stage: MakeStage, status: PayoutStatus) -> None:
+def test_where_no_one_can_ask_any_more_nothing_stays_due(stage: MakeStage, status: PayoutStatus) -> None:
     """An account that now pays as somebody else cannot read it: no worker may come back to it for ever."""
     one, row = ended(stage, status, PAID)
     one.account = account_of(Fake(host="elsewhere.invalid"))

@@ -118,11 +118,11 @@ def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStag
     one.at = after(7)
     with pytest.raises(DecisionRefused) as refused:
         one.cancel(row)
-    said = (
+    text = (
         f"Payout {row.label} cannot be cancelled. Its provider shows it: it was checked, and what the provider says is"
     )
     assert (refused.value.message, refused.value.hint) == (
-        f"{said} recorded.",
+        f"{text} recorded.",
         "`payouts show` tells what became of it.",
     )
     assert one.journal.get(row.id).status is status
@@ -145,9 +145,9 @@ def test_what_is_shown_without_a_question_is_written_down_as_of_now(stage: MakeS
     assert (one.journal.history(row.id)[-1].event, one.journal.history(row.id)[-1].at) == ("payout.succeeded", T0)
 
 
-@pytest.mark.parametrize("heard", [Unknown(), unsent()])
-def test_what_was_refused_is_not_cancelled_while_nobody_can_tell(stage: MakeStage, heard: Any) -> None:
-    one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(heard)))
+@pytest.mark.parametrize("parsed", [Unknown(), unsent()])
+def test_what_was_refused_is_not_cancelled_while_no_one_knows(stage: MakeStage, parsed: Any) -> None:
+    one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(parsed)))
     row = one.advance(one.accept())
     why = "Its provider does not say whether it has it."
     assert refusal(one, row) == (why, "Try again when the provider answers.")
@@ -173,8 +173,8 @@ REFUSED = {
 def test_what_may_have_arrived_is_not_cancelled(stage: MakeStage, status: S) -> None:
     """The refusal says what to do instead; nothing is written, and the journal would not write it either."""
     one = stage()
-    told = {"ambiguous": True, "first_sent_at": T0, "reason": NO} if status is S.REVIEW else {}
-    row = one.put(status, **told)
+    result = {"ambiguous": True, "first_sent_at": T0, "reason": NO} if status is S.REVIEW else {}
+    row = one.put(status, **result)
     assert refusal(one, row) == REFUSED[status]
     cancelled = changed(row, status=S.CANCELLED, lease_owner="", lease_until=None, next_at=None, decided_by="person")
     with pytest.raises(JournalError, match="cannot"):
@@ -210,8 +210,8 @@ def test_a_provider_that_can_be_asked_to_drop_it_is_named(stage: MakeStage) -> N
 # --- in review -----------------------------------------------------------------------------------------------------
 
 
-def stopped(one: Any, code: ReasonCode, **told: Any) -> PayoutRecord:
-    row: PayoutRecord = one.put(S.REVIEW, reason=Reason(code), submissions=0, sent_at=None, next_at=None, **told)
+def stopped(one: Any, code: ReasonCode, **fields: Any) -> PayoutRecord:
+    row: PayoutRecord = one.put(S.REVIEW, reason=Reason(code), submissions=0, sent_at=None, next_at=None, **fields)
     return row
 
 
@@ -221,7 +221,7 @@ def test_what_stopped_before_anything_was_sent_is_cancelled(stage: MakeStage) ->
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "payload"),
     [
         (ReasonCode.EARLIER_ATTEMPT_PAID, {}),
         (ReasonCode.ON_STATEMENT, {}),
@@ -232,10 +232,10 @@ def test_what_stopped_before_anything_was_sent_is_cancelled(stage: MakeStage) ->
     ids=["earlier attempt paid", "on a statement", "sought after a restore", "ambiguous", "mismatch"],
 )
 def test_what_stopped_and_may_have_arrived_is_decided_and_not_cancelled(
-    stage: MakeStage, code: ReasonCode, told: dict[str, Any]
+    stage: MakeStage, code: ReasonCode, payload: dict[str, Any]
 ) -> None:
     one = stage()
-    row = stopped(one, code, **told)
+    row = stopped(one, code, **payload)
     assert refusal(one, row) == REFUSED[S.REVIEW]
     assert one.journal.get(row.id) == row
 
@@ -243,10 +243,10 @@ def test_what_stopped_and_may_have_arrived_is_decided_and_not_cancelled(
 # --- a further attempt ---------------------------------------------------------------------------------------------
 
 
-def again(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRecord]:
+def again(stage: MakeStage, *parsed: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout failed and is to be paid again; of its first attempt these are heard then."""
     failed = Final(reason=NO)
-    one = stage(Fake(checking=reading(failed, failed, *heard)), dedupe_settle_s=0.0)
+    one = stage(Fake(checking=reading(failed, failed, *parsed)), dedupe_settle_s=0.0)
     row = one.advance(one.accept())
     one.at = after(5)
     row = one.advance(row)
@@ -273,8 +273,8 @@ OPEN = {
 @pytest.mark.parametrize("name", OPEN)
 def test_a_further_attempt_stays_while_an_earlier_one_may_pay(stage: MakeStage, name: str) -> None:
     """CANCELLED says that no money moved, and lets the debt be paid under a new key."""
-    heard, refused = OPEN[name]
-    one, row = again(stage, heard)
+    parsed, refused = OPEN[name]
+    one, row = again(stage, parsed)
     assert refusal(one, row) == refused
     assert one.journal.get(row.id).status is S.CREATED
 
@@ -286,10 +286,10 @@ def test_a_contradiction_at_the_last_moment_keeps_it_from_being_cancelled(stage:
 
     def late(command: Command) -> Reply:
         if isinstance(command, ApplyTransition):
-            execute(AppendHistory(row.id, Event("payout.contradicted", one.at), contradiction=said))
+            execute(AppendHistory(row.id, Event("payout.contradicted", one.at), contradiction=text))
         return cast("Reply", execute(command))
 
-    said = Contradiction(one.at, row.attempt.account, 1, ProviderStatus.PAID)
+    text = Contradiction(one.at, row.attempt.account, 1, ProviderStatus.PAID)
     one.execute = late
     assert refusal(one, row) == PAID_BEFORE
     assert one.journal.get(row.id).status is S.CREATED
@@ -338,19 +338,19 @@ def test_what_a_statement_has_is_not_cancelled(stage: MakeStage) -> None:
     with pytest.raises(DecisionRefused) as refused:
         one.cancel(row)
     assert refused.value.hint == "`payouts wait` asks about it."
-    told = "The provider's statement has a payment under its reference. Nothing was changed."
-    assert refused.value.message == f"Payout {row.label} cannot be cancelled. {told}"
+    result = "The provider's statement has a payment under its reference. Nothing was changed."
+    assert refused.value.message == f"Payout {row.label} cannot be cancelled. {result}"
     assert one.journal.get(row.id) == row
 
 
 # --- afterwards ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("heard", "contradicts"), [(Final(seen=OURS), True), (Final(reason=NO), False)])
+@pytest.mark.parametrize(("parsed", "contradicts"), [(Final(seen=OURS), True), (Final(reason=NO), False)])
 def test_a_read_that_shows_a_cancelled_payout_paid_contradicts_it(
-    stage: MakeStage, heard: Any, contradicts: bool
+    stage: MakeStage, parsed: Any, contradicts: bool
 ) -> None:
-    one = stage(Fake(checking=reading(heard)))
+    one = stage(Fake(checking=reading(parsed)))
     row = one.cancel(one.accept())
     assert one.advance(row, early=True).status is S.CANCELLED
     assert ("contradicted" in one.events(row)) is contradicts

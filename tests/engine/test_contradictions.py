@@ -41,11 +41,11 @@ def acknowledge(one: Any, row: PayoutRecord, person: OperatorDecision = ANN) -> 
     return run_flow(engine.acknowledge(row, person, one.moment()), one.execute)
 
 
-def said(row: PayoutRecord) -> list[tuple[str, int, str, str]]:
+def reply_of(row: PayoutRecord) -> list[tuple[str, int, str, str]]:
     return [(one.account, one.attempt, str(one.provider_status), one.code) for one in row.contradictions]
 
 
-def told(one: Any) -> list[str]:
+def described(one: Any) -> list[str]:
     """Return what the outbox tells of contradictions."""
     events = [waiting.event for waiting in one.journal.waiting(Consumer("books"), limit=50)]
     return [str(event.contradiction.provider_status) for event in events if event.contradiction is not None]
@@ -89,7 +89,7 @@ def test_an_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
         assert [kept.provider_status for kept in row.contradictions] == wanted
 
 
-def test_each_thing_it_says_is_kept_and_told_once(stage: MakeStage) -> None:
+def test_each_thing_it_says_is_kept_and_reported_once(stage: MakeStage) -> None:
     """However often it is read; what was acknowledged is no news, and something else waits for a person anew."""
     one = stage(Fake(checking=reading(PAID, FAILED, FAILED, PAID, FAILED, BACK, BACK)))
     row = one.advance(one.accept())
@@ -97,14 +97,14 @@ def test_each_thing_it_says_is_kept_and_told_once(stage: MakeStage) -> None:
     row = one.advance(row)
     for _ in range(3):
         row = one.advance(row, early=True)
-    assert (said(row), told(one)) == ([("till", 1, "failed", "NO")], ["failed"])
+    assert (reply_of(row), described(one)) == ([("till", 1, "failed", "NO")], ["failed"])
     row = acknowledge(one, row)
     row = one.advance(row, early=True)
-    assert (row.contradicted_at, told(one)) == (None, ["failed"])
+    assert (row.contradicted_at, described(one)) == (None, ["failed"])
     for _ in range(2):
         row = one.advance(row, early=True)
     assert (row.status, row.contradicted_at) == (S.SUCCEEDED, one.at)
-    assert told(one) == ["failed", "taken_back"]
+    assert described(one) == ["failed", "taken_back"]
     assert [kept.is_open for kept in row.contradictions] == [False, True]
     assert one.events(row)[-3:] == ["contradicted", "acknowledged", "contradicted"]
 
@@ -130,14 +130,14 @@ def test_a_read_that_another_process_has_overtaken_still_counts(
     one.at = after(5)
     one.account.provider.checking = overtaken
     row = one.advance(row)
-    assert (row.status, said(row), told(one)) == (written, kept, [kept[0][2]])
+    assert (row.status, reply_of(row), described(one)) == (written, kept, [kept[0][2]])
 
 
 def test_a_read_contradicts_no_end_that_it_has_made_itself(stage: MakeStage) -> None:
     """Its reference differs from the one that was learned first, which stays."""
     one = stage(Fake(checking=reading(replace(PAID, references={"receipt": "R2"}))))
     row = one.advance(one.put(S.PENDING, next_at=one.at, references={"external_id": "x-1", "receipt": "R1"}))
-    assert (row.status, row.attempt.references["receipt"], said(row)) == (S.SUCCEEDED, "R1", [])
+    assert (row.status, row.attempt.references["receipt"], reply_of(row)) == (S.SUCCEEDED, "R1", [])
 
 
 # --- a check --------------------------------------------------------------------------------------------------------
@@ -185,9 +185,9 @@ def test_a_check_asks_about_every_attempt(stage: MakeStage) -> None:
         row = row if number == 3 else one.reissue(row)
     assert (row.status, row.attempt.number) == (S.FAILED, 3)
     one.account.provider.checking = reading(FAILED, PAID, FAILED, PAID)
-    assert said(check(one, row)) == [("till", 2, "paid", "DONE")]
-    assert said(check(one, row)) == [("till", number, "paid", "DONE") for number in (2, 1, 3)]
-    assert told(one) == ["paid"] * 3
+    assert reply_of(check(one, row)) == [("till", 2, "paid", "DONE")]
+    assert reply_of(check(one, row)) == [("till", number, "paid", "DONE") for number in (2, 1, 3)]
+    assert described(one) == ["paid"] * 3
 
 
 def test_where_the_answer_comes_later_a_check_only_asks(stage: MakeStage) -> None:
@@ -199,11 +199,11 @@ def test_where_the_answer_comes_later_a_check_only_asks(stage: MakeStage) -> Non
     assert one.events(row)[-2:] == ["queried", "checked"]
     assert last(one, row)[1]["provider"] == "later"
     provider.answer = PAID
-    assert said(one.deliver(row, "path")) == [("till", 1, "paid", "DONE")]
-    assert told(one) == ["paid"]
+    assert reply_of(one.deliver(row, "path")) == [("till", 1, "paid", "DONE")]
+    assert described(one) == ["paid"]
 
 
-def test_what_nobody_can_ask_about_any_more_is_said_so(stage: MakeStage) -> None:
+def test_what_no_one_can_ask_about_any_more_is_reported(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(PAID)))
     row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None, binding={"host": "gone.invalid"}))
     assert (last(one, row), one.reads()) == (("checked", {"provider": "gone"}), [])
@@ -236,7 +236,7 @@ def test_what_nothing_contradicts_is_not_acknowledged(stage: MakeStage) -> None:
     assert one.events(row) == ["created"]
 
 
-def test_an_acknowledgement_gives_nobody_away(stage: MakeStage) -> None:
+def test_an_acknowledgement_shows_no_payee(stage: MakeStage) -> None:
     """A number in a person's words is masked and a name is cut, in the payout and in the history."""
     one = stage(Fake(checking=reading(PAID)))
     row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None))

@@ -96,7 +96,7 @@ def check_promises(before: PayoutRecord, decision: Decision) -> None:
     assert decision.publish == (row.status.is_final or decision.event.name == "payout.review")
 
 
-def test_what_was_learned_is_kept_although_nobody_knows_what_became_of_it() -> None:
+def test_what_was_learned_is_kept_although_no_one_knows_what_became_of_it() -> None:
     """An id that the provider gave before it was paid is what it is read by."""
     outcome = Unknown(references={"given": "MP1", "reference": "another"})
     after = decide_outcome.after_submit(
@@ -109,7 +109,7 @@ def test_the_tables_have_every_outcome() -> None:
     """No end of a send and no answer to a read is forgotten in the tables."""
     assert SENT.keys() == AFTER_SUBMIT.keys()
     assert {type(outcome) for outcome in SENT.values()} == set(get_args(SubmitResult))
-    assert {type(outcome) for outcome in HEARD.values()} == set(get_args(CheckResult))
+    assert {type(outcome) for outcome in OUTCOMES.values()} == set(get_args(CheckResult))
 
 
 @pytest.mark.parametrize("ambiguous", [False, True], ids=["first", "doubted"])
@@ -163,7 +163,7 @@ def test_a_fresh_token_refused_twice_blocks_the_account() -> None:
     check_promises(row, second)
 
 
-HEARD: Mapping[str, Any] = {
+OUTCOMES: Mapping[str, Any] = {
     "succeeded": Final(seen=OURS),
     "succeeded, silent": Final(),
     "succeeded, another amount": Final(seen=replace(OURS, amount=Decimal(26))),
@@ -212,11 +212,11 @@ AFTER_CHECK: Mapping[S, Mapping[str, S]] = {
 
 
 @pytest.mark.parametrize("status", AFTER_CHECK)
-@pytest.mark.parametrize("name", HEARD)
+@pytest.mark.parametrize("name", OUTCOMES)
 def test_after_a_read(status: S, name: str) -> None:
     """Each answer to a read leads to its status; an empty or broken read changes nothing but the next look."""
     row = row_of(status, next_at=None if status is S.REVIEW else AT, first_sent_at=T0, ambiguous=True)
-    decision = decide_outcome.after_check(row, ACCOUNT, HEARD[name], AT)
+    decision = decide_outcome.after_check(row, ACCOUNT, OUTCOMES[name], AT)
     expected = AFTER_CHECK[status].get(name, status)
     assert decision.after.status is expected
     check_promises(row, decision)
@@ -238,11 +238,11 @@ def test_pending_brings_back_only_what_was_not_in_dispute(code: ReasonCode) -> N
     assert decision.after.status is (S.PENDING if opens else S.REVIEW)
 
 
-@pytest.mark.parametrize("name", HEARD)
+@pytest.mark.parametrize("name", OUTCOMES)
 def test_an_adopted_payment_must_agree_in_everything(name: str) -> None:
     """After a duplicate on the first try only a view with amount, currency, payee and external id ends or adopts it."""
     row = row_of(S.UNKNOWN, duplicate_unverified=True)
-    status = decide_outcome.after_check(row, ACCOUNT, HEARD[name], AT).after.status
+    status = decide_outcome.after_check(row, ACCOUNT, OUTCOMES[name], AT).after.status
     whole = {"succeeded": S.SUCCEEDED, "failed": S.FAILED, "pending": S.PENDING}
     assert status is whole.get(name, S.UNKNOWN if name in STAYS else S.REVIEW)
 
@@ -505,7 +505,7 @@ def test_reading_in_review_leaves_nothing_due() -> None:
     """A read that tells nothing new does not keep a payout in REVIEW due, which would ask for ever."""
     row = row_of(S.REVIEW, next_at=T0)
     for name in STAYS:
-        decision = decide_outcome.after_check(row, ACCOUNT, HEARD[name], AT)
+        decision = decide_outcome.after_check(row, ACCOUNT, OUTCOMES[name], AT)
         assert decision.after.schedule.next_at is None
         assert not decision.publish
 
@@ -564,7 +564,7 @@ def test_what_a_send_counts_for(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "end"),
+    ("wanted", "end"),
     [
         (Unknown(http_status=429, retry_after_s=7.0), ReadEnd(is_refused=True, after_s=7.0)),
         (Unknown(http_status=429), ReadEnd(is_refused=True)),
@@ -575,9 +575,9 @@ def test_what_a_send_counts_for(name: str) -> None:
         (Pending(), ReadEnd(is_refused=False)),
     ],
 )
-def test_what_a_read_says_about_the_rate(heard: Any, end: ReadEnd | None) -> None:
+def test_what_a_read_says_about_the_rate(wanted: Any, end: ReadEnd | None) -> None:
     """Refused for the rate, answered, or neither."""
-    assert decide_outcome.read_end(heard) == end
+    assert decide_outcome.read_end(wanted) == end
 
 
 def test_what_is_put_off_loses_nothing() -> None:

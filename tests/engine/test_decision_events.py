@@ -174,8 +174,8 @@ def test_every_earlier_attempt_is_looked_at(stage: MakeStage, first: Any, second
         row = one.reissue(row)
         row = one.advance(row) if row.attempt.number < 3 else row
     provider.checking = reading(first, second)
-    found, told = run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)
-    assert (found.name, told) == (standing, why)
+    found, result = run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)
+    assert (found.name, result) == (standing, why)
 
 
 def test_looking_back_needs_no_line(stage: MakeStage) -> None:
@@ -266,8 +266,8 @@ def test_what_failed_without_a_reason_settles_at_once(stage: MakeStage) -> None:
 def stopped(stage: MakeStage, code: ReasonCode, **changes: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout stopped, and the provider does not show it."""
     one = stage(Fake(checking=reading(NotFound(code="NONE", http_status=404))))
-    told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None, **changes}
-    row = one.put(S.REVIEW, **told)
+    fields = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None, **changes}
+    row = one.put(S.REVIEW, **fields)
     one.at = after(100_000)
     return one, row
 
@@ -285,7 +285,7 @@ def test_a_decision_is_written_down(stage: MakeStage, paid: bool, word: str) -> 
     assert [command.publish for command in one.asked if isinstance(command, ApplyTransition)] == [True]
 
 
-def test_what_nobody_can_ask_about_is_not_due_after_a_decision(stage: MakeStage) -> None:
+def test_what_no_one_can_ask_about_is_not_due_after_a_decision(stage: MakeStage) -> None:
     one, row = stopped(stage, ReasonCode.BINDING_GONE, binding={"host": "gone"}, next_at=T0)
     assert one.resolve(row, paid=True).schedule.next_at is None
 
@@ -362,12 +362,12 @@ def test_an_attempt_after_one_that_was_paid_says_so(stage: MakeStage, when: str)
     row = one.advance(one.accept())
     one.at = after(3600)
     row = one.reissue(row)
-    said = AppendHistory(row.id, Event("payout.contradicted", one.at, {"attempt": 1}))
+    output = AppendHistory(row.id, Event("payout.contradicted", one.at, {"attempt": 1}))
     if when == "before":
-        one.journal.execute(said)
+        one.journal.execute(output)
 
     def preflight(_: Any) -> Proceed:
-        one.journal.execute(said)
+        one.journal.execute(output)
         return Proceed(one.at)
 
     one.preflight = preflight

@@ -36,10 +36,10 @@ def other(*, host: str = "other.invalid", name: str = "other", **facts: Any) -> 
     return account_of(Fake(host=host), name=name, **({"dedupe_settle_s": 0.0} | facts))
 
 
-def failed(stage: MakeStage, *heard: Any, target: Account | None = None, **facts: Any) -> tuple[Any, PayoutRecord]:
+def failed(stage: MakeStage, *parsed: Any, target: Account | None = None, **facts: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout of one account failed, and there is a second account."""
-    told = {"dedupe_settle_s": SETTLE_S, **facts}
-    one = stage(Fake(checking=reading(FAILED, *(heard or (FAILED,)))), **told)
+    fields = {"dedupe_settle_s": SETTLE_S, **facts}
+    one = stage(Fake(checking=reading(FAILED, *(parsed or (FAILED,)))), **fields)
     row = one.advance(one.accept())
     one.at = after(5)
     row = one.advance(row)
@@ -87,12 +87,12 @@ def test_the_next_attempt_is_paid_from_the_other_account(stage: MakeStage) -> No
     ] * 2
 
 
-def test_the_history_tells_from_where_to_where(stage: MakeStage) -> None:
+def test_the_history_reports_from_where_to_where(stage: MakeStage) -> None:
     one, row = failed(stage)
     over(one, row)
-    told = one.journal.history(row.id)[-1].evidence
-    assert (told["account_before"], told["account"], told["actor"]) == ("till", "other", "Ann")
-    assert (told["because"], told["references_before"]) == (str(NO), dict(row.attempt.references))
+    result = one.journal.history(row.id)[-1].evidence
+    assert (result["account_before"], result["account"], result["actor"]) == ("till", "other", "Ann")
+    assert (result["because"], result["references_before"]) == (str(NO), dict(row.attempt.references))
 
 
 def test_the_same_account_by_name_is_no_failover(stage: MakeStage) -> None:
@@ -174,12 +174,12 @@ def test_each_attempt_settles_as_its_own_account_says(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "words"),
+    ("parsed", "words"),
     [(PAID, "was paid after all"), (Pending(), "still under way"), (NotFound(), "no proof that it failed")],
 )
-def test_the_earlier_account_has_the_word(stage: MakeStage, heard: Any, words: str) -> None:
+def test_the_earlier_account_has_the_word(stage: MakeStage, parsed: Any, words: str) -> None:
     """What it says now counts, whatever the journal has on record; nothing begins."""
-    one, row = failed(stage, heard)
+    one, row = failed(stage, parsed)
     with pytest.raises(DecisionRefused, match=words):
         one.reissue(row, one.accounts["other"])
     kept = one.journal.get(row.id)
@@ -198,7 +198,7 @@ def test_an_account_that_is_gone_proves_nothing(stage: MakeStage) -> None:
     assert one.journal.get(row.id) == row
 
 
-def test_what_is_told_only_later_cannot_be_proven(stage: MakeStage) -> None:
+def test_what_is_reported_only_later_cannot_be_proven(stage: MakeStage) -> None:
     """Of any attempt: the other account does not make the first one's provider answer."""
     one = stage(Fake(), status_by="result_callback")
     one.accounts = {"till": one.account, "other": other()}
@@ -208,7 +208,7 @@ def test_what_is_told_only_later_cannot_be_proven(stage: MakeStage) -> None:
         one.reissue(row, one.accounts["other"])
 
 
-def test_it_may_go_to_an_account_that_tells_only_later_and_not_on_from_there(stage: MakeStage) -> None:
+def test_it_may_go_to_an_account_that_reports_only_later_and_not_on_from_there(stage: MakeStage) -> None:
     later = other(status_by="result_callback")
     later.provider.submitting = saying(FAILED)  # type: ignore[attr-defined]
     one, row = failed(stage, target=later)
@@ -239,9 +239,9 @@ def test_a_refund_stays_where_it_was_collected(stage: MakeStage) -> None:
     """The engine refuses it before anybody is asked, and the journal whoever asks."""
     one = stage(Fake(checking=reading(FAILED)), dedupe_settle_s=0.0)
     one.accounts = {"till": one.account, "other": other()}
-    told: dict[str, Any] = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
-    told |= {"original_amount": Decimal(25), "reason": NO, "decided_by": "read", "next_at": None}
-    row = one.put(S.FAILED, **told)
+    fields: dict[str, Any] = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
+    fields |= {"original_amount": Decimal(25), "reason": NO, "decided_by": "read", "next_at": None}
+    row = one.put(S.FAILED, **fields)
     one.at = SETTLED
     why = r": a refund goes back from the account on which its money was collected\.$"
     with pytest.raises(InvalidPayout, match=why):
@@ -278,7 +278,7 @@ def test_play_money_and_real_money_are_never_mixed(
 # --- leave ---------------------------------------------------------------------------------------------------------
 
 
-def test_leave_is_asked_anew(stage: MakeStage) -> None:
+def test_preflight_runs_again(stage: MakeStage) -> None:
     """Guards and approval of the first attempt let nothing pass from another account."""
     one, row = failed(stage)
     assert row.attempt.guards_passed
@@ -300,8 +300,8 @@ def test_a_late_success_stops_what_is_not_sent_yet(stage: MakeStage) -> None:
     row = one.advance(row)
     assert (row.status, row.reason.code, row.attempt.account) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, "other")
     assert len(one.posts()) == posts
-    said = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
-    assert [(entry.evidence["attempt"], entry.evidence["paid_from"]) for entry in said] == [(1, "till")]
+    entries = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
+    assert [(entry.evidence["attempt"], entry.evidence["paid_from"]) for entry in entries] == [(1, "till")]
 
 
 def test_a_late_success_found_by_anybody_stops_the_last_step(stage: MakeStage) -> None:
@@ -384,20 +384,20 @@ def test_no_move_takes_an_attempt_to_another_account(stage: MakeStage) -> None:
 
 def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(stage: MakeStage) -> None:
     """What it may carry is known before the attempt is drafted; and nobody is asked in vain before."""
-    told: list[Any] = []
+    entries: list[Any] = []
 
     class Learning(Fake):
         def refresh_provider_config(self, at: Any) -> Any:
-            told.append(at)
+            entries.append(at)
             yield from ()
 
         def draft(self, order: Any, attempt: Any) -> Any:
-            told.append("drafted")
+            entries.append("drafted")
             return super().draft(order, attempt)
 
     one, row = failed(stage, Pending(), FAILED, target=account_of(Learning(host="other.invalid"), name="other"))
     with pytest.raises(DecisionRefused):
         one.reissue(row, one.accounts["other"])
-    assert told == []
+    assert entries == []
     one.reissue(row, one.accounts["other"])
-    assert told == [SETTLED, "drafted"]
+    assert entries == [SETTLED, "drafted"]

@@ -132,7 +132,7 @@ def test_a_refused_credential_pauses_from_its_own_moment(stage: MakeStage) -> No
     assert row.schedule.next_at == at + timedelta(seconds=300)
 
 
-def test_a_pause_is_told_as_it_was_given(stage: MakeStage) -> None:
+def test_a_pause_is_reported_as_it_was_given(stage: MakeStage) -> None:
     """Held once, in the words of who paused; after that silently."""
     one = stage()
     one.journal.set_pause(Pause("till", T0, "audit"))
@@ -142,7 +142,7 @@ def test_a_pause_is_told_as_it_was_given(stage: MakeStage) -> None:
     assert one.events(row) == ["created", "on_hold"]
 
 
-def test_a_pause_before_a_second_send_is_told_too(stage: MakeStage) -> None:
+def test_a_pause_before_a_second_send_is_reported_too(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(NotFound())))
     row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
     one.journal.set_pause(Pause("till", T0, "audit"))
@@ -225,7 +225,7 @@ def test_a_contradiction_is_written_down(stage: MakeStage) -> None:
     assert last(one, row) == ("contradicted", {"attempt": 1, "code": "DONE", "http_status": 200})
 
 
-def test_a_contradiction_gives_nobody_away(stage: MakeStage) -> None:
+def test_a_contradiction_shows_no_payee(stage: MakeStage) -> None:
     """What the provider writes where its code should be is told to the application as well."""
     one = stage(Fake(checking=reading(Final(seen=OURS, code=f"PAID to 254700000900, {'x' * 81}"))))
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
@@ -273,7 +273,7 @@ def test_an_answer_on_a_path_says_that_it_was_one(stage: MakeStage) -> None:
     assert last(one, row) == ("succeeded", {"code": "DONE", "http_status": 200})
 
 
-def test_an_answer_nobody_can_read_is_no_answer(stage: MakeStage) -> None:
+def test_an_answer_no_one_can_read_is_no_answer(stage: MakeStage) -> None:
     """The provider's code may break on it: the payout is asked about again."""
 
     class Broken(Fake):
@@ -292,7 +292,7 @@ def test_an_answer_after_the_end_is_written_down_where_it_contradicts(stage: Mak
     ended = one.put(S.SUCCEEDED, id="po_y", key="k/2", decided_by="read", next_at=None)
     after = one.deliver(ended, "path")
     assert after == one.journal.get(ended.id)
-    assert [str(said.provider_status) for said in after.contradictions] == ["failed"]
+    assert [str(entry.provider_status) for entry in after.contradictions] == ["failed"]
     assert last(one, ended) == ("contradicted", {"attempt": 1, "code": "NO", "http_status": None})
     assert one.journal.history(ended.id)[-1].at == one.at
 
@@ -355,13 +355,13 @@ BUG = "provider bug: ProviderBug: The provider asked for"
     ],
     ids=["twice", "another", "no outcome", "none", "not sent", "said not sent", "lost"],
 )
-def test_a_mistake_is_told(steps: Any, says: Any, answer: Any, kind: type, why: str) -> None:
+def test_a_mistake_is_reported(steps: Any, says: Any, answer: Any, kind: type, why: str) -> None:
     """What went wrong stands in the history in these words; a money request that was asked for may have left."""
     outcome = ended(*steps, says=says, answer=answer)
     assert (type(outcome), outcome.why) == (kind, why)
 
 
-def test_leave_that_needs_an_approval_says_why(stage: MakeStage) -> None:
+def test_preflight_that_needs_an_approval_says_why(stage: MakeStage) -> None:
     one = stage(preflight=lambda _: NeedsApproval("More than 20 EUR.", after(4)))
     row = one.advance(one.accept(expires_at=after(99)))
     assert (row.reason, row.schedule.next_at) == (
@@ -374,7 +374,7 @@ def test_leave_that_needs_an_approval_says_why(stage: MakeStage) -> None:
 # --- what is read, written and published ---------------------------------------------------------------------------
 
 
-def test_a_read_that_asks_nobody_happens_now(stage: MakeStage) -> None:
+def test_a_read_that_asks_no_provider_happens_now(stage: MakeStage) -> None:
     """Its time is the caller's: for the row, for its schedule and for its history."""
     one = stage(Fake(checking=at_once(Pending())))
     row = one.put(S.PENDING, next_at=T0)
@@ -447,19 +447,19 @@ def test_a_payee_with_details_is_written_whole(stage: MakeStage) -> None:
     assert row.order == order
 
 
-def test_a_draft_that_is_no_payment_is_told(stage: MakeStage) -> None:
+def test_a_draft_that_is_no_payment_is_reported(stage: MakeStage) -> None:
     with pytest.raises(ProviderBug) as caught:
         stage(Fake(marks={})).accept()
     assert caught.value.message == "A provider's draft must move money and must not be repeatable."
 
 
-def test_no_answer_of_a_read_is_told(stage: MakeStage) -> None:
+def test_no_answer_of_a_read_is_reported(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading("paid")))
     row = one.advance(one.put(S.PENDING, next_at=T0))
     assert last(one, row) == ("read", {"why": "provider bug: str is no answer"})
 
 
-def test_a_read_that_wants_more_than_http_is_told(stage: MakeStage) -> None:
+def test_a_read_that_wants_more_than_http_is_reported(stage: MakeStage) -> None:
     def check(_: Draft) -> Any:
         yield "a journal entry"
 

@@ -95,12 +95,14 @@ def test_what_may_have_arrived_is_read_and_not_sent_above_a_lowered_limit(stage:
     assert row.schedule.next_at is not None
 
 
-def test_what_was_sought_in_vain_is_as_unsent_as_it_was(stage: MakeStage) -> None:
+def test_what_was_not_found_is_as_unsent_as_it_was(stage: MakeStage) -> None:
     """A restored journal had the provider asked about it first: it waits for the limit as one that was never sent."""
-    sought = row_of(
+    checked_first = row_of(
         S.UNKNOWN, ambiguous=False, duplicate_unverified=True, first_sent_at=None, submissions=0, sent_at=None
     )
-    after_it = decide_submission.above_largest_amount(sought, account_of(settings=limited()), "too large", T0).after
+    after_it = decide_submission.above_largest_amount(
+        checked_first, account_of(settings=limited()), "too large", T0
+    ).after
     assert (after_it.status, after_it.schedule.next_at) == (S.CREATED, after(600))
 
 

@@ -39,7 +39,7 @@ ROW = row_of(request=PAY.to_json())
 BUSY = Reason(ReasonCode.PROVIDER_UNAVAILABLE, "BUSY", "closed until 12:00, call 46733123450")
 
 
-class Told(Fake):
+class Answering(Fake):
     """A provider that answers every question with one flow of the test's."""
 
     def __init__(self, start: Callable[[], EngineFlow[Any]]) -> None:
@@ -86,22 +86,22 @@ OFFERED = {
 EACH = pytest.mark.parametrize("name", QUESTIONS)
 
 
-def saying(told: object, *requests: Any) -> Callable[[], EngineFlow[Any]]:
+def saying(payload: object, *requests: Any) -> Callable[[], EngineFlow[Any]]:
     """Return a flow that asks for these requests and then says, or raises, something."""
 
     def flow() -> EngineFlow[Any]:
         for request in requests:
             yield from exchange(request)
-        if isinstance(told, Exception):
-            raise told
-        return told
+        if isinstance(payload, Exception):
+            raise payload
+        return payload
 
     return flow
 
 
-def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[Any, list[Command], Told]:
+def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[Any, list[Command], Answering]:
     """Ask one question; return what was told, what was asked for, and the provider."""
-    provider, left, sent = Told(start), list(answers), list[Command]()
+    provider, left, sent = Answering(start), list(answers), list[Command]()
 
     def execute(command: Command) -> Reply:
         sent.append(command)
@@ -111,19 +111,19 @@ def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> 
         return HttpResponse(answer, {}, b"", after(1))
 
     try:
-        told = run_flow(QUESTIONS[name][0](account_of(provider)), execute)
+        result = run_flow(QUESTIONS[name][0](account_of(provider)), execute)
     except LookupFailed as error:
-        told = error
-    return told, sent, provider
+        result = error
+    return result, sent, provider
 
 
 @EACH
-def test_what_the_provider_tells_is_told(name: str) -> None:
+def test_what_the_provider_reports_is_returned(name: str) -> None:
     _, arguments, answer = QUESTIONS[name]
 
-    told, sent, provider = asked(name, saying(answer, READ))
+    result, sent, provider = asked(name, saying(answer, READ))
 
-    assert told == answer
+    assert result == answer
     assert sent == [READ]
     assert provider.asked == [arguments]
 
@@ -147,9 +147,9 @@ def test_a_provider_that_cannot_is_not_asked(name: str) -> None:
     ],
     ids=["account_holder", "name", "operator", "ask_consent"],
 )
-def test_nobody_is_asked_about_a_number_in_another_form(ask: Callable[..., EngineFlow[Any]]) -> None:
+def test_no_one_is_asked_about_a_number_in_another_form(ask: Callable[..., EngineFlow[Any]]) -> None:
     """What a provider would read in it might be another number: the answer would be about a stranger."""
-    flow = ask(account_of(Told(saying(None, READ))), Payee("msisdn", "256772123456.0"))
+    flow = ask(account_of(Answering(saying(None, READ))), Payee("msisdn", "256772123456.0"))
 
     with pytest.raises(InvalidPayee, match="not in its one form"):
         run_flow(flow, lambda _: cast("Reply", pytest.fail("something was sent")))
@@ -158,12 +158,12 @@ def test_nobody_is_asked_about_a_number_in_another_form(ask: Callable[..., Engin
 @EACH
 @pytest.mark.parametrize("ended", [lost(), unsent()], ids=["no answer", "not sent"])
 def test_without_an_answer_nothing_is_guessed(name: str, ended: Answer) -> None:
-    told, sent, _ = asked(name, saying(None, READ), ended)
+    result, sent, _ = asked(name, saying(None, READ), ended)
 
-    assert isinstance(told, LookupFailed)
-    assert f"The provider of account till did not answer when asked {WHAT[name]}: " in told.message
-    assert "asking again is safe" in told.hint
-    assert (told.reason, told.retry_after_s, sent) == ("", None, [READ])
+    assert isinstance(result, LookupFailed)
+    assert f"The provider of account till did not answer when asked {WHAT[name]}: " in result.message
+    assert "asking again is safe" in result.hint
+    assert (result.reason, result.retry_after_s, sent) == ("", None, [READ])
 
 
 class Sandbox(FakeSettings):
@@ -182,7 +182,7 @@ NEEDED = frozenset(
 @EACH
 def test_a_capability_that_the_settings_remove_is_refused(name: str) -> None:
     """Nothing is asked, though the provider's class implements it; a diagnosis has nothing to say."""
-    provider = Told(saying(QUESTIONS[name][2], READ))
+    provider = Answering(saying(QUESTIONS[name][2], READ))
     account = replace(account_of(provider), settings=Sandbox())
 
     with pytest.raises(NotSupported, match=f"Fake has no {OFFERED[name]} for this account"):
@@ -201,20 +201,22 @@ def test_a_capability_that_payments_need_is_not_removed(needed: Capability) -> N
 
 @EACH
 @pytest.mark.parametrize(("retry_after_s", "again"), [(5.0, " Ask again in 5 s."), (None, "")])
-def test_what_is_not_told_says_why_and_when_to_ask_again(name: str, retry_after_s: float | None, again: str) -> None:
+def test_what_is_not_reported_says_why_and_when_to_ask_again(
+    name: str, retry_after_s: float | None, again: str
+) -> None:
     """With the provider's own words, scrubbed: they may hold a number."""
-    told, _, _ = asked(name, saying(LookupRefused(reason=BUSY, http_status=503, retry_after_s=retry_after_s), READ))
+    result, _, _ = asked(name, saying(LookupRefused(reason=BUSY, http_status=503, retry_after_s=retry_after_s), READ))
 
-    assert isinstance(told, LookupFailed)
-    assert (told.reason, told.retry_after_s) == ("provider_unavailable", retry_after_s)
-    assert "BUSY: closed until 12:00" in told.message
-    assert PAYEE.value not in str(told)
-    assert told.hint == f"No money was asked to move.{again}"
+    assert isinstance(result, LookupFailed)
+    assert (result.reason, result.retry_after_s) == ("provider_unavailable", retry_after_s)
+    assert "BUSY: closed until 12:00" in result.message
+    assert PAYEE.value not in str(result)
+    assert result.hint == f"No money was asked to move.{again}"
 
 
 @EACH
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("payload", "kind"),
     [
         (ValueError(f"no {PAYEE.value}"), "ValueError"),
         (StopIteration(), "RuntimeError"),
@@ -226,23 +228,23 @@ def test_what_is_not_told_says_why_and_when_to_ask_again(name: str, retry_after_
     ],
     ids=str,
 )
-def test_a_providers_mistake_is_no_answer(name: str, told: object, kind: str) -> None:
+def test_a_providers_mistake_is_no_answer(name: str, payload: object, kind: str) -> None:
     """Neither an exception of its own, nor a thing that cannot be an answer, reaches the caller as one."""
-    heard, _, _ = asked(name, saying(told, READ))
+    parsed, _, _ = asked(name, saying(payload, READ))
 
-    assert isinstance(heard, LookupFailed)
-    assert f"provider bug: {kind}" in heard.message
-    assert PAYEE.value not in str(heard)
+    assert isinstance(parsed, LookupFailed)
+    assert f"provider bug: {kind}" in parsed.message
+    assert PAYEE.value not in str(parsed)
 
 
 @EACH
 @pytest.mark.parametrize("before", [(), (READ,)], ids=["at once", "after a read"])
 def test_a_question_never_pays(name: str, before: tuple[HttpRequest, ...]) -> None:
     """A provider that asks for money inside a question is refused, and nothing of it leaves."""
-    told, sent, _ = asked(name, saying(QUESTIONS[name][2], *before, PAY))
+    result, sent, _ = asked(name, saying(QUESTIONS[name][2], *before, PAY))
 
-    assert isinstance(told, LookupFailed)
-    assert "provider bug: ProviderBug: The provider asked for a money request in a read" in told.message
+    assert isinstance(result, LookupFailed)
+    assert "provider bug: ProviderBug: The provider asked for a money request in a read" in result.message
     assert sent == list(before)
 
 
@@ -257,9 +259,9 @@ def test_a_refused_payment_cannot_be_hidden(name: str) -> None:
             yield from exchange(PAY)
         return QUESTIONS[name][2]
 
-    told, sent, _ = asked(name, flow)
+    result, sent, _ = asked(name, flow)
 
-    assert isinstance(told, LookupFailed)
+    assert isinstance(result, LookupFailed)
     assert sent == []
 
 
@@ -270,10 +272,10 @@ def test_only_http_comes_out_of_a_question(name: str) -> None:
     def flow() -> Iterator[Any]:
         yield "a journal entry"
 
-    told, sent, _ = asked(name, cast("Any", flow))
+    result, sent, _ = asked(name, cast("Any", flow))
 
-    assert isinstance(told, LookupFailed)
-    assert "it may only ask for HTTP" in told.message
+    assert isinstance(result, LookupFailed)
+    assert "it may only ask for HTTP" in result.message
     assert sent == []
 
 
@@ -283,13 +285,13 @@ def test_only_http_comes_out_of_a_question(name: str) -> None:
 def test_a_question_of_its_own_is_asked_like_every_other() -> None:
     """Whatever it answers is told; it never pays; without an answer nothing is guessed."""
 
-    def own(told: object, *requests: Any, answer: Answer = 200) -> Any:
+    def own(payload: object, *requests: Any, answer: Answer = 200) -> Any:
         def execute(_: Command) -> Reply:
             if isinstance(answer, BaseException):
                 raise answer
             return HttpResponse(answer, {}, b"", T0)
 
-        provider = Told(saying(told, *requests))
+        provider = Answering(saying(payload, *requests))
         return run_flow(engine.ask_own(account_of(provider), lambda asked: cast("Any", asked).own("x"), T0), execute)
 
     assert own({"any": "thing"}, READ) == {"any": "thing"}
@@ -310,7 +312,7 @@ def test_whatever_becomes_of_learning_payments_go_on(ended: Answer, then: object
             raise ended
         return HttpResponse(ended, {}, b"", T0)
 
-    provider = Told(saying(then, READ))
+    provider = Answering(saying(then, READ))
     run_flow(engine.refresh_provider_config(account_of(provider), T0), execute)
     assert provider.asked == [(T0,)]
 
@@ -319,7 +321,7 @@ def test_learning_never_pays_and_who_cannot_is_not_asked() -> None:
     def nothing(_: Command) -> Reply:
         return cast("Reply", pytest.fail("something was sent"))
 
-    run_flow(engine.refresh_provider_config(account_of(Told(saying(None, PAY))), T0), nothing)
+    run_flow(engine.refresh_provider_config(account_of(Answering(saying(None, PAY))), T0), nothing)
     run_flow(engine.refresh_provider_config(account_of(), T0), nothing)
 
 
@@ -337,10 +339,10 @@ def diagnosed(start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[F
             raise answer
         return HttpResponse(answer, {}, b"", T0)
 
-    return run_flow(engine.diagnose(account_of(Told(start)), T0), execute)
+    return run_flow(engine.diagnose(account_of(Answering(start)), T0), execute)
 
 
-def test_findings_are_told_in_their_order() -> None:
+def test_findings_are_reported_in_their_order() -> None:
     findings = [Finding("ok", "gateway", "answers"), Finding("wrong", "till", "closed", "Open it.")]
 
     assert diagnosed(saying(findings, READ)) == tuple(findings)

@@ -54,7 +54,7 @@ def played(submit: Submit, *answers: Answer) -> tuple[Any, list[HttpRequest]]:
     return run_flow(flow, execute)[0], sent
 
 
-def heard(check: Submit, *answers: Answer) -> Any:
+def received(check: Submit, *answers: Answer) -> Any:
     left = list(answers)
 
     def execute(command: Command) -> Reply:
@@ -248,13 +248,13 @@ READS_THAT_BREAK: list[tuple[str, Submit, tuple[Answer, ...]]] = [
 )
 def test_a_broken_read_only_fails_to_tell(check: Submit, answers: tuple[Answer, ...]) -> None:
     """However a read breaks, it moves no money and decides nothing."""
-    assert isinstance(heard(check, *answers), NoAnswer)
+    assert isinstance(received(check, *answers), NoAnswer)
 
 
 @pytest.mark.parametrize("outcome", [Final(), Final(reason=NO), Pending(), NotFound(), Unknown(), Deferred()])
 def test_a_read_is_believed(outcome: Any) -> None:
     """A read that ends as it should is what the provider says."""
-    assert heard(then(READ, says=outcome), 200) == outcome
+    assert received(then(READ, says=outcome), 200) == outcome
 
 
 def test_a_providers_exception_carries_no_number() -> None:

@@ -77,14 +77,14 @@ def test_a_read_that_a_stranger_asks_for_uses_none_up(stage: Any) -> None:
     assert one.advance(called).schedule.rechecks_left == 3
 
 
-def test_a_failure_that_is_told_at_once_is_read_once(stage: Any) -> None:
+def test_a_failure_that_is_reported_at_once_is_read_once(stage: Any) -> None:
     """Where the provider answers a read at once, its own word ends the matter."""
     one, row, _ = failed(stage, FAILED, status_by="answer")
     row, asked = reads_until_rest(one, row)
     assert (row.status, asked, row.schedule.rechecks_left) == (S.FAILED, [after(10)], 0)
 
 
-def test_a_success_that_is_told_at_once_contradicts(stage: Any) -> None:
+def test_a_success_that_is_reported_at_once_contradicts(stage: Any) -> None:
     one, row, _ = failed(stage, PAID, status_by="answer")
     row, _ = reads_until_rest(one, row)
     assert (row.status, one.events(row).count("contradicted")) == (S.FAILED, 1)
@@ -105,8 +105,8 @@ def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
     with pytest.raises(DecisionRefused) as early:
         one.reissue(row)
     assert early.value.again_at == after(85)
-    told = f"It is too early to pay {row.label} again: a result callback told its failure, and it is checked again."
-    assert early.value.message == told
+    result = f"It is too early to pay {row.label} again: a result callback told its failure, and it is checked again."
+    assert early.value.message == result
     until = f"{after(85):%Y-%m-%d %H:%M:%S}"
     assert early.value.hint == f"Try again after {until} UTC, and do not pay it under another key before."
     other = account_of(name="other", settings={"poll_schedule_s": [1.0]})
@@ -133,7 +133,7 @@ def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
     assert one.reissue(row).attempt.number == 2
 
 
-def test_what_nobody_can_ask_about_keeps_its_rechecks(stage: Any) -> None:
+def test_what_no_one_can_ask_about_keeps_its_rechecks(stage: Any) -> None:
     """The identity that has sent it may be configured again before the last of them."""
     one, row, _ = failed(stage)
     one.account = account_of(Fake(host="new.invalid"), status_by="result_callback", result_by="submission")

@@ -29,10 +29,10 @@ SETTLE_S, LEASE_S = 1000.0, 90.0
 SETTLED = after(LEASE_S + SETTLE_S)
 
 
-def failed(stage: MakeStage, *heard: Any, settings: Any = None, **facts: Any) -> tuple[Any, PayoutRecord]:
+def failed(stage: MakeStage, *parsed: Any, settings: Any = None, **facts: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout failed when it was read, and the provider now says these, one after the other."""
-    told = {"dedupe_settle_s": SETTLE_S, **facts}
-    one = stage(Fake(checking=reading(FAILED, *(heard or (FAILED,)))), settings=settings, **told)
+    fields = {"dedupe_settle_s": SETTLE_S, **facts}
+    one = stage(Fake(checking=reading(FAILED, *(parsed or (FAILED,)))), settings=settings, **fields)
     row = one.advance(one.accept())
     one.at = after(5)
     row = one.advance(row)
@@ -41,10 +41,10 @@ def failed(stage: MakeStage, *heard: Any, settings: Any = None, **facts: Any) ->
     return one, row
 
 
-def refused(stage: MakeStage, *heard: Any, **facts: Any) -> tuple[Any, PayoutRecord]:
+def refused(stage: MakeStage, *parsed: Any, **facts: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout was refused when it was sent."""
-    told = {"dedupe_settle_s": SETTLE_S, **facts}
-    one = stage(Fake(submitting=saying(FAILED), checking=reading(*heard)), **told)
+    fields = {"dedupe_settle_s": SETTLE_S, **facts}
+    one = stage(Fake(submitting=saying(FAILED), checking=reading(*parsed)), **fields)
     row = one.advance(one.accept())
     assert (row.status, row.decided_by, row.attempt.ambiguous) == (S.FAILED, "submit", False)
     one.at = SETTLED
@@ -67,8 +67,8 @@ def test_what_failed_is_paid_again_under_a_reference_of_its_own(stage: MakeStage
     again = one.advance(again)
     assert (again.status, again.attempt.number, again.attempt.submissions) == (S.PENDING, 2, 1)
     assert len({post.url for post in one.posts()}) == 2
-    told = ["created", "sending", "pending", "failed", "reissued", "sending", "pending"]
-    assert one.events(row) == told
+    entries = ["created", "sending", "pending", "failed", "reissued", "sending", "pending"]
+    assert one.events(row) == entries
     assert [entry.attempt for entry in one.journal.history(row.id)] == [1, 1, 1, 1, 2, 2, 2]
 
 
@@ -105,8 +105,8 @@ UNCLEAR = {
 @pytest.mark.parametrize("name", UNCLEAR)
 def test_what_is_not_proven_to_have_failed_is_not_paid_again(stage: MakeStage, name: str) -> None:
     """The failure on record is not enough: the provider has to say so now."""
-    heard, words = UNCLEAR[name]
-    one, row = failed(stage, heard)
+    parsed, words = UNCLEAR[name]
+    one, row = failed(stage, parsed)
     with pytest.raises(DecisionRefused, match=words):
         one.reissue(row)
     assert one.journal.get(row.id) == row
@@ -145,8 +145,8 @@ def test_what_a_read_has_shown_is_not_proven_by_absence(
     """The provider has forgotten by now that it failed, and perhaps that it was paid in the end."""
     facts = {"dedupe_settle_s": SETTLE_S, "not_found_conclusive_after_s": conclusive_s}
     one = stage(Fake(checking=reading(NotFound())), **facts)
-    told = {"reason": NO, "decided_by": "read", "ambiguous": ambiguous, "first_sent_at": T0, "next_at": None}
-    row = one.put(S.FAILED, **told)
+    fields = {"reason": NO, "decided_by": "read", "ambiguous": ambiguous, "first_sent_at": T0, "next_at": None}
+    row = one.put(S.FAILED, **fields)
     one.at = after(200 * 3600)
     with pytest.raises(DecisionRefused, match="no proof that it failed"):
         one.reissue(row)
@@ -154,9 +154,9 @@ def test_what_a_read_has_shown_is_not_proven_by_absence(
 
 def test_what_a_person_found_unpaid_is_read_again(stage: MakeStage) -> None:
     """A person's word and the provider's absence together are proof; the word alone is none."""
-    told = {"reason": NO, "decided_by": "person", "ambiguous": True, "first_sent_at": T0, "next_at": None}
+    fields = {"reason": NO, "decided_by": "person", "ambiguous": True, "first_sent_at": T0, "next_at": None}
     one = stage(Fake(checking=reading(Unknown(), NotFound())), dedupe_settle_s=SETTLE_S)
-    row = one.put(S.FAILED, **told)
+    row = one.put(S.FAILED, **fields)
     one.at = SETTLED
     with pytest.raises(DecisionRefused, match="nothing clear"):
         one.reissue(row)
@@ -165,15 +165,15 @@ def test_what_a_person_found_unpaid_is_read_again(stage: MakeStage) -> None:
 
 def test_what_was_never_sent_is_read_too(stage: MakeStage) -> None:
     """A journal that was lost may have paid under this reference: who refuses by a guard looks all the same."""
-    told = {"reason": NO, "decided_by": "guard", "next_at": None, "submissions": 0, "sent_at": None}
+    fields = {"reason": NO, "decided_by": "guard", "next_at": None, "submissions": 0, "sent_at": None}
     one = stage(Fake(checking=reading(PAID)))
-    row = one.put(S.FAILED, **told)
+    row = one.put(S.FAILED, **fields)
     with pytest.raises(DecisionRefused, match="was paid after all"):
         one.reissue(row)
     other = stage(Fake(checking=reading(NotFound())))
     other.journal.close()
     other.journal = one.journal
-    row = other.put(S.FAILED, id="po_y", key="k/2", **told)
+    row = other.put(S.FAILED, id="po_y", key="k/2", **fields)
     assert other.reissue(row).attempt.number == 2
 
 
@@ -220,7 +220,7 @@ def test_an_account_waits_for_a_week_unless_its_provider_says_how_long(stage: Ma
 # --- contradictions ------------------------------------------------------------------------------------------------
 
 
-def test_an_attempt_that_turns_out_paid_is_written_down_and_ends_it(stage: MakeStage) -> None:
+def test_an_attempt_that_proves_to_be_paid_is_written_down_and_ends_it(stage: MakeStage) -> None:
     """The failure stands, and nothing is ever paid on top of what contradicts it."""
     one, row = failed(stage, PAID, FAILED)
     for _ in range(2):
@@ -232,14 +232,14 @@ def test_an_attempt_that_turns_out_paid_is_written_down_and_ends_it(stage: MakeS
     assert replace(after, contradictions=(), contradicted_at=None) == row
 
 
-def test_what_shows_it_paid_gives_nobody_away(stage: MakeStage) -> None:
+def test_what_shows_it_paid_shows_no_payee(stage: MakeStage) -> None:
     one, row = failed(stage, replace(PAID, code=f"PAID to 254700000900, {'x' * 81}"), FAILED)
     with pytest.raises(DecisionRefused, match="was paid after all"):
         one.reissue(row)
     assert one.events(row)[-1] == "contradicted"
-    said = one.journal.history(row.id)[-1].evidence
-    assert "254700000900" not in str(said)
-    assert len(said["code"]) == 80
+    text = one.journal.history(row.id)[-1].evidence
+    assert "254700000900" not in str(text)
+    assert len(text["code"]) == 80
 
 
 def test_a_success_found_before_the_next_attempt_is_sent_stops_it(stage: MakeStage) -> None:
@@ -280,10 +280,10 @@ def test_a_contradiction_that_is_known_stops_it_whatever_the_provider_says_now(s
     assert (row.status, row.reason.code, len(one.posts())) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, 1)
 
 
-@pytest.mark.parametrize("heard", [Pending(), Unknown(), NotFound()], ids=["pending", "unclear", "not_found"])
-def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage: MakeStage, heard: Any) -> None:
+@pytest.mark.parametrize("parsed", [Pending(), Unknown(), NotFound()], ids=["pending", "unclear", "not_found"])
+def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage: MakeStage, parsed: Any) -> None:
     """It is sent once the earlier one is again proven to have failed."""
-    one, row = failed(stage, FAILED, heard, FAILED)
+    one, row = failed(stage, FAILED, parsed, FAILED)
     row = one.advance(one.reissue(row))
     assert (row.status, row.attempt.submissions) == (S.CREATED, 0)
     assert "attempt 1" in row.reason.text
@@ -312,8 +312,8 @@ def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(st
 
 def test_a_repeated_send_of_the_next_attempt_looks_back_too(stage: MakeStage) -> None:
     """Its first try may never have arrived; then the earlier one's late success must not be paid twice."""
-    heard = [FAILED, FAILED, NotFound(), NotFound(), NotFound(), PAID]
-    one, row = failed(stage, *heard, settings={"poll_schedule_s": (5.0, *[100.0] * 10)})
+    entries = [FAILED, FAILED, NotFound(), NotFound(), NotFound(), PAID]
+    one, row = failed(stage, *entries, settings={"poll_schedule_s": (5.0, *[100.0] * 10)})
     row = one.reissue(row)
     one.answers = [200, lost()]  # the look back, and the send
     row = one.advance(row)
@@ -339,12 +339,12 @@ def test_who_asks_about_a_payout_asks_about_all_of_it(stage: MakeStage) -> None:
 # --- identities ----------------------------------------------------------------------------------------------------
 
 
-def moved(one: Any, *heard: Any, keeps: bool = True) -> None:
+def moved(one: Any, *parsed: Any, keeps: bool = True) -> None:
     """Let the account pay elsewhere from now on."""
-    old = replace(account_of(Fake(checking=reading(*heard)), dedupe_settle_s=SETTLE_S), is_retired=True)
+    old = replace(account_of(Fake(checking=reading(*parsed)), dedupe_settle_s=SETTLE_S), is_retired=True)
     new = account_of(Fake(host="new.invalid"), dedupe_settle_s=SETTLE_S)
-    told = (new.name, new.spec, new.settings, new.provider)
-    one.account = Account(*told, retired=(old,) if keeps else ())
+    result = (new.name, new.spec, new.settings, new.provider)
+    one.account = Account(*result, retired=(old,) if keeps else ())
 
 
 def test_an_attempt_is_read_as_what_it_was_sent_as(stage: MakeStage) -> None:
@@ -359,7 +359,7 @@ def test_an_attempt_is_read_as_what_it_was_sent_as(stage: MakeStage) -> None:
     assert one.posts()[-1].url.startswith("http://new.invalid/")
 
 
-def test_an_attempt_that_nobody_can_read_is_no_proof(stage: MakeStage) -> None:
+def test_an_attempt_that_no_one_can_read_is_no_proof(stage: MakeStage) -> None:
     one, row = failed(stage)
     moved(one, keeps=False)
     with pytest.raises(DecisionRefused, match="Nobody can read attempt 1"):
@@ -402,8 +402,8 @@ def test_an_expiry_that_has_passed_was_about_the_attempt_that_failed(stage: Make
     """A person wants it now; one that is still to come is kept."""
     for seconds, kept in ((100.0, False), (10**6, True)):
         one = stage(Fake(checking=reading(NotFound())), dedupe_settle_s=SETTLE_S)
-        told = {"reason": NO, "decided_by": "expiry", "next_at": None, "expires_at": after(seconds)}
-        row = one.put(S.FAILED, id=f"po_{kept}", key=f"k/{kept}", **told)
+        fields = {"reason": NO, "decided_by": "expiry", "next_at": None, "expires_at": after(seconds)}
+        row = one.put(S.FAILED, id=f"po_{kept}", key=f"k/{kept}", **fields)
         one.at = SETTLED
         again = one.reissue(row)
         assert again.order.expires_at == (after(seconds) if kept else None)
@@ -466,9 +466,9 @@ def test_with_evidence_it_is_paid_again_and_the_last_look_accepts_the_absence(st
     """What a person has compared counts until this attempt has left, and stands in the history."""
     one, row = failed(stage, NotFound())
     row = attested(one, row)
-    told = last(one, row)[1]
+    result = last(one, row)[1]
     assert (row.attempt.number, row.attempt.absence_attested) == (2, True)
-    assert (told["actor"], told["evidence"], told["not_found"]) == ("Ann", "no such line in March", [1])
+    assert (result["actor"], result["evidence"], result["not_found"]) == ("Ann", "no such line in March", [1])
     one.at += timedelta(days=3)
     row = one.advance(row)
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
@@ -508,9 +508,9 @@ def test_evidence_counts_for_the_attempt_that_it_was_given_for(stage: MakeStage)
     assert attested(one, row).attempt.number == 3
 
 
-def waiting_for_evidence(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutRecord]:
+def waiting_for_evidence(stage: MakeStage, *parsed: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which attempt 2 was begun, and the provider has ceased to show attempt 1 before it was sent."""
-    one, row = failed(stage, FAILED, *heard)
+    one, row = failed(stage, FAILED, *parsed)
     row = one.advance(one.reissue(row))
     assert (row.status, row.attempt.number, len(one.posts())) == (S.CREATED, 2, 1)
     return one, row
@@ -519,16 +519,16 @@ def waiting_for_evidence(stage: MakeStage, *heard: Any) -> tuple[Any, PayoutReco
 def test_evidence_can_be_added_to_an_attempt_that_waits_for_it(stage: MakeStage) -> None:
     """Else it would wait for ever: it could be neither sent nor cancelled."""
     one, row = waiting_for_evidence(stage, NotFound())
-    told = "The provider does not show attempt 1, which is no proof that it failed."
-    with pytest.raises(DecisionRefused, match=f"cannot be cancelled. {told}") as refused_cancel:
+    result = "The provider does not show attempt 1, which is no proof that it failed."
+    with pytest.raises(DecisionRefused, match=f"cannot be cancelled. {result}") as refused_cancel:
         one.cancel(row)
     hint = "`payouts reissue --evidence TEXT` records the proof; cancel it after that."
     assert refused_cancel.value.hint == hint
     with pytest.raises(DecisionRefused, match="only what failed"):
         one.reissue(row)
     row = attested(one, row)
-    name, told = last(one, row)
-    assert (name, told["actor"], told["not_found"]) == ("attested", "Ann", [1])
+    name, result = last(one, row)
+    assert (name, result["actor"], result["not_found"]) == ("attested", "Ann", [1])
     assert (row.attempt.number, row.attempt.absence_attested, row.reason, row.schedule.next_at) == (
         2,
         True,

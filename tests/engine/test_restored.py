@@ -50,7 +50,7 @@ def end(one: Any) -> None:
     restore.end_gap(store(one), restore.OperatorAction(one.at, "Ann", "settled"), ["till"])
 
 
-def knowing(said: Mapping[int, Any], asked: list[int] | None = None) -> Callable[..., Any]:
+def knowing(text: Mapping[int, Any], asked: list[int] | None = None) -> Callable[..., Any]:
     """Return a check that answers by the number of the attempt that is asked about; unlisted ones are not found."""
     account = account_of()
     order = row_of().order
@@ -62,7 +62,7 @@ def knowing(said: Mapping[int, Any], asked: list[int] | None = None) -> Callable
         if asked is not None:
             asked.append(number)
         yield from exchange(HttpRequest("GET", draft.request.url, "status", repeatable=True))
-        return said.get(number, NotFound(http_status=404))
+        return text.get(number, NotFound(http_status=404))
 
     return check
 
@@ -217,7 +217,7 @@ def test_a_gap_inside_the_window_needs_no_statement(stage: MakeStage) -> None:
     assert absent(one, one.advance(row)).status is S.PENDING
 
 
-def test_a_provider_that_answers_later_is_not_sought(stage: MakeStage) -> None:
+def test_a_provider_that_answers_later_is_not_checked_first(stage: MakeStage) -> None:
     """It cannot be asked at once: the gap itself holds the payout, and its end as well, until a person has compared."""
     one = stage(Fake(checking=reading(Unknown())), status_by="result_callback", dedupe_window_s=10**6)
     row = one.accept()
@@ -236,7 +236,7 @@ def test_a_provider_that_answers_later_is_not_sought(stage: MakeStage) -> None:
 # --- attempts that the journal lacks -------------------------------------------------------------------------------
 
 
-def sought(stage: MakeStage, *, gap: bool = True) -> tuple[Any, PayoutRecord, list[int]]:
+def checked_first(stage: MakeStage, *, gap: bool = True) -> tuple[Any, PayoutRecord, list[int]]:
     """Set a stage on which the provider has not shown a payout for nearly long enough."""
     asked: list[int] = []
     one = stage(Fake(checking=knowing({}, asked)))
@@ -254,14 +254,14 @@ def _references(number: int) -> Mapping[str, str]:
 
 def test_no_attempt_but_its_own_is_asked_about(stage: MakeStage) -> None:
     """None is guessed: what the journal lacks is for the statement to say."""
-    one, row, asked = sought(stage)
+    one, row, asked = checked_first(stage)
     assert one.advance(row).status is S.PENDING
     assert asked == [1]
 
 
 def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
     """It is sought again, and counted from now."""
-    one, row, _ = sought(stage, gap=False)
+    one, row, _ = checked_first(stage, gap=False)
     restored(one)
     row = one.advance(row)
     assert last(one, row) == ("checked_first", {})
@@ -329,7 +329,7 @@ def test_what_a_statement_has_is_not_called_failed_by_an_expiry(stage: MakeStage
     assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.ON_STATEMENT)
 
 
-def test_where_nobody_can_be_asked_at_once_a_person_decides(stage: MakeStage) -> None:
+def test_where_no_one_can_be_asked_at_once_a_person_decides(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Unknown())), status_by="result_callback")
     row = one.accept()
     restored(one)
@@ -341,9 +341,9 @@ def test_where_nobody_can_be_asked_at_once_a_person_decides(stage: MakeStage) ->
 # --- a further attempt ---------------------------------------------------------------------------------------------
 
 
-def failed(stage: MakeStage, said: Mapping[int, Any]) -> tuple[Any, PayoutRecord]:
+def failed(stage: MakeStage, text: Mapping[int, Any]) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout has failed, long enough ago to be paid again."""
-    one = stage(Fake(checking=knowing({1: Final(reason=NO), **said})))
+    one = stage(Fake(checking=knowing({1: Final(reason=NO), **text})))
     row = one.put(S.FAILED, reason=NO, decided_by="read", references=_references(1), next_at=None)
     one.at = after(1_000_000)
     return one, row
@@ -365,8 +365,8 @@ def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> Non
     for asked in (1, 1):
         with pytest.raises(DecisionRefused) as refused:
             one.reissue(row)
-        told = "cannot be paid again yet: the restored journal may lack an attempt that was paid."
-        assert refused.value.message == f"Payout … (po_x) {told}"
+        result = "cannot be paid again yet: the restored journal may lack an attempt that was paid."
+        assert refused.value.message == f"Payout … (po_x) {result}"
         assert refused.value.hint == "Compare the statements, then end the gap: `payouts journal restored --over`."
         assert len(one.reads()) == asked
     assert isinstance(one.journal.execute(begun[0]), GapOpen)
@@ -375,7 +375,7 @@ def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> Non
     person = OperatorDecision("Ann", "top up done", "no such line")
     with pytest.raises(DecisionRefused) as refused:
         run_flow(reissue(one.account, begun_before, person=person, moment=one.moment()), one.execute)
-    assert refused.value.message == f"Payout … (po_x) {told}"
+    assert refused.value.message == f"Payout … (po_x) {result}"
     compare(one)
     end(one)
     one.execute = execute
@@ -408,8 +408,8 @@ def test_a_read_and_a_person_call_it_failed(stage: MakeStage) -> None:
     """Those two know, whatever is missing."""
     one = stage(Fake(checking=knowing({1: Final(reason=NO)})))
     row = one.put(S.PENDING, references=_references(1), next_at=T0)
-    told = {"reason": Reason(ReasonCode.NEVER_APPEARED), "ambiguous": True, "first_sent_at": T0, "next_at": None}
-    stopped = one.put(S.REVIEW, key="k/2", id="po_y", references=_references(2), **told)
+    fields = {"reason": Reason(ReasonCode.NEVER_APPEARED), "ambiguous": True, "first_sent_at": T0, "next_at": None}
+    stopped = one.put(S.REVIEW, key="k/2", id="po_y", references=_references(2), **fields)
     restored(one)
     row = one.advance(row)
     assert (row.status, row.decided_by) == (S.FAILED, "read")
@@ -460,12 +460,12 @@ def test_who_could_not_have_paid_it_is_not_waited_for(monkeypatch: pytest.Monkey
 # --- the end of the gap --------------------------------------------------------------------------------------------
 
 
-def test_what_was_sought_in_vain_is_settled(stage: MakeStage) -> None:
+def test_what_was_not_found_is_settled(stage: MakeStage) -> None:
     """And what may have been sent is not, however often it was sought; nor is what nobody has sought since."""
     one = stage()
-    sought_in_vain = {"not_found_count": 3, "first_not_found_at": after(10)}
-    one.put(S.UNKNOWN, next_at=after(300), **sought_in_vain)
-    one.put(S.CREATED, key="k/2", id="po_y", next_at=after(300), **sought_in_vain)
+    not_found_details = {"not_found_count": 3, "first_not_found_at": after(10)}
+    one.put(S.UNKNOWN, next_at=after(300), **not_found_details)
+    one.put(S.CREATED, key="k/2", id="po_y", next_at=after(300), **not_found_details)
     one.put(S.CREATED, key="k/3", id="po_z", next_at=after(300), not_found_count=3, first_not_found_at=after(4))
     one.at = after(5)
     restored(one)

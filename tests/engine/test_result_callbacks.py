@@ -36,7 +36,9 @@ def asked(stage: Any, status: S = S.UNKNOWN, **changes: Any) -> tuple[Any, Payou
     return one, row
 
 
-def told(one: Any, row: PayoutRecord, outcome: Any, *, ended: EndedAttempt | None = None, at: float = 2) -> Answered:
+def described(
+    one: Any, row: PayoutRecord, outcome: Any, *, ended: EndedAttempt | None = None, at: float = 2
+) -> Answered:
     one.account.provider.answer = outcome
     callback = Callback("POST", {}, b"", after(at))
     return run_flow(answer(one.account, row, callback, query=QUERY, ended=ended), one.execute)
@@ -55,7 +57,7 @@ def told(one: Any, row: PayoutRecord, outcome: Any, *, ended: EndedAttempt | Non
 )
 def test_an_answer_counts_as_a_read(stage: Any, outcome: Any, effect: Effect, status: S) -> None:
     one, row = asked(stage)
-    after_it = told(one, row, outcome)
+    after_it = described(one, row, outcome)
     assert (after_it.effect, after_it.row.status) == (effect, status)
     assert after_it.row == one.journal.get(row.id)
     assert (after_it.row.schedule.next_at is None) is (status in {S.SUCCEEDED, S.REVIEW})
@@ -66,37 +68,37 @@ def test_an_answer_counts_as_a_read(stage: Any, outcome: Any, effect: Effect, st
 
 
 @pytest.mark.parametrize("outcome", [OTHER, NotFound()])
-def test_what_a_path_has_told_is_no_news(stage: Any, outcome: Any) -> None:
+def test_what_a_path_has_reported_is_no_news(stage: Any, outcome: Any) -> None:
     one, row = asked(stage)
-    first = told(one, row, outcome)
-    assert told(one, first.row, outcome, at=3) == Answered(first.row, Effect.REPEATED)
+    first = described(one, row, outcome)
+    assert described(one, first.row, outcome, at=3) == Answered(first.row, Effect.REPEATED)
     assert one.journal.get(row.id) == first.row
 
 
 def test_a_failure_after_a_payment_that_differs_is_left_to_a_person(stage: Any) -> None:
     """One of the two may be forged: the payout is not called failed, and the true result after both still counts."""
     one, row = asked(stage)
-    row = told(one, row, OTHER).row
-    first = told(one, row, FAILED, at=3)
+    row = described(one, row, OTHER).row
+    first = described(one, row, FAILED, at=3)
     assert (first.effect, first.row.status, first.row.reason.code) == (Effect.ANSWERED, S.REVIEW, ReasonCode.MISMATCH)
     why = "One result callback showed a payment that differs, and another one calls it failed."
     assert (first.row.reason.text, last(one, row)) == (why, ("review", {"why": why, "code": "NO"}))
-    assert told(one, first.row, FAILED, at=4).effect is Effect.REPEATED
-    assert told(one, first.row, PAID, at=5).row.status is S.SUCCEEDED
+    assert described(one, first.row, FAILED, at=4).effect is Effect.REPEATED
+    assert described(one, first.row, PAID, at=5).row.status is S.SUCCEEDED
 
 
 def test_what_another_process_has_moved_is_taken_in_anew(stage: Any) -> None:
     """Nothing was written: the caller looks again."""
     one, row = asked(stage)
     moved = one.execute(ApplyTransition(row, replace(row, status=S.PENDING), Event("payout.read", after(1)))).row
-    assert told(one, row, PAID) == Answered(moved, None)
-    assert told(one, moved, PAID).row.status is S.SUCCEEDED
+    assert described(one, row, PAID) == Answered(moved, None)
+    assert described(one, moved, PAID).row.status is S.SUCCEEDED
 
 
 def test_nothing_is_taken_in_during_a_send(stage: Any) -> None:
     one, row = asked(stage)
     sending = changed(row, status=S.SENDING, lease_owner="another", lease_until=after(2.5))
-    assert told(one, sending, PAID) == Answered(sending, None)
+    assert described(one, sending, PAID) == Answered(sending, None)
 
 
 ENDS = [
@@ -119,12 +121,12 @@ def test_an_end_stands_and_is_compared(
 ) -> None:
     """That it is contradicted is written down once, however often it is told."""
     one, row = asked(stage, status, decided_by="read", reason=FAILED.reason if status is S.FAILED else None)
-    first = told(one, row, outcome)
-    again = told(one, first.row, outcome, at=3)
-    said = () if contradicts is None else (Contradiction(after(2), "till", 1, contradicts, outcome.code),)
-    assert (first.effect, first.row.status, first.row.contradictions) == (effect, status, said)
+    first = described(one, row, outcome)
+    again = described(one, first.row, outcome, at=3)
+    text = () if contradicts is None else (Contradiction(after(2), "till", 1, contradicts, outcome.code),)
+    assert (first.effect, first.row.status, first.row.contradictions) == (effect, status, text)
     assert again.effect is (Effect.REPEATED if contradicts else effect)
-    assert again.row.contradictions == one.journal.get(row.id).contradictions == said
+    assert again.row.contradictions == one.journal.get(row.id).contradictions == text
 
 
 @pytest.mark.parametrize(
@@ -138,9 +140,9 @@ def test_an_earlier_attempt_has_failed_and_is_compared_with_that(
     """Whatever became of the payout since: it is not moved."""
     one, row = asked(stage)
     now, ended = changed(row, status=status, attempt=2), make_ended(row)
-    after_it = told(one, now, outcome, ended=ended)
+    after_it = described(one, now, outcome, ended=ended)
     assert (after_it.effect, after_it.row.status) == (effect, status)
-    assert [said.attempt for said in after_it.row.contradictions] == [1] * (effect is Effect.CONTRADICTED)
+    assert [item.attempt for item in after_it.row.contradictions] == [1] * (effect is Effect.CONTRADICTED)
     assert one.account.provider.drafts_read[-1].references == ended.references
 
 

@@ -24,7 +24,7 @@ NO = Reason(Code.REJECTED, "NO")
 PAID, FAILED = Final(seen=OURS), Final(reason=NO, seen=OURS)
 THEIRS = replace(OURS, amount=Decimal(50))
 LATE = after(100_000)  # long after anything can still be on its way
-HEARD: dict[ProviderSays, Any] = {
+OUTCOMES: dict[ProviderSays, Any] = {
     ProviderSays.SILENT: lost(),
     ProviderSays.UNCLEAR: Unknown(http_status=500),
     ProviderSays.LATER: Deferred(),
@@ -36,12 +36,12 @@ HEARD: dict[ProviderSays, Any] = {
 
 
 def in_review(
-    stage: MakeStage, code: Code, *heard: Any, settings: Any = None, **changes: Any
+    stage: MakeStage, code: Code, *parsed: Any, settings: Any = None, **changes: Any
 ) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout of one ambiguous try stopped, and the provider now says this."""
-    one = stage(Fake(checking=reading(*heard)), settings=settings)
-    told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None}
-    row = one.put(S.REVIEW, **(told | changes))
+    one = stage(Fake(checking=reading(*parsed)), settings=settings)
+    fields = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None}
+    row = one.put(S.REVIEW, **(fields | changes))
     one.at = LATE
     return one, row
 
@@ -67,7 +67,7 @@ def test_not_paid_is_never_safe_against_anything_the_provider_shows_or_keeps_to_
         assert all(cells[says].get(ReviewAction.NOT_PAID, True) for says in (ProviderSays.LATER, ProviderSays.GONE))
 
 
-def test_what_is_safe_is_told() -> None:
+def test_what_is_safe_is_reported() -> None:
     """What a person sees is the table; a reason for which the machine does not stop leaves nothing to decide."""
     assert allowed(Code.NEVER_APPEARED, ReviewAction.NOT_PAID) == (
         ProviderSays.LATER,
@@ -101,9 +101,9 @@ def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: Provide
     if says is ProviderSays.PENDING and code in {Code.NEVER_APPEARED, Code.BINDING_GONE, Code.ON_STATEMENT}:
         return  # it is open again by itself: below
     gone = {"binding": {"host": "elsewhere.invalid"}} if says is ProviderSays.GONE else {}
-    one, row = in_review(stage, code, HEARD[says], **gone)
+    one, row = in_review(stage, code, OUTCOMES[says], **gone)
     if says is ProviderSays.SILENT:
-        one.answers.append(HEARD[says])
+        one.answers.append(OUTCOMES[says])
     is_safe = act in SAFE[code][says] and not (act is ReviewAction.REOPEN and says is ProviderSays.GONE)
 
     if not is_safe:
@@ -137,10 +137,10 @@ def _decide(one: Any, row: PayoutRecord, act: ReviewAction) -> PayoutRecord:
 
 
 @pytest.mark.parametrize("paid", [True, False])
-@pytest.mark.parametrize(("heard", "status"), [(PAID, S.SUCCEEDED), (FAILED, S.FAILED)])
-def test_a_final_answer_decides_and_not_the_person(stage: MakeStage, heard: Any, status: S, paid: bool) -> None:
+@pytest.mark.parametrize(("parsed", "status"), [(PAID, S.SUCCEEDED), (FAILED, S.FAILED)])
+def test_a_final_answer_decides_and_not_the_person(stage: MakeStage, parsed: Any, status: S, paid: bool) -> None:
     """What the provider says for certain counts; what the person said is written beside it."""
-    one, row = in_review(stage, Code.NO_FINAL_ANSWER, heard)
+    one, row = in_review(stage, Code.NO_FINAL_ANSWER, parsed)
     after = one.resolve(row, paid=paid)
     assert (after.status, after.decided_by) == (status, "read")
     last = one.journal.history(row.id)[-1]
@@ -149,7 +149,7 @@ def test_a_final_answer_decides_and_not_the_person(stage: MakeStage, heard: Any,
 
 
 @pytest.mark.parametrize("act", ["paid", "not_paid", "reopen"])
-def test_a_payment_that_turns_up_goes_on_by_itself(stage: MakeStage, act: str) -> None:
+def test_a_payment_that_appears_goes_on_by_itself(stage: MakeStage, act: str) -> None:
     """What was never shown, and is under way now, is the machine's again."""
     one, row = in_review(stage, Code.NEVER_APPEARED, Pending(seen=OURS), settings={"poll_schedule_s": (200_000.0,)})
     after = one.reopen(row) if act == "reopen" else one.resolve(row, paid=act == "paid")
@@ -217,7 +217,7 @@ def test_two_people_at_once_decide_once(stage: MakeStage) -> None:
     assert one.events(row) == ["created", "resolved"]
 
 
-def test_what_the_provider_tells_the_second_one_is_kept(stage: MakeStage) -> None:
+def test_what_the_provider_reports_the_second_one_is_kept(stage: MakeStage) -> None:
     """The payout was called unpaid meanwhile, and is paid: the decision stands, contradicted."""
     one, row = in_review(stage, Code.NEVER_APPEARED, NotFound(), PAID)
     assert one.resolve(row, paid=False).status is S.FAILED
@@ -246,9 +246,9 @@ def test_a_name_looks_like_no_other(actor: str) -> None:
 
 def test_no_number_is_written_down_with_a_reason() -> None:
     """People paste numbers; histories and logs keep them masked. What a line of a statement is called stays."""
-    told = OperatorDecision("Ann", "called +256 772 123 456", "receipt 3649012345").as_evidence
-    assert (told["actor"], told["evidence"]) == ("Ann", "receipt 3649012345")
-    assert "772" not in told["reason"]
+    result = OperatorDecision("Ann", "called +256 772 123 456", "receipt 3649012345").as_evidence
+    assert (result["actor"], result["evidence"]) == ("Ann", "receipt 3649012345")
+    assert "772" not in result["reason"]
 
 
 # --- back to the machine -------------------------------------------------------------------------------------------
@@ -297,8 +297,13 @@ def test_a_reopened_unknown_is_sent_again_only_by_the_rules(stage: MakeStage) ->
 def test_what_was_never_taken_leaves_as_what_the_account_is_now(stage: MakeStage) -> None:
     """Every try was proven not taken: it is made ready anew under the same reference, and sent once."""
     one = stage(Fake(host="new.invalid", checking=reading(NotFound())))
-    told = {"reason": Reason(Code.BINDING_GONE), "binding": {"host": "old.invalid"}, "next_at": None, "submissions": 2}
-    row = one.put(S.REVIEW, **told)
+    fields = {
+        "reason": Reason(Code.BINDING_GONE),
+        "binding": {"host": "old.invalid"},
+        "next_at": None,
+        "submissions": 2,
+    }
+    row = one.put(S.REVIEW, **fields)
     one.at = LATE
     row = one.reopen(row)
     assert (row.status, row.attempt.number, row.attempt.submissions, dict(row.attempt.binding)) == (
@@ -329,12 +334,12 @@ def test_only_what_was_never_taken_is_made_ready_anew(stage: MakeStage, code: Co
 
 
 @pytest.mark.parametrize(
-    ("heard", "status"), [(NotFound(), S.CREATED), (Pending(seen=OURS), S.UNKNOWN)], ids=["absent", "under way"]
+    ("parsed", "status"), [(NotFound(), S.CREATED), (Pending(seen=OURS), S.UNKNOWN)], ids=["absent", "under way"]
 )
-def test_what_was_never_sent_is_made_ready_anew(stage: MakeStage, heard: Any, status: S) -> None:
+def test_what_was_never_sent_is_made_ready_anew(stage: MakeStage, parsed: Any, status: S) -> None:
     """It waited for something else and stopped: it can be sent, unless the provider shows it all the same."""
     one, row = in_review(
-        stage, Code.NO_FINAL_ANSWER, heard, ambiguous=False, first_sent_at=None, submissions=0, sent_at=None
+        stage, Code.NO_FINAL_ANSWER, parsed, ambiguous=False, first_sent_at=None, submissions=0, sent_at=None
     )
     row = one.reopen(row)
     assert (row.status, row.schedule.next_at, row.reason, one.posts()) == (status, LATE, None, [])

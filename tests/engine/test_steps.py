@@ -50,15 +50,15 @@ PAID = Final(seen=OURS)
 
 def kinds(stage: Any) -> list[str]:
     """Name what was asked for, in order."""
-    told = []
+    entries = []
     for command in stage.asked:
         if isinstance(command, HttpRequest):
-            told.append("money" if command.moves_money else "read")
+            entries.append("money" if command.moves_money else "read")
         elif isinstance(command, RunPreflight):
-            told.append("preflight")
+            entries.append("preflight")
         elif not isinstance(command, LoadAttempts):
-            told.append(command.event.name.removeprefix("payout."))
-    return told
+            entries.append(command.event.name.removeprefix("payout."))
+    return entries
 
 
 # --- C1 ------------------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def test_a_guard_that_fails_makes_the_payout_wait(stage: MakeStage) -> None:
     assert len(one.posts()) == 1
 
 
-def test_guards_are_told_that_they_have_been_asked(stage: MakeStage) -> None:
+def test_guards_are_marked_as_passed(stage: MakeStage) -> None:
     """Once an attempt was sent it counts as cleared: a second try of it asks no guard again."""
     one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
     row = one.accept()
@@ -226,7 +226,7 @@ def test_not_before_and_expires_at_are_kept(stage: MakeStage) -> None:
     assert len(one.posts()) == 1
 
 
-def test_expiry_is_looked_at_again_after_leave(stage: MakeStage) -> None:
+def test_expiry_is_looked_at_again_after_preflight(stage: MakeStage) -> None:
     """Leave may take long: what has expired meanwhile is not sent."""
     one = stage()
     row = one.accept(expires_at=after(10))
@@ -240,7 +240,7 @@ def test_expiry_is_looked_at_again_after_leave(stage: MakeStage) -> None:
     assert one.posts() == []
 
 
-def test_not_before_is_looked_at_again_after_leave(stage: MakeStage) -> None:
+def test_not_before_is_looked_at_again_after_preflight(stage: MakeStage) -> None:
     """A clock that is set back while leave is asked sends nothing early."""
     one = stage()
     row = one.accept(not_before=after(10))
@@ -389,7 +389,7 @@ def looked_at(one: Any) -> None:
     assert one.journal.next_due(accounts=["till"]) is None
 
 
-def test_a_late_answer_changes_nothing_but_makes_somebody_look(stage: MakeStage) -> None:
+def test_a_late_answer_changes_nothing_but_makes_a_read_due(stage: MakeStage) -> None:
     """When the lease was over and another went on, their state stands; the late answer is noted and the row is due."""
     one = stage(Fake(checking=reading(Unknown())))
     late = answered_late(one)
@@ -516,8 +516,8 @@ def test_an_answer_that_contradicts_an_end_that_came_meanwhile_is_kept(stage: Ma
     one.account.provider.checking = slowly
     after_it = one.advance(row)
     assert after_it == one.journal.get(row.id)
-    [said] = after_it.contradictions
-    assert (said.account, said.attempt, said.provider_status) == ("till", 1, "paid")
+    [text] = after_it.contradictions
+    assert (text.account, text.attempt, text.provider_status) == ("till", 1, "paid")
     if again:
         assert one.advance(after_it).reason.code is ReasonCode.EARLIER_ATTEMPT_PAID
 
@@ -574,7 +574,7 @@ def test_the_question_is_written_before_it_leaves(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("nothing", [Pending(seen=OURS), Unknown(), NotFound()])
-def test_a_path_is_open_until_it_has_told_an_end(stage: MakeStage, nothing: Any) -> None:
+def test_a_path_is_open_until_it_has_reported_an_end(stage: MakeStage, nothing: Any) -> None:
     """What tells none does not use it up, and an end counts whatever came before."""
     one, row, provider = deferring(stage)
     provider.answer = nothing
@@ -829,7 +829,7 @@ def test_what_c1_writes_holds_everything_to_go_on(stage: MakeStage) -> None:
     assert HttpRequest.from_json(row.attempt.request).hash == row.attempt.request_hash
 
 
-def test_an_end_that_waits_its_turn_to_be_looked_at_is_not_told_again(stage: MakeStage) -> None:
+def test_an_end_that_waits_to_be_looked_at_is_not_reported_again(stage: MakeStage) -> None:
     """The application hears of an end once, however long a later look at it has to wait."""
     one = stage(Fake(checking=reading(Final())))
     row = one.put(S.SUCCEEDED, next_at=T0)
@@ -854,8 +854,8 @@ def test_a_lease_from_a_clock_far_ahead_holds_nothing_back(stage: MakeStage) -> 
 
 def test_a_reference_that_holds_the_payees_number_is_not_kept(stage: MakeStage) -> None:
     """It would be shown in full, and outlive the erasure of the payee."""
-    told = {"receipt": "R-46733123499", "other": "R-1"}
-    one = stage(Fake(checking=reading(Final(seen=OURS, references=told))))
+    fields = {"receipt": "R-46733123499", "other": "R-1"}
+    one = stage(Fake(checking=reading(Final(seen=OURS, references=fields))))
     row = one.advance(one.accept())
     one.at = after(5)
     row = one.advance(row)

@@ -29,11 +29,11 @@ MakeStage = Callable[..., Any]
 NO = Reason(ReasonCode.REJECTED, "NO")
 LOOK_AGAIN = "Look at it again before you decide."
 COMPARE = "Compare with the provider's own records; ask again later."
-TELLS = "`payouts show` tells what it said; compare with the provider's own records."
+SHOW_ADVICE = "`payouts show` tells what it said; compare with the provider's own records."
 READ = HttpRequest("GET", "http://fake.invalid/x", "balance", repeatable=True)
 
 
-def said(ask: Callable[[], object], kind: type[PaymentsError] = DecisionRefused) -> tuple[str, str]:
+def reply_of(ask: Callable[[], object], kind: type[PaymentsError] = DecisionRefused) -> tuple[str, str]:
     """Return the message and the hint of a refusal."""
     with pytest.raises(kind) as caught:
         ask()
@@ -43,10 +43,10 @@ def said(ask: Callable[[], object], kind: type[PaymentsError] = DecisionRefused)
 # --- decisions -----------------------------------------------------------------------------------------------------
 
 
-def in_review(stage: MakeStage, code: ReasonCode, *heard: Any, **changes: Any) -> tuple[Any, Any]:
-    one = stage(Fake(checking=reading(*heard)))
-    told = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None}
-    row = one.put(S.REVIEW, **(told | changes))
+def in_review(stage: MakeStage, code: ReasonCode, *parsed: Any, **changes: Any) -> tuple[Any, Any]:
+    one = stage(Fake(checking=reading(*parsed)))
+    fields = {"reason": Reason(code), "ambiguous": True, "first_sent_at": T0, "next_at": None}
+    row = one.put(S.REVIEW, **(fields | changes))
     one.at = after(100_000)
     return one, row
 
@@ -54,7 +54,7 @@ def in_review(stage: MakeStage, code: ReasonCode, *heard: Any, **changes: Any) -
 def test_nothing_to_decide(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.PENDING)
-    assert said(lambda: one.resolve(row, paid=True)) == (
+    assert reply_of(lambda: one.resolve(row, paid=True)) == (
         "Payout … (po_x) is PENDING and not in REVIEW: there is nothing to decide.",
         "`payouts review list` shows what waits for a decision.",
     )
@@ -63,7 +63,7 @@ def test_nothing_to_decide(stage: MakeStage) -> None:
 def test_not_safe(stage: MakeStage) -> None:
     """It says which decision, what the provider says now, and why the payout stopped."""
     one, row = in_review(stage, ReasonCode.NEVER_APPEARED, Unknown())
-    assert said(lambda: one.resolve(row, paid=False)) == (
+    assert reply_of(lambda: one.resolve(row, paid=False)) == (
         "Payout … (po_x) cannot be settled as not paid now. The provider's answer says nothing clear. "
         "It is in review because of never_appeared.",
         "`payouts review show` tells what is safe.",
@@ -73,7 +73,7 @@ def test_not_safe(stage: MakeStage) -> None:
 def test_not_safe_while_it_is_silent(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.MISMATCH, Unknown())
     one.answers.append(lost())
-    assert said(lambda: one.resolve(row, paid=True)) == (
+    assert reply_of(lambda: one.resolve(row, paid=True)) == (
         "Payout … (po_x) cannot be settled as paid now. The provider did not answer. "
         "It is in review because of mismatch.",
         "Ask again when it answers.",
@@ -82,7 +82,7 @@ def test_not_safe_while_it_is_silent(stage: MakeStage) -> None:
 
 def test_reopening_is_called_so(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.BINDING_GONE, binding={"host": "old.invalid"})
-    assert said(lambda: one.reopen(row)) == (
+    assert reply_of(lambda: one.reopen(row)) == (
         "Payout … (po_x) cannot be reopened now. No configured account can ask the provider about it. "
         "It is in review because of binding_gone.",
         "Put what sent it into the account's retired identities first.",
@@ -91,18 +91,18 @@ def test_reopening_is_called_so(stage: MakeStage) -> None:
 
 def test_without_evidence(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.BINDING_GONE, binding={"host": "old.invalid"})
-    _, hint = said(lambda: one.resolve(row, paid=False, evidence=""))
+    _, hint = reply_of(lambda: one.resolve(row, paid=False, evidence=""))
     assert hint == "Name the evidence: which line of which statement says so, or that none does."
 
 
 def test_too_early_to_call_it_unpaid(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.NEVER_APPEARED, NotFound())
     one.at = after(200)
-    _, hint = said(lambda: one.resolve(row, paid=False))
+    _, hint = reply_of(lambda: one.resolve(row, paid=False))
     assert hint == "Wait until 2026-03-02 09:06:30 UTC."
 
 
-def test_a_reason_nobody_wrote_down() -> None:
+def test_a_reason_no_one_wrote_down() -> None:
     """A row that says nothing of why it stopped is refused like any other."""
     row = replace(row_of(S.REVIEW), reason=None)
     refused = _refused(_Asked(row, row, engine.ProviderSays.NOT_FOUND, {}, T0), engine.ReviewAction.PAID, "")
@@ -112,22 +112,22 @@ def test_a_reason_nobody_wrote_down() -> None:
     )
 
 
-def test_somebody_else_was_first(stage: MakeStage) -> None:
+def test_another_process_was_first(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.NEVER_APPEARED, NotFound())
     one.resolve(row, paid=False)
     overtaken = ("Payout … (po_x) was moved by somebody else meanwhile; nothing was changed.", LOOK_AGAIN)
-    assert said(lambda: one.resolve(row, paid=True)) == overtaken
+    assert reply_of(lambda: one.resolve(row, paid=True)) == overtaken
 
 
-def test_nobody_decides() -> None:
-    assert said(lambda: OperatorDecision("", "x")) == (
+def test_no_decision() -> None:
+    assert reply_of(lambda: OperatorDecision("", "x")) == (
         "A decision needs a name and a reason.",
         "Say who decides and why.",
     )
 
 
-def test_a_name_that_cannot_be_told_from_another() -> None:
-    assert said(lambda: OperatorDecision("Ann\u200b", "x")) == (
+def test_a_name_that_cannot_be_distinguished_from_another() -> None:
+    assert reply_of(lambda: OperatorDecision("Ann\u200b", "x")) == (
         "The name of the one who decides holds U+200B (ZERO WIDTH SPACE) at position 4, which cannot be seen.",
         "Write it so that no other name looks like it.",
     )
@@ -136,7 +136,7 @@ def test_a_name_that_cannot_be_told_from_another() -> None:
 def test_nothing_to_approve(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
-    assert said(lambda: one.approve(row)) == (
+    assert reply_of(lambda: one.approve(row)) == (
         "Payout … (po_x) is FAILED: only what waits to be sent can be approved.",
         "`payouts show` tells what became of it.",
     )
@@ -145,8 +145,8 @@ def test_nothing_to_approve(stage: MakeStage) -> None:
 # --- paying again --------------------------------------------------------------------------------------------------
 
 
-def failed(stage: MakeStage, *heard: Any, at: float = 100_000, **facts: Any) -> tuple[Any, Any]:
-    one = stage(Fake(checking=reading(*heard)), **{"dedupe_settle_s": 1000.0, **facts})
+def failed(stage: MakeStage, *parsed: Any, at: float = 100_000, **facts: Any) -> tuple[Any, Any]:
+    one = stage(Fake(checking=reading(*parsed)), **{"dedupe_settle_s": 1000.0, **facts})
     row = one.put(S.FAILED, reason=NO, decided_by="read", first_sent_at=T0, next_at=None)
     one.at = after(at)
     return one, row
@@ -166,16 +166,16 @@ def test_only_what_failed_is_paid_again(stage: MakeStage, status: PayoutStatus, 
     """And what can be done instead depends on where it stands: of what was paid nothing is said to be open."""
     one = stage()
     row = one.put(status, reason=NO if status is S.REVIEW else None)
-    assert said(lambda: one.reissue(row)) == (
+    assert reply_of(lambda: one.reissue(row)) == (
         f"Payout … (po_x) is {status}: only what failed can be paid again.",
         hint,
     )
 
 
-def test_nobody_forgotten_is_paid_again(stage: MakeStage) -> None:
+def test_no_erased_payee_is_paid_again(stage: MakeStage) -> None:
     """Nobody knows any more who it was."""
     one, row = failed(stage, Final(reason=NO))
-    assert said(lambda: one.reissue(replace(row, erased_at=T0))) == (
+    assert reply_of(lambda: one.reissue(replace(row, erased_at=T0))) == (
         "Payout … (po_x) cannot be paid again: its payee was forgotten.",
         "If the debt still stands, pay it under another key, to the payee as you know him.",
     )
@@ -184,7 +184,7 @@ def test_nobody_forgotten_is_paid_again(stage: MakeStage) -> None:
 
 def test_not_where_answers_come_later(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO), status_by="result_callback")
-    assert said(lambda: one.reissue(row), NotSupported) == (
+    assert reply_of(lambda: one.reissue(row), NotSupported) == (
         "Fake tells only later what became of a payment: it cannot be paid again under its key.",
         "Compare with the provider's own records before you pay it under another key.",
     )
@@ -192,14 +192,14 @@ def test_not_where_answers_come_later(stage: MakeStage) -> None:
 
 def test_not_yet(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO), at=10, dedupe_settle_s=60.0)
-    assert said(lambda: one.reissue(row)) == (
+    assert reply_of(lambda: one.reissue(row)) == (
         "It is too early to pay … (po_x) again: the provider may still say otherwise.",
         "Try again after 2026-03-02 09:02:30 UTC.",
     )
 
 
 @pytest.mark.parametrize(
-    ("heard", "why"),
+    ("parsed", "why"),
     [
         (Pending(), "The provider says that attempt 1 is still under way."),
         (Unknown(), "The provider's answer about attempt 1 says nothing clear."),
@@ -209,18 +209,18 @@ def test_not_yet(stage: MakeStage) -> None:
     ],
     ids=["pending", "unclear", "settling", "silent", "later"],
 )
-def test_not_proven(stage: MakeStage, heard: Any, why: str) -> None:
+def test_not_proven(stage: MakeStage, parsed: Any, why: str) -> None:
     """Each answer that proves nothing is told as what it is."""
-    one, row = failed(stage, heard)
-    if isinstance(heard, Exception):
-        one.answers.append(heard)
-    assert said(lambda: one.reissue(row)) == (f"Payout … (po_x) is not proven to have failed. {why}", COMPARE)
+    one, row = failed(stage, parsed)
+    if isinstance(parsed, Exception):
+        one.answers.append(parsed)
+    assert reply_of(lambda: one.reissue(row)) == (f"Payout … (po_x) is not proven to have failed. {why}", COMPARE)
 
 
 def test_absent_without_evidence(stage: MakeStage) -> None:
     one, row = failed(stage, NotFound())
     why = "The provider does not show attempt 1, which is no proof that it failed."
-    assert said(lambda: one.reissue(row)) == (
+    assert reply_of(lambda: one.reissue(row)) == (
         f"Payout … (po_x) is not proven to have failed. {why}",
         "Compare with the provider's own records. Where they show no such payment, name that: --evidence TEXT.",
     )
@@ -230,19 +230,19 @@ def test_paid_after_all(stage: MakeStage) -> None:
     """Now, and for ever after; what the provider said stands in the history."""
     one, row = failed(stage, Final(code="DONE", http_status=200, seen=OURS))
     paid = "Payout … (po_x) cannot be paid again: the provider says that an attempt of it was paid after all."
-    assert said(lambda: one.reissue(row)) == (paid, TELLS)
+    assert reply_of(lambda: one.reissue(row)) == (paid, SHOW_ADVICE)
     last = one.journal.history(row.id)[-1]
     assert (last.event, last.evidence) == (
         "payout.contradicted",
         {"attempt": 1, "code": "DONE", "http_status": 200},
     )
-    assert said(lambda: one.reissue(row)) == (paid, TELLS)
+    assert reply_of(lambda: one.reissue(row)) == (paid, SHOW_ADVICE)
 
 
 def test_moved_meanwhile(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO))
     one.reissue(row)
-    assert said(lambda: one.reissue(row)) == (
+    assert reply_of(lambda: one.reissue(row)) == (
         "Payout … (po_x) was moved by somebody else meanwhile; it is CREATED now.",
         LOOK_AGAIN,
     )
@@ -269,7 +269,7 @@ def test_moved_meanwhile(stage: MakeStage) -> None:
 def test_a_key_used_for_something_else(changed: dict[str, Any], differs: str) -> None:
     """It says what is different: of a payee only what is masked, of a note and of options no word."""
     order = order_of(**changed)
-    assert said(lambda: engine.same_order(row_of(S.PENDING), order), KeyReused) == (
+    assert reply_of(lambda: engine.same_order(row_of(S.PENDING), order), KeyReused) == (
         f"The key '…' already stands for another payout (po_x, PENDING): another {differs}. "
         "This time nothing was sent, and nothing was changed.",
         "Payee, amount, operation, note and options belong to a key. Use the recorded ones, or another key if this "
@@ -288,18 +288,18 @@ def test_a_refund_of_something_else() -> None:
         original_amount=Decimal(30),
         **{"operation": Operation.REFUND, "fingerprint": first.fingerprint},
     )
-    message, _ = said(lambda: engine.same_order(row, second), KeyReused)
+    message, _ = reply_of(lambda: engine.same_order(row, second), KeyReused)
     assert ": another original amount (recorded 30 EUR, now 31 EUR). This time" in message
-    message, _ = said(lambda: engine.same_order(row, order_of()), KeyReused)
+    message, _ = reply_of(lambda: engine.same_order(row, order_of()), KeyReused)
     assert "original amount (recorded 30 EUR, now none)" in message
-    message, _ = said(lambda: engine.same_order(row_of(S.PENDING), first), KeyReused)
+    message, _ = reply_of(lambda: engine.same_order(row_of(S.PENDING), first), KeyReused)
     assert "original amount (recorded none, now 30 EUR)" in message
 
 
 def test_a_key_used_for_something_that_cannot_be_named() -> None:
     """An intent of an older kind differs in its fingerprint alone."""
     row = replace(row_of(S.PENDING), fingerprint="another")
-    message, _ = said(lambda: engine.same_order(row, order_of()), KeyReused)
+    message, _ = reply_of(lambda: engine.same_order(row, order_of()), KeyReused)
     assert ": another intent. This time" in message
 
 
@@ -307,7 +307,7 @@ def test_a_key_whose_payee_was_forgotten() -> None:
     """Only the fingerprint still tells: nothing is named, not even as what it became."""
     row = replace(row_of(S.SUCCEEDED), erased_at=T0)
     engine.same_order(row, order_of())
-    message, _ = said(lambda: engine.same_order(row, order_of(note="rent")), KeyReused)
+    message, _ = reply_of(lambda: engine.same_order(row, order_of(note="rent")), KeyReused)
     assert ": another intent. This time" in message
 
 
@@ -331,13 +331,13 @@ QUESTIONS: dict[str, tuple[str, str, Callable[[Any], EngineFlow[Any]]]] = {
 class Telling(Fake):
     """A provider that says one thing to every question."""
 
-    def __init__(self, told: object) -> None:
+    def __init__(self, payload: object) -> None:
         super().__init__()
-        self._told = told
+        self._described = payload
 
     def _answer(self, *_: Any) -> EngineFlow[Any]:
         yield from exchange(READ)
-        return self._told
+        return self._described
 
     balances = account_holder = name = ask_consent = user_info = diagnose = _answer
 
@@ -350,24 +350,24 @@ def execute(_: object) -> HttpResponse:
 def test_a_question(name: str) -> None:
     """What cannot be asked, what was not answered and what was not told are three sentences."""
     what, capability, ask = QUESTIONS[name]
-    assert said(lambda: run_flow(ask(account_of()), execute), NotSupported) == (
+    assert reply_of(lambda: run_flow(ask(account_of()), execute), NotSupported) == (
         f"Account till cannot be asked for this: Fake has no {capability}.",
         "`payouts providers --load` shows what each provider can do.",
     )
-    assert said(lambda: run_flow(ask(account_of(Telling(None))), execute), LookupFailed) == (
+    assert reply_of(lambda: run_flow(ask(account_of(Telling(None))), execute), LookupFailed) == (
         f"The provider of account till did not answer when asked {what}: provider bug: NoneType is no answer.",
         "No money was asked to move; asking again is safe. `payouts doctor` looks at the account.",
     )
-    told = LookupRefused(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, text="Not in row X..."))
-    assert said(lambda: run_flow(ask(account_of(Telling(told))), execute), LookupFailed) == (
+    result = LookupRefused(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, text="Not in row X..."))
+    assert reply_of(lambda: run_flow(ask(account_of(Telling(result))), execute), LookupFailed) == (
         f"The provider of account till did not tell {what}: payee_not_found: Not in row X.",
         "No money was asked to move.",
     )
 
 
 def test_what_a_provider_calls_it_is_cut() -> None:
-    told = LookupRefused(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "X" * 100))
-    message, _ = said(lambda: run_flow(QUESTIONS["name"][2](account_of(Telling(told))), execute), LookupFailed)
+    result = LookupRefused(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "X" * 100))
+    message, _ = reply_of(lambda: run_flow(QUESTIONS["name"][2](account_of(Telling(result))), execute), LookupFailed)
     assert message == f"The provider of account till did not tell the payee's name: {'X' * 79}…."
 
 

@@ -33,8 +33,8 @@ LONG = "X" * 100
 CUT = "X" * 79 + "…"  # how much of a provider's code is kept
 NO = Reason(ReasonCode.REJECTED, LONG, NUMBER)
 NO_CLEAN = Reason(ReasonCode.REJECTED, CUT, MASKED)
-SAID: dict[str, Any] = {"code": LONG, "text": NUMBER, "http_status": 418}
-TOLD: dict[str, Any] = {"code": CUT, "text": MASKED, "http_status": 418}
+RAW_DETAILS: dict[str, Any] = {"code": LONG, "text": NUMBER, "http_status": 418}
+MASKED_DETAILS: dict[str, Any] = {"code": CUT, "text": MASKED, "http_status": 418}
 THEIRS = replace(OURS, amount=Decimal(26))
 ANOTHER = "The provider shows another amount under our reference."
 NOT_SAFE = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
@@ -82,15 +82,18 @@ def _absent(row: PayoutRecord, *, seen: int, account: Any = ACCOUNT) -> Written:
     """Decide on one more absence after so many."""
     before = changed(row, not_found_count=seen, first_not_found_at=after(10) if seen else None)
     return Written(
-        before, lambda row: decide_outcome.after_check(row, account, NotFound(**SAID), after(400)), {}, _event("")
+        before,
+        lambda row: decide_outcome.after_check(row, account, NotFound(**RAW_DETAILS), after(400)),
+        {},
+        _event(""),
     )
 
 
 LATER = account_of(status_by="result_callback")
 RETIRED = replace(ACCOUNT, is_retired=True)
 CONCLUSIVE = account_of(not_found_conclusive_after_s=390.0)
-ADOPTING = changed(UNKNOWN, duplicate_unverified=True)
-SOUGHT = changed(
+DUPLICATE_UNVERIFIED = changed(UNKNOWN, duplicate_unverified=True)
+CHECKED_FIRST = changed(
     CREATED, status=S.UNKNOWN, duplicate_unverified=True
 )  # the journal was restored, and it may have been sent
 REFUSED = changed(UNKNOWN, refused=True, reason=NO_CLEAN)
@@ -135,7 +138,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("review", {"why": NOT_SAFE}),
     ),
     "begin, sought in vain": Written(
-        SOUGHT,
+        CHECKED_FIRST,
         lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
         {
             "status": S.SENDING,
@@ -150,7 +153,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("sending", {"submission": 1}),
     ),
     "begin, called a duplicate before": Written(
-        ADOPTING,
+        DUPLICATE_UNVERIFIED,
         lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
         {
             "status": S.SENDING,
@@ -184,7 +187,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("checked_first"),
     ),
     "seek, called a duplicate before": Written(
-        ADOPTING,
+        DUPLICATE_UNVERIFIED,
         lambda row: decide_submission.check_first(row, AT),
         {"reopened_at": AT, "next_at": AT},
         _event("checked_first"),
@@ -203,7 +206,7 @@ WRITTEN: Mapping[str, Written] = {
         _event("checked_first"),
     ),
     "on a statement, and not shown": Written(
-        changed(SOUGHT, not_found_count=3, sent_at=None),
+        changed(CHECKED_FIRST, not_found_count=3, sent_at=None),
         lambda row: decide_submission.on_statement(row, ACCOUNT, AT),
         {"ambiguous": True, "first_sent_at": AT, **_stopped(ReasonCode.ON_STATEMENT, ON_STATEMENT)},
         _event("review", {"why": ON_STATEMENT}),
@@ -265,7 +268,7 @@ WRITTEN: Mapping[str, Written] = {
         CREATED, lambda row: decide_submission.on_hold(row, NUMBER, AT), {}, _event("on_hold", {"why": MASKED})
     ),
     "held, sought in vain": Written(
-        SOUGHT,
+        CHECKED_FIRST,
         lambda row: decide_submission.on_hold(row, NUMBER, AT),
         {"status": S.CREATED},
         _event("on_hold", {"why": MASKED}),
@@ -405,26 +408,26 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "unclear": Written(
         SENDING,
-        lambda row: decide_outcome.after_submit(row, ACCOUNT, Unknown(**SAID), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Unknown(**RAW_DETAILS), AT),
         {**RELEASED, **DOUBTED, "next_at": after(20)},
-        _event("unknown", TOLD),
+        _event("unknown", MASKED_DETAILS),
     ),
     "duplicate": Written(
         SENDING,
-        lambda row: decide_outcome.after_submit(row, ACCOUNT, Duplicate(**SAID), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Duplicate(**RAW_DETAILS), AT),
         {**RELEASED, **DOUBTED, "duplicate_unverified": True, "next_at": AT},
-        _event("duplicate", TOLD),
+        _event("duplicate", MASKED_DETAILS),
     ),
     "pending": Written(
         replace(SENDING, reason=NO_CLEAN),
-        lambda row: decide_outcome.after_submit(row, ACCOUNT, Pending(**SAID), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Pending(**RAW_DETAILS), AT),
         {**RELEASED, "status": S.PENDING, "first_sent_at": T0, "reason": None, "next_at": after(20)},
-        _event("pending", TOLD),
+        _event("pending", MASKED_DETAILS),
     ),
     "succeeded": Written(
         replace(SENDING, reason=NO_CLEAN),
         lambda row: decide_outcome.after_submit(
-            row, ACCOUNT, Final(**SAID, references={"receipt": "R", "reference": "theirs"}), AT
+            row, ACCOUNT, Final(**RAW_DETAILS, references={"receipt": "R", "reference": "theirs"}), AT
         ),
         {
             **RELEASED,
@@ -435,31 +438,31 @@ WRITTEN: Mapping[str, Written] = {
             "decided_by": "submit",
             "next_at": None,
         },
-        _event("succeeded", TOLD),
+        _event("succeeded", MASKED_DETAILS),
     ),
     "succeeded with something else": Written(
         SENDING,
-        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**SAID, seen=THEIRS), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**RAW_DETAILS, seen=THEIRS), AT),
         {**RELEASED, "first_sent_at": T0, **_stopped(ReasonCode.MISMATCH, ANOTHER)},
-        _event("review", {"why": ANOTHER, **TOLD}),
+        _event("review", {"why": ANOTHER, **MASKED_DETAILS}),
     ),
     "pending with something else": Written(
         SENDING,
-        lambda row: decide_outcome.after_submit(row, ACCOUNT, Pending(**SAID, seen=THEIRS), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Pending(**RAW_DETAILS, seen=THEIRS), AT),
         {**RELEASED, "first_sent_at": T0, **_stopped(ReasonCode.MISMATCH, ANOTHER)},
-        _event("review", {"why": ANOTHER, **TOLD}),
+        _event("review", {"why": ANOTHER, **MASKED_DETAILS}),
     ),
     "failed": Written(
         SENDING,
-        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**RAW_DETAILS, reason=NO), AT),
         {**RELEASED, "status": S.FAILED, "reason": NO_CLEAN, "decided_by": "submit", "next_at": None},
-        _event("failed", {"reason": f"rejected ({CUT})", **TOLD}),
+        _event("failed", {"reason": f"rejected ({CUT})", **MASKED_DETAILS}),
     ),
     "failed, doubted": Written(
         SECOND,
-        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        lambda row: decide_outcome.after_submit(row, ACCOUNT, Final(**RAW_DETAILS, reason=NO), AT),
         {**RELEASED, "status": S.UNKNOWN, "refused": True, "reason": NO_CLEAN, "next_at": AT},
-        _event("unknown", TOLD),
+        _event("unknown", MASKED_DETAILS),
     ),
     # --- a read ---
     "read, silent": Written(
@@ -476,25 +479,25 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "read, later": Written(
         UNKNOWN,
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Deferred(**SAID), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Deferred(**RAW_DETAILS), AT),
         {"next_at": after(20)},
-        _event("read", TOLD),
+        _event("read", MASKED_DETAILS),
     ),
     "read, pending": Written(
         PENDING,
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**RAW_DETAILS), AT),
         {"next_at": after(20)},
-        _event("read", TOLD),
+        _event("read", MASKED_DETAILS),
     ),
     "read, pending and ours after all": Written(
-        ADOPTING,
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
+        DUPLICATE_UNVERIFIED,
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**RAW_DETAILS, seen=OURS), AT),
         {"status": S.PENDING, "next_at": after(20)},
-        _event("adopted", TOLD),
+        _event("adopted", MASKED_DETAILS),
     ),
     "read, sought and found": Written(
-        SOUGHT,
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, seen=OURS), AT),
+        CHECKED_FIRST,
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**RAW_DETAILS, seen=OURS), AT),
         {
             "status": S.SUCCEEDED,
             "ambiguous": True,
@@ -502,11 +505,11 @@ WRITTEN: Mapping[str, Written] = {
             "decided_by": "read",
             "next_at": None,
         },
-        _event("succeeded", {**TOLD, "adopted": True}),
+        _event("succeeded", {**MASKED_DETAILS, "adopted": True}),
     ),
     "read, sought and found failed": Written(
-        changed(SOUGHT, sent_at=after(3)),
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, reason=NO, seen=OURS), AT),
+        changed(CHECKED_FIRST, sent_at=after(3)),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**RAW_DETAILS, reason=NO, seen=OURS), AT),
         {
             "status": S.FAILED,
             "reason": NO_CLEAN,
@@ -515,48 +518,48 @@ WRITTEN: Mapping[str, Written] = {
             "decided_by": "read",
             "next_at": None,
         },
-        _event("failed", {"reason": f"rejected ({CUT})", **TOLD, "adopted": True}),
+        _event("failed", {"reason": f"rejected ({CUT})", **MASKED_DETAILS, "adopted": True}),
     ),
     "read, pending once more": Written(
         changed(PENDING, duplicate_unverified=True, ambiguous=True),
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID, seen=OURS), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**RAW_DETAILS, seen=OURS), AT),
         {"next_at": after(20)},
-        _event("read", TOLD),
+        _event("read", MASKED_DETAILS),
     ),
     "read in review, pending": Written(
         changed(PENDING, status=S.REVIEW, next_at=AT, reason=Reason(ReasonCode.NO_FINAL_ANSWER)),
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**SAID), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Pending(**RAW_DETAILS), AT),
         {"next_at": None},
-        _event("read", TOLD),
+        _event("read", MASKED_DETAILS),
     ),
     "read, something else": Written(
         UNKNOWN,
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, seen=THEIRS), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**RAW_DETAILS, seen=THEIRS), AT),
         _stopped(ReasonCode.MISMATCH, ANOTHER),
-        _event("review", {"why": ANOTHER, **TOLD}),
+        _event("review", {"why": ANOTHER, **MASKED_DETAILS}),
     ),
     "read, failed": Written(
         UNKNOWN,
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**SAID, reason=NO), AT),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Final(**RAW_DETAILS, reason=NO), AT),
         {"status": S.FAILED, "reason": NO_CLEAN, "decided_by": "read", "next_at": None},
-        _event("failed", {"reason": f"rejected ({CUT})", **TOLD}),
+        _event("failed", {"reason": f"rejected ({CUT})", **MASKED_DETAILS}),
     ),
     "read, for too long": Written(
         PENDING,
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Unknown(**RAW_DETAILS), LONG_AGO),
         _stopped(ReasonCode.NO_FINAL_ANSWER, NO_ANSWER_YET),
-        _event("review", {"why": NO_ANSWER_YET, **TOLD}, LONG_AGO),
+        _event("review", {"why": NO_ANSWER_YET, **MASKED_DETAILS}, LONG_AGO),
     ),
     "absent for too long": Written(
         changed(UNKNOWN, not_found_count=1, first_not_found_at=after(1)),
-        lambda row: decide_outcome.after_check(row, ACCOUNT, Unknown(**SAID), LONG_AGO),
+        lambda row: decide_outcome.after_check(row, ACCOUNT, Unknown(**RAW_DETAILS), LONG_AGO),
         _stopped(ReasonCode.NEVER_APPEARED, NOT_SAFE),
-        _event("review", {"why": NOT_SAFE, **TOLD}, LONG_AGO),
+        _event("review", {"why": NOT_SAFE, **MASKED_DETAILS}, LONG_AGO),
     ),
     # --- absence ---
     "not_found": _absent(UNKNOWN, seen=0)._replace(
         changes={"not_found_count": 1, "first_not_found_at": _AT_400, "next_at": after(680)},
-        event=_event("not_found", TOLD, _AT_400),
+        event=_event("not_found", MASKED_DETAILS, _AT_400),
     ),
     "absent, and was taken": _absent(PENDING, seen=4)._replace(
         changes={
@@ -564,13 +567,13 @@ WRITTEN: Mapping[str, Written] = {
             "reason": Reason(ReasonCode.NEVER_APPEARED, text="The provider took it and does not show it (5 times)."),
             "next_at": after(680),
         },
-        event=_event("not_found", TOLD, _AT_400),
+        event=_event("not_found", MASKED_DETAILS, _AT_400),
     ),
     "absent for long enough": _absent(UNKNOWN, seen=2)._replace(
         changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide_outcome._AGAIN)},
         event=_event("resend", {"not_found_count": 3}, _AT_400),
     ),
-    "absent, and called a duplicate": _absent(ADOPTING, seen=2)._replace(
+    "absent, and called a duplicate": _absent(DUPLICATE_UNVERIFIED, seen=2)._replace(
         changes=_stopped(
             ReasonCode.DUPLICATE_OF_ANOTHER,
             why := "The provider called our first send a duplicate and does not show the payment.",
@@ -578,7 +581,7 @@ WRITTEN: Mapping[str, Written] = {
         ),
         event=_event("review", {"why": why}, _AT_400),
     ),
-    "absent, and sought": _absent(SOUGHT, seen=2)._replace(
+    "absent, and sought": _absent(CHECKED_FIRST, seen=2)._replace(
         changes={**_THIRD, "next_at": _AT_400, "reason": Reason(ReasonCode.NEVER_APPEARED, text=decide_outcome._AGAIN)},
         event=_event("resend", {"not_found_count": 3}, _AT_400),
     ),

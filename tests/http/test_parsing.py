@@ -23,7 +23,7 @@ def test_an_object_is_read_exactly_and_its_parts_too() -> None:
     assert object_of(fields["wallet"]) == object_of(None) == {}
 
 
-def test_text_is_cut_unless_it_is_said_how_much_matters() -> None:
+def test_text_is_cut_unless_it_is_reported_how_much_matters() -> None:
     """A token that lost its end is refused, and in the end the account with it."""
     token = "t" * 5000
 
@@ -31,11 +31,11 @@ def test_text_is_cut_unless_it_is_said_how_much_matters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"), [(r'"a\u0000b"', "a?b"), (r'"a\ud800b"', "a?b"), (r'"\ud83d\ude00"', "\U0001f600")]
+    ("expected", "kept"), [(r'"a\u0000b"', "a?b"), (r'"a\ud800b"', "a?b"), (r'"\ud83d\ude00"', "\U0001f600")]
 )
-def test_what_no_store_takes_is_replaced(said: str, kept: str) -> None:
+def test_what_no_store_takes_is_replaced(expected: str, kept: str) -> None:
     """NUL and half a character; a whole one that is spelled in two halves stays."""
-    assert text_of(parse_object(f'{{"text": {said}}}'.encode())["text"]) == kept
+    assert text_of(parse_object(f'{{"text": {expected}}}'.encode())["text"]) == kept
 
 
 @pytest.mark.parametrize("header", ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
@@ -59,6 +59,6 @@ def test_an_amount_that_cannot_be_read_agrees_with_none(shown: object) -> None:
     assert reported_amount(parse_object(b'{"amount": NaN}')["amount"]) != 5
 
 
-def test_what_is_shown_is_told_apart_from_silence() -> None:
+def test_what_is_shown_is_distinguished_from_silence() -> None:
     assert [reported_amount(shown) for shown in (None, "12.50", 7)] == [None, Decimal("12.50"), Decimal(7)]
     assert [reported_text(shown) for shown in (None, "", "EUR", 46, ["UGX"], {})] == [None, None, "EUR", "46", "?", "?"]

@@ -20,7 +20,7 @@ AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 FAST = RetryPolicy(attempts=3, first_wait_s=0.02, longest_wait_s=0.05, jitter_s=0.0, deadline_s=5.0)
 
 Ending = HttpResponse | BaseException
-Told = list[tuple[int, str, float]]
+Retries = list[tuple[int, str, float]]
 
 
 def answer(status: int, retry_after: str | None = None) -> HttpResponse:
@@ -34,7 +34,7 @@ class Course:
         self.twin = twin
         self.endings = endings
         self.sent_at: list[float] = []
-        self.told: Told = []
+        self.retries: Retries = []
 
     def _send(self) -> HttpResponse:
         self.sent_at.append(time.monotonic())
@@ -45,7 +45,7 @@ class Course:
 
     def run(self, policy: RetryPolicy = FAST) -> HttpResponse:
         def on_retry(number: int, why: str, wait_s: float) -> None:
-            self.told.append((number, why, wait_s))
+            self.retries.append((number, why, wait_s))
 
         if self.twin == "sync":
             return send_with_retry(policy, self._send, on_retry=on_retry)
@@ -112,13 +112,13 @@ def test_waits_grow_up_to_the_longest(course: Starts) -> None:
     """Waits double and are capped, and each is told before it begins."""
     running = course(not_sent(), no_answer(), answer(503), not_sent(), answer(200))
     running.run(RetryPolicy(attempts=5, first_wait_s=0.02, longest_wait_s=0.05, jitter_s=0.0))
-    assert running.told == [
+    assert running.retries == [
         (1, "gateway.example: refused", pytest.approx(0.02)),
         (2, "gateway.example: reset", pytest.approx(0.04)),
         (3, "HTTP 503", pytest.approx(0.05)),
         (4, "gateway.example: refused", pytest.approx(0.05)),
     ]
-    assert all(waited > told[2] * 0.95 for waited, told in zip(running.waits_s, running.told, strict=True))
+    assert all(waited > result[2] * 0.95 for waited, result in zip(running.waits_s, running.retries, strict=True))
 
 
 def test_jitter_is_added(course: Starts) -> None:
@@ -163,14 +163,14 @@ def test_retry_after_is_waited_for(course: Starts) -> None:
     running = course(answer(429, "1"), answer(200))
     assert running.run().status == 200
     assert running.waits_s[0] > 0.99
-    assert running.told == [(1, "HTTP 429", 1.0)]
+    assert running.retries == [(1, "HTTP 429", 1.0)]
 
 
 def test_retry_after_as_a_date(course: Starts) -> None:
     """A date is read against the moment of the answer, whatever our clock says now."""
     running = course(answer(503, format_datetime(AT + timedelta(seconds=1), usegmt=True)), answer(200))
     assert running.run().status == 200
-    assert running.told == [(1, "HTTP 503", 1.0)]
+    assert running.retries == [(1, "HTTP 503", 1.0)]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_senseless_retry_after_is_no_wait_of_zero(course: Starts, nonsense: st
     """What says nothing, or nothing later than now, leaves the policy's own wait."""
     running = course(answer(503, nonsense), answer(200))
     assert running.run().status == 200
-    assert running.told == [(1, "HTTP 503", pytest.approx(0.02))]
+    assert running.retries == [(1, "HTTP 503", pytest.approx(0.02))]
 
 
 def test_retry_after_past_the_deadline_is_not_waited_for(course: Starts) -> None:
@@ -190,7 +190,7 @@ def test_retry_after_past_the_deadline_is_not_waited_for(course: Starts) -> None
     started = time.monotonic()
     assert running.run().headers["retry-after"] == "60"
     assert time.monotonic() - started < 4
-    assert (len(running.sent_at), running.told) == (1, [])
+    assert (len(running.sent_at), running.retries) == (1, [])
 
 
 def test_no_send_starts_after_the_deadline(course: Starts) -> None:

@@ -20,7 +20,7 @@ from payments_core.http.urls import check_base_url, is_loopback, is_on_this_mach
         ("", False),
     ],
 )
-def test_this_machine_is_told_from_others(host: str, is_ours: bool) -> None:
+def test_this_machine_is_distinguished_from_others(host: str, is_ours: bool) -> None:
     assert is_loopback(host) is is_ours
     assert is_on_this_machine(f"http://[{host}]:9400" if ":" in host else f"http://{host}:9400") is is_ours
 

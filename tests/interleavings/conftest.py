@@ -43,7 +43,7 @@ class Clock:
         self.ahead += timedelta(seconds=seconds)
 
 
-def is_leave(command: Command) -> bool:
+def is_preflight(command: Command) -> bool:
     """Say whether the flow is about to ask for leave to send."""
     return isinstance(command, RunPreflight)
 
@@ -122,8 +122,8 @@ class Owner:
     def send(self, key: str = KEY, **changes: Any) -> Payout:
         """Ask for a payment."""
         currency = next(iter(self.client._runtime.accounts.values())).settings.currency
-        told: dict[str, Any] = {"payee": Payee.msisdn("46733000001"), "amount": Money(500, currency), **changes}
-        return self.client.send(key=key, **told)
+        fields: dict[str, Any] = {"payee": Payee.msisdn("46733000001"), "amount": Money(500, currency), **changes}
+        return self.client.send(key=key, **fields)
 
     def accept(self, key: str = KEY) -> Payout:
         """Write a payment down, and send nothing."""
@@ -200,7 +200,7 @@ class World:
 class Stops:
     """Where a step can be stopped."""
 
-    is_leave = staticmethod(is_leave)
+    is_preflight = staticmethod(is_preflight)
     is_c2 = staticmethod(is_c2)
     is_post = staticmethod(is_post)
 

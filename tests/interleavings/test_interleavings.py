@@ -60,9 +60,9 @@ def test_two_re_posts_outside_half_the_window(world: World, store: str, measured
     a, b = world.owners()
     absent(a)
     a.clock.move(6)
-    first = a.begin().until(stops.is_leave)
+    first = a.begin().until(stops.is_preflight)
     a.clock.move(6)
-    second = b.begin().until(stops.is_leave)
+    second = b.begin().until(stops.is_preflight)
     a.clock.move(HALF_WINDOW_S)
     assert second.finish().status is S.REVIEW
     assert first.finish().status is S.REVIEW
@@ -83,9 +83,9 @@ def test_of_two_re_posts_inside_the_window_one_leaves(world: World, store: str, 
     a, b = world.owners()
     absent(a)
     a.clock.move(6)
-    first = a.begin().until(stops.is_leave)
+    first = a.begin().until(stops.is_preflight)
     a.clock.move(6)
-    second = b.begin().until(stops.is_leave)
+    second = b.begin().until(stops.is_preflight)
     sent = {post.attempt.references["reference"] for post in (a.row(), b.row())}
     second.until(stops.is_post)
     assert first.finish().status is S.SENDING  # B's, as A sees it
@@ -378,7 +378,7 @@ def test_two_owners_after_a_fork(world: World, store: str, measured: Measured, s
     a.send()
     a.client.unpause()
     a.clock.move(6)
-    step = a.begin().until(stops.is_leave)
+    step = a.begin().until(stops.is_preflight)
     child = os.fork()
     if child == 0:
         refused = 0

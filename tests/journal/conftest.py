@@ -167,12 +167,12 @@ class Cut:
     """A line to the server that can be cut at the moment of a commit."""
 
     def __init__(self, url: str) -> None:
-        told = conninfo.conninfo_to_dict(url)
-        host, port = str(told.get("host") or "localhost"), int(told.get("port") or 5432)
+        result = conninfo.conninfo_to_dict(url)
+        host, port = str(result.get("host") or "localhost"), int(result.get("port") or 5432)
         self._host, self._port = host, port
         self._listener = socket.create_server(("127.0.0.1", 0))
-        user, database = told.get("user"), told["dbname"]
-        password = f":{told['password']}" if told.get("password") else ""
+        user, database = result.get("user"), result["dbname"]
+        password = f":{result['password']}" if result.get("password") else ""
         at = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.url = f"postgresql://{user}{password}@{at}/{database}?sslmode=disable&gssencmode=disable"
         self.before_commit = self.after_commit = self.stays_shut = False

@@ -33,7 +33,9 @@ def handled(no: int, answer: str | None = ANSWER) -> Handling:
     return Handling(no=no, at=START, outcome="answered" if answer else "makes no sense", details="{}", answer=answer)
 
 
-def test_a_question_is_there_for_whoever_opens_the_journal(journal: Journal, open_one: Callable[[], Journal]) -> None:
+def test_a_question_is_there_for_the_person_who_opens_the_journal(
+    journal: Journal, open_one: Callable[[], Journal]
+) -> None:
     """The server of the callbacks is another process: it has to know the path as soon as it can be called."""
     asked(journal)
     other = open_one()

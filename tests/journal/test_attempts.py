@@ -50,7 +50,7 @@ def failed(add: Add) -> Add:
     """Write a payout that failed after two submissions, of which one was ambiguous."""
 
     def make(name: str = "one", **changes: Any) -> PayoutRecord:
-        told = {
+        fields = {
             "status": S.FAILED,
             "reason": NO,
             "decided_by": "read",
@@ -63,7 +63,7 @@ def failed(add: Add) -> Add:
             "next_at": None,
             "request": '{"a":1}',
         }
-        return add(name, **(told | changes))
+        return add(name, **(fields | changes))
 
     return make
 
@@ -71,7 +71,7 @@ def failed(add: Add) -> Add:
 def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
     """Return the row with which the next attempt begins."""
     number = row.attempt.number + 1
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "status": S.CREATED,
         "attempt": number,
         "reason": None,
@@ -86,7 +86,7 @@ def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
         "references": {"reference_id": f"ref-{number}"},
         "request_hash": str(number) * 64,
     }
-    return changed(row, **(told | changes))
+    return changed(row, **(fields | changes))
 
 
 def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
@@ -201,11 +201,11 @@ def test_a_contradiction_stops_nothing_else(journal: Journal, add: Add, moved: M
 
 def test_the_ceiling_of_refunds_is_looked_at_again(journal: Journal, failed: Add, add: Add) -> None:
     """What a failed refund gave free may be refunded by now; its own share does not count against it."""
-    told: dict[str, Any] = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
-    told["original_amount"] = Decimal(10)
+    fields: dict[str, Any] = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
+    fields["original_amount"] = Decimal(10)
     settling = Reason(ReasonCode.NOT_COMPLETED, settling_h=1)
-    two = failed("two", amount=Decimal(5), **told)
-    one = failed("one", amount=Decimal(6), reason=settling, **told)
+    two = failed("two", amount=Decimal(5), **fields)
+    one = failed("one", amount=Decimal(6), reason=settling, **fields)
     other = CreateAttempt(two, fresh(two), event())
     assert journal.execute(other) == OverRefunded(Decimal(6), Money("10", "EUR"))
     again(journal, one)
@@ -237,7 +237,7 @@ def sending(row: PayoutRecord) -> ApplyTransition:
     return ApplyTransition(row, after, event("payout.sending"), needs_approval=True)
 
 
-def test_what_needs_an_approval_does_not_leave_without_one(journal: Journal, add: Add, moved: Moving) -> None:
+def test_what_needs_an_approval_is_not_sent_without_one(journal: Journal, add: Add, moved: Moving) -> None:
     """The commit before the first byte looks for it, whatever was believed before."""
     row = add()
     assert journal.execute(sending(row)) == NotApproved()

@@ -64,116 +64,116 @@ class FakeProvider:
 
 
 @pytest.fixture
-def till(journal: Journal, add: AddRow) -> FakeProvider:
+def fake_provider(journal: Journal, add: AddRow) -> FakeProvider:
     return FakeProvider(journal, add)
 
 
 @pytest.mark.parametrize("after", [1, 3, 20])
-def test_a_circuit_opens_with_the_last_of_so_many_and_not_before(till: FakeProvider, after: int) -> None:
+def test_a_circuit_opens_with_the_last_of_so_many_and_not_before(fake_provider: FakeProvider, after: int) -> None:
     """Exactly as many as the setting says; what comes then is held, of this account only."""
-    ends = [till.lose(after=after).opened for _ in range(after)]
+    ends = [fake_provider.lose(after=after).opened for _ in range(after)]
     assert ends[:-1] == [None] * (after - 1)
-    [pause] = till.journal.pauses()
+    [pause] = fake_provider.journal.pauses()
     assert ends[-1] == pause
     assert (pause.account, pause.by, pause.since, pause.probe_at) == (ACCOUNT, "circuit", START, later(30))
-    assert isinstance(till.send(29), AccountPaused)
-    assert isinstance(till.send(0, "mtn-ghana"), TransitionApplied)
+    assert isinstance(fake_provider.send(29), AccountPaused)
+    assert isinstance(fake_provider.send(0, "mtn-ghana"), TransitionApplied)
 
 
-def test_a_circuit_that_is_never_to_open_stays_closed(till: FakeProvider) -> None:
+def test_a_circuit_that_is_never_to_open_stays_closed(fake_provider: FakeProvider) -> None:
     """Zero is never."""
-    assert {till.lose(after=0).opened for _ in range(30)} == {None}
+    assert {fake_provider.lose(after=0).opened for _ in range(30)} == {None}
 
 
-def test_any_clear_end_begins_the_count_anew(till: FakeProvider) -> None:
+def test_any_clear_end_begins_the_count_anew(fake_provider: FakeProvider) -> None:
     """In a row means in a row, and each account counts for itself."""
-    till.lose(), till.lose(), till.lose(account="mtn-ghana")
-    assert till.end(till.send(), 0, clear=True).ended == frozenset()
-    assert [till.lose().opened is None for _ in range(3)] == [True, True, False]
-    assert [till.lose(account="mtn-ghana").opened is None for _ in range(2)] == [True, False]
+    fake_provider.lose(), fake_provider.lose(), fake_provider.lose(account="mtn-ghana")
+    assert fake_provider.end(fake_provider.send(), 0, clear=True).ended == frozenset()
+    assert [fake_provider.lose().opened is None for _ in range(3)] == [True, True, False]
+    assert [fake_provider.lose(account="mtn-ghana").opened is None for _ in range(2)] == [True, False]
 
 
-def open_circuit(till: FakeProvider) -> None:
+def open_circuit(fake_provider: FakeProvider) -> None:
     for _ in range(3):
-        till.lose()
-    assert [pause.by for pause in till.journal.pauses()] == ["circuit"]
+        fake_provider.lose()
+    assert [pause.by for pause in fake_provider.journal.pauses()] == ["circuit"]
 
 
-def test_one_probe_leaves_and_its_clear_end_closes_the_circuit(till: FakeProvider) -> None:
+def test_one_probe_leaves_and_its_clear_end_closes_the_circuit(fake_provider: FakeProvider) -> None:
     """Half open: one payment at a time; a refusal is as clear as a success."""
-    open_circuit(till)
-    probe = till.send(30)
-    assert isinstance(till.send(30), AccountPaused)
-    reply = till.end(probe, 31, clear=True)
+    open_circuit(fake_provider)
+    probe = fake_provider.send(30)
+    assert isinstance(fake_provider.send(30), AccountPaused)
+    reply = fake_provider.end(probe, 31, clear=True)
     assert reply.ended == {"circuit"}
-    assert not till.journal.pauses()
-    assert isinstance(till.send(32), TransitionApplied)
-    assert [till.lose(33).opened is None for _ in range(3)] == [True, True, False]
+    assert not fake_provider.journal.pauses()
+    assert isinstance(fake_provider.send(32), TransitionApplied)
+    assert [fake_provider.lose(33).opened is None for _ in range(3)] == [True, True, False]
 
 
-def test_each_probe_in_vain_doubles_the_wait_up_to_ten_minutes(till: FakeProvider) -> None:
+def test_each_probe_in_vain_doubles_the_wait_up_to_ten_minutes(fake_provider: FakeProvider) -> None:
     """What was on the wire when it opened, and probes that end in doubt, never bring the next probe nearer or away."""
-    open_circuit(till)
+    open_circuit(fake_provider)
     waits, at = [], 30.0
     for _ in range(7):
-        assert till.lose(at).opened is None
-        [probe_at] = till.probes()
+        assert fake_provider.lose(at).opened is None
+        [probe_at] = fake_provider.probes()
         waits.append(probe_at - at)
         at = probe_at
     assert waits == [60, 120, 240, 480, 600, 600, 600]
-    assert till.journal.pauses()[0].since == START
+    assert fake_provider.journal.pauses()[0].since == START
 
 
-def test_what_was_on_the_wire_changes_nothing(till: FakeProvider) -> None:
-    sent = [till.send() for _ in range(8)]
-    ended = [till.end(one, seconds, clear=False) for seconds, one in enumerate(sent)]
+def test_what_was_on_the_wire_changes_nothing(fake_provider: FakeProvider) -> None:
+    sent = [fake_provider.send() for _ in range(8)]
+    ended = [fake_provider.end(one, seconds, clear=False) for seconds, one in enumerate(sent)]
     assert [reply.opened is not None for reply in ended] == [False, False, True, *[False] * 5]
-    assert till.probes() == [32]
+    assert fake_provider.probes() == [32]
 
 
 @pytest.mark.parametrize(
     "pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", PausedBy.ACCOUNT_REFUSED, later(300))]
 )
-def test_a_circuit_takes_the_place_of_no_other_pause(till: FakeProvider, pause: Pause) -> None:
+def test_a_circuit_takes_the_place_of_no_other_pause(fake_provider: FakeProvider, pause: Pause) -> None:
     """A person's stays a person's, a block a block; the circuit opens with the next doubt once it is lifted."""
-    sent = [till.send() for _ in range(4)]
-    till.journal.set_pause(pause)
-    assert {till.end(one, 1, clear=False).opened for one in sent} == {None}
-    assert till.journal.pauses() == (pause,)
+    sent = [fake_provider.send() for _ in range(4)]
+    fake_provider.journal.set_pause(pause)
+    assert {fake_provider.end(one, 1, clear=False).opened for one in sent} == {None}
+    assert fake_provider.journal.pauses() == (pause,)
 
 
-def test_a_person_may_stop_an_open_circuit(till: FakeProvider) -> None:
+def test_a_person_may_stop_an_open_circuit(fake_provider: FakeProvider) -> None:
     """Their pause takes its place, and no clear end starts what they have stopped."""
-    sent = till.send()
-    open_circuit(till)
+    sent = fake_provider.send()
+    open_circuit(fake_provider)
     pause = Pause(ACCOUNT, later(5), "audit")
-    till.journal.set_pause(pause)
-    assert till.end(sent, 6, clear=True, lifts=True).ended == frozenset()
-    assert till.journal.pauses() == (pause,)
+    fake_provider.journal.set_pause(pause)
+    assert fake_provider.end(sent, 6, clear=True, lifts=True).ended == frozenset()
+    assert fake_provider.journal.pauses() == (pause,)
 
 
-def test_who_lifts_a_circuit_begins_the_count_anew(till: FakeProvider) -> None:
+def test_who_lifts_a_circuit_begins_the_count_anew(fake_provider: FakeProvider) -> None:
     """A person who says go on gets more than one payment's worth of it."""
-    open_circuit(till)
-    assert till.journal.lift_pause(ACCOUNT)
-    assert [till.lose().opened is None for _ in range(3)] == [True, True, False]
+    open_circuit(fake_provider)
+    assert fake_provider.journal.lift_pause(ACCOUNT)
+    assert [fake_provider.lose().opened is None for _ in range(3)] == [True, True, False]
 
 
-def test_a_block_and_a_penalty_take_the_place_of_a_circuit(till: FakeProvider) -> None:
+def test_a_block_and_a_penalty_take_the_place_of_a_circuit(fake_provider: FakeProvider) -> None:
     """Both are clear answers."""
     for by in (PausedBy.ACCOUNT_REFUSED, PausedBy.RATE):
-        open_circuit(till)
+        open_circuit(fake_provider)
         pause = Pause(ACCOUNT, later(31), "no", by, later(90))
-        assert till.end(till.send(30), 31, clear=True, pause=pause).ended == {"circuit"}
-        assert till.journal.pauses() == (pause,)
-        till.journal.lift_pause(ACCOUNT)
+        assert fake_provider.end(fake_provider.send(30), 31, clear=True, pause=pause).ended == {"circuit"}
+        assert fake_provider.journal.pauses() == (pause,)
+        fake_provider.journal.lift_pause(ACCOUNT)
 
 
-def test_many_threads_open_one_circuit(till: FakeProvider) -> None:
+def test_many_threads_open_one_circuit(fake_provider: FakeProvider) -> None:
     """Counted in the commit of each end: none is lost, and one of them opens it."""
-    sent = [till.send() for _ in range(20)]
+    sent = [fake_provider.send() for _ in range(20)]
     with ThreadPoolExecutor(8) as pool:
-        ended = list(pool.map(lambda one: till.end(one, 1, clear=False, after=20), sent))
+        ended = list(pool.map(lambda one: fake_provider.end(one, 1, clear=False, after=20), sent))
     assert sum(reply.opened is not None for reply in ended) == 1
 
 
@@ -184,31 +184,31 @@ def slower(seconds: float, wait_s: float = 10.0) -> Pause:
     return Pause(ACCOUNT, later(seconds), f"slower at {seconds}", PausedBy.RATE, later(seconds + wait_s))
 
 
-def test_a_payment_refused_for_the_rate_slows_the_account(till: FakeProvider) -> None:
+def test_a_payment_refused_for_the_rate_slows_the_account(fake_provider: FakeProvider) -> None:
     """Everybody waits, then one goes to see; refused again the wait doubles, and its success lets all go on."""
-    till.end(till.send(), 0, clear=True, pause=slower(0))
-    assert till.send(9) == AccountPaused(slower(0))
-    probe = till.send(10)
-    till.end(probe, 11, clear=True, pause=slower(11))
-    assert till.probes() == [30]
-    reply = till.end(till.send(30), 31, clear=True, lifts=True)
+    fake_provider.end(fake_provider.send(), 0, clear=True, pause=slower(0))
+    assert fake_provider.send(9) == AccountPaused(slower(0))
+    probe = fake_provider.send(10)
+    fake_provider.end(probe, 11, clear=True, pause=slower(11))
+    assert fake_provider.probes() == [30]
+    reply = fake_provider.end(fake_provider.send(30), 31, clear=True, lifts=True)
     assert reply.ended == {"rate"}
-    assert not till.journal.pauses()
+    assert not fake_provider.journal.pauses()
 
 
-def test_a_success_that_left_before_the_penalty_does_not_end_it(till: FakeProvider) -> None:
+def test_a_success_that_left_before_the_penalty_does_not_end_it(fake_provider: FakeProvider) -> None:
     """Ten of sixteen at once are taken: that is why the others were refused."""
-    first, second = till.send(0), till.send(0)
-    till.end(second, 1, clear=True, pause=slower(1))
-    assert till.end(first, 2, clear=True, lifts=True).ended == frozenset()
-    assert till.journal.pauses() == (slower(1),)
+    first, second = fake_provider.send(0), fake_provider.send(0)
+    fake_provider.end(second, 1, clear=True, pause=slower(1))
+    assert fake_provider.end(first, 2, clear=True, lifts=True).ended == frozenset()
+    assert fake_provider.journal.pauses() == (slower(1),)
 
 
 @pytest.mark.parametrize(
     "pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", PausedBy.ACCOUNT_REFUSED, later(300))]
 )
-def test_a_penalty_takes_the_place_of_no_other_pause(till: FakeProvider, pause: Pause) -> None:
-    sent = till.send()
-    till.journal.set_pause(pause)
-    till.end(sent, 1, clear=True, pause=slower(1))
-    assert till.journal.pauses() == (pause,)
+def test_a_penalty_takes_the_place_of_no_other_pause(fake_provider: FakeProvider, pause: Pause) -> None:
+    sent = fake_provider.send()
+    fake_provider.journal.set_pause(pause)
+    fake_provider.end(sent, 1, clear=True, pause=slower(1))
+    assert fake_provider.journal.pauses() == (pause,)

@@ -58,7 +58,7 @@ def test_it_takes_what_is_due_and_nothing_else(journal: Journal, add: AddRow) ->
 
 
 @pytest.mark.parametrize(("called", "others", "taken"), [(9, 9, 2), (9, 1, 3), (9, 0, 4), (1, 9, 1), (0, 9, 0)])
-def test_callbacks_leave_half_of_the_places_to_others(
+def test_callbacks_use_half_of_the_places_to_others(
     journal: Journal, add: AddRow, called: int, others: int, taken: int
 ) -> None:
     """Strangers can send as many as they like, and earlier ones: all else that is due has its places."""
@@ -140,7 +140,7 @@ def test_many_are_renewed_and_released_at_once(journal: Journal, add: AddRow, as
     assert ask("SELECT COUNT(*) FROM claims") == [(0,)]
 
 
-def test_a_claim_stops_nobody_from_moving_the_payout(journal: Journal, add: AddRow) -> None:
+def test_a_claim_lets_others_move_the_payout(journal: Journal, add: AddRow) -> None:
     """Safety is the fence's: a claim neither gives nor takes the right to move."""
     row = add()
     claim(journal)
@@ -174,7 +174,7 @@ def test_many_workers_at_once_take_each_payout_once(open_one: Callable[[], Journ
 
 
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)
-def test_what_somebody_is_moving_is_not_waited_for(journal: Journal, add: AddRow, address: str) -> None:
+def test_what_another_process_moves_is_not_waited_for(journal: Journal, add: AddRow, address: str) -> None:
     """A claim takes the others, and this one when its transaction has ended."""
     add("one")
     add("two")

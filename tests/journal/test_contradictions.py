@@ -25,8 +25,8 @@ ENDED: dict[str, Any] = {"status": S.FAILED, "reason": Reason(ReasonCode.REJECTE
 
 def paid(row: PayoutRecord, seconds: float = 0, attempt: int = 1, **changes: Any) -> AppendHistory:
     at = START + timedelta(seconds=seconds)
-    said = replace(Contradiction(at, row.attempt.account, attempt, ProviderStatus.PAID, "DONE"), **changes)
-    return AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, {"attempt": attempt}), contradiction=said)
+    text = replace(Contradiction(at, row.attempt.account, attempt, ProviderStatus.PAID, "DONE"), **changes)
+    return AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, at, {"attempt": attempt}), contradiction=text)
 
 
 def acknowledge(row: PayoutRecord, seconds: float) -> AcknowledgeContradictions:
@@ -53,7 +53,7 @@ def test_a_contradiction_is_kept_and_published_in_one_commit(journal: Journal, a
     assert (event.status, event.seq, event.contradiction) == (S.FAILED, 2, entry.contradiction)
 
 
-def test_what_was_said_before_is_written_once(journal: Journal, add: Add) -> None:
+def test_what_was_reported_before_is_written_once(journal: Journal, add: Add) -> None:
     """Also by readers that hear it at the same moment; of another attempt, account or status it is another."""
     row = add(**ENDED)
     replies: list[Any] = []

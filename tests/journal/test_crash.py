@@ -203,8 +203,8 @@ print(seen)
         assert reader.stdout.readline() == "ready\n"
         for number in range(200):
             journal.execute(CreatePayout(make_row(str(number)), Event("payout.accepted", START)))
-        said, _ = reader.communicate(timeout=60)
-    assert (said, reader.returncode) == ("200\n", 0)
+        text, _ = reader.communicate(timeout=60)
+    assert (text, reader.returncode) == ("200\n", 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -250,8 +250,8 @@ accept("after")
 print(sorted(found.order.key for found in journal.rows()))
 journal.close()
 """
-    said = finish(script, address)
-    assert said == ["JournalClosed True"] * 7 + ["True", "child 0", "['after', 'before', 'own']"]
+    text = finish(script, address)
+    assert text == ["JournalClosed True"] * 7 + ["True", "child 0", "['after', 'before', 'own']"]
     assert [row.order.key for row in open_one().rows()] == ["before", "own", "after"]
 
 
@@ -285,7 +285,7 @@ def test_a_full_database_fails_the_group_and_heals(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file size limit")
-def test_a_commit_that_cannot_be_written_is_told_and_the_journal_heals(open_sqlite: OpenSqlite, path: Path) -> None:
+def test_a_commit_that_cannot_be_written_is_reported_and_the_journal_heals(open_sqlite: OpenSqlite, path: Path) -> None:
     """When the disk takes no more, nobody hears yes; when it does again, the same process goes on."""
     script = """
 import resource

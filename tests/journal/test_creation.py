@@ -25,12 +25,12 @@ START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
 
 
-def told(path: Path) -> dict[str, Any]:
+def described(path: Path) -> dict[str, Any]:
     return {"url": f"sqlite:///{path}", "namespace": NAMESPACE, "root": path.parent}
 
 
 def init(path: Path) -> None:
-    init_journal(**told(path), at=START)
+    init_journal(**described(path), at=START)
 
 
 def beside(path: Path) -> list[str]:
@@ -39,10 +39,10 @@ def beside(path: Path) -> list[str]:
 
 # How each part of the library comes to a journal.
 WAYS: dict[str, Callable[[Path], object]] = {
-    "to pay": lambda path: open_journal(**told(path), clock=lambda: START),
-    "to rehearse": lambda path: open_journal(**told(path), clock=lambda: START, make=True),
-    "to look at": lambda path: open_audit(**told(path)),
-    "to look after": lambda path: store_of(**told(path), at=START).writing().__enter__(),
+    "to pay": lambda path: open_journal(**described(path), clock=lambda: START),
+    "to rehearse": lambda path: open_journal(**described(path), clock=lambda: START, make=True),
+    "to look at": lambda path: open_audit(**described(path)),
+    "to look after": lambda path: store_of(**described(path), at=START).writing().__enter__(),
 }
 
 

@@ -565,6 +565,6 @@ def test_next_due_waits_for_leases(journal: Journal, add: AddRow) -> None:
 
 def test_it_is_a_journal(tmp_path: Path) -> None:
     """What is opened by address is what the rest of the house expects."""
-    told = {"namespace": "test-namespace", "root": tmp_path}
-    journal: Journal = open_journal("sqlite:///j.db", **told, clock=lambda: START, make=True)
+    details = {"namespace": "test-namespace", "root": tmp_path}
+    journal: Journal = open_journal("sqlite:///j.db", **details, clock=lambda: START, make=True)
     journal.close()

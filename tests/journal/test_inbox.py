@@ -28,11 +28,11 @@ def after(seconds: float) -> datetime:
 
 
 def arrival(**changes: Any) -> Arrival:
-    told: dict[str, Any] = {"account": "mtn-uganda", "query": "", "method": "PUT", "at": START, "encoded": SECRET}
-    return Arrival(**told | changes)
+    fields: dict[str, Any] = {"account": "mtn-uganda", "query": "", "method": "PUT", "at": START, "encoded": SECRET}
+    return Arrival(**fields | changes)
 
 
-def heard(no: int, payout: str | None = "po_one", seconds: float = 0) -> Handling:
+def received(no: int, payout: str | None = "po_one", seconds: float = 0) -> Handling:
     at = after(seconds)
     event = Event("callback.matched", at, {"claims": "SUCCESSFUL"}) if payout else None
     return Handling(no=no, at=at, outcome="read due", details='{"bytes":6}', payout_id=payout, event=event)
@@ -41,7 +41,7 @@ def heard(no: int, payout: str | None = "po_one", seconds: float = 0) -> Handlin
 def call(journal: Journal, seconds: float = 0, payout: str = "po_one") -> Handled | None:
     """Have a callback about a payout arrive and be handled."""
     journal.receive(arrival()).result()
-    return journal.handle(heard(journal.unhandled(accounts=MINE, limit=10)[0].no, payout, seconds))
+    return journal.handle(received(journal.unhandled(accounts=MINE, limit=10)[0].no, payout, seconds))
 
 
 def stored(journal: Journal, payout: str = "po_one") -> PayoutRecord:
@@ -93,7 +93,7 @@ def test_it_is_closed_once_however_many_try(journal: Journal, add: Add) -> None:
     journal.receive(arrival()).result()
     [one] = journal.unhandled(accounts=MINE, limit=10)
     with ThreadPoolExecutor(8) as pool:
-        closed = list(pool.map(lambda _: journal.handle(heard(one.no)), range(8)))
+        closed = list(pool.map(lambda _: journal.handle(received(one.no)), range(8)))
     assert [found.made_due for found in closed if found is not None] == [True]
     assert [entry.event for entry in journal.history("po_one")] == ["payout.accepted", "callback.matched"]
 
@@ -163,7 +163,7 @@ def test_an_early_one_is_due_as_soon_as_the_send_has_ended(
     assert journal.due(after(2), accounts=MINE, limit=10) == (row,)
 
 
-def test_an_early_one_does_not_make_a_refused_payment_leave_sooner(
+def test_an_early_one_does_not_make_a_refused_payment_go_sooner(
     journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     row = add()
@@ -190,7 +190,7 @@ def test_one_that_comes_during_a_read_is_not_lost_under_it(
     assert row.schedule.is_callback_read
 
 
-def test_a_callback_makes_nobody_else_too_late(journal: Journal, add: Add) -> None:
+def test_a_callback_delays_no_other_payout(journal: Journal, add: Add) -> None:
     """Whoever is about to write what a read told must not lose it to a stranger's request."""
     row = add(status=S.PENDING, next_at=START)
     call(journal, 1)

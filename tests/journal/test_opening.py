@@ -268,7 +268,7 @@ def test_another_namespace_is_refused(open_sqlite: OpenSqlite) -> None:
         open_sqlite(namespace="other-namespace")
 
 
-def test_a_journal_held_by_another_program_is_said_to_be(
+def test_a_journal_held_by_another_program_is_reported(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """Who waits in vain learns which file, why, and what to do; afterwards all goes on."""
@@ -284,7 +284,7 @@ def test_a_journal_held_by_another_program_is_said_to_be(
     assert isinstance(journal.execute(entry), CreateResult)
 
 
-def test_a_new_file_held_by_another_program_is_said_to_be(open_sqlite: OpenSqlite, path: Path) -> None:
+def test_a_new_file_held_by_another_program_is_reported(open_sqlite: OpenSqlite, path: Path) -> None:
     """The same holds when the journal is opened."""
     init_journal(f"sqlite:///{path}", namespace="test-namespace", root=path.parent, at=START)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -314,7 +314,7 @@ except JournalError as error:
     ("folder_mode", "file_mode", "words"),
     [(0o755, 0o444, "is read-only. Give the paying user"), (0o555, None, "cannot be made: Permission denied.")],
 )
-def test_a_journal_that_may_not_be_written_is_said_to_be(
+def test_a_journal_that_may_not_be_written_is_reported(
     open_sqlite: OpenSqlite, folder_mode: int, file_mode: int | None, words: str
 ) -> None:
     """A missing right is found before the first payment, not at it."""
@@ -326,8 +326,8 @@ def test_a_journal_that_may_not_be_written_is_said_to_be(
             file.chmod(file_mode)
         folder.chmod(folder_mode)
         script = [sys.executable, "-c", READ_ONLY, str(file)]
-        said = subprocess.run(script, capture_output=True, text=True, check=False)
-        assert words in said.stdout, said
+        text = subprocess.run(script, capture_output=True, text=True, check=False)
+        assert words in text.stdout, text
     finally:
         folder.chmod(0o700)
         shutil.rmtree(folder)

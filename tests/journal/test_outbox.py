@@ -78,7 +78,7 @@ def test_an_acknowledgement_is_for_one_event_and_for_good(journal: Journal, publ
     assert offered(journal) == []
 
 
-def test_a_consumer_hears_what_is_its_own(journal: Journal, publish: Publish) -> None:
+def test_a_consumer_receives_what_is_its_own(journal: Journal, publish: Publish) -> None:
     """Neither what happened before it began nor another account's events keep it waiting."""
     publish("one", "REVIEW")
     publish("one", "SUCCEEDED", at=50)
@@ -112,7 +112,7 @@ def taken(journal: Journal, at: float, held_s: float = 10, limit: int = 10) -> l
     return [one.event.id for one in journal.take_deliveries(BOOKS, at=later(at), until=until, after=0, limit=limit)]
 
 
-def test_what_somebody_delivers_is_left_to_him(journal: Journal, publish: Publish) -> None:
+def test_what_another_process_delivers_is_left_to_it(journal: Journal, publish: Publish) -> None:
     """Until he has failed, or is not heard of any more."""
     publish("one", "REVIEW", "SUCCEEDED")
     publish("two", "SUCCEEDED")

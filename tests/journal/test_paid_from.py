@@ -27,8 +27,14 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 
 def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
     """Return the row with which the next attempt begins."""
-    told = {"status": S.CREATED, "reason": None, "decided_by": "", "attempt": row.attempt.number + 1, "next_at": START}
-    return changed(row, **(told | {"request_hash": str(row.attempt.number + 1) * 64} | changes))
+    fields = {
+        "status": S.CREATED,
+        "reason": None,
+        "decided_by": "",
+        "attempt": row.attempt.number + 1,
+        "next_at": START,
+    }
+    return changed(row, **(fields | {"request_hash": str(row.attempt.number + 1) * 64} | changes))
 
 
 def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
@@ -55,7 +61,7 @@ def test_each_attempt_keeps_its_account(journal: Journal, add: Add) -> None:
     assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda", "mtn-ghana"]
 
 
-def test_each_event_tells_of_the_account_that_paid(journal: Journal, add: Add, ask: Ask) -> None:
+def test_each_event_reports_of_the_account_that_paid(journal: Journal, add: Add, ask: Ask) -> None:
     row = again(journal, fail(journal, add()), account="mtn-ghana")
     fail(journal, row)
     assert ask("SELECT attempt, account FROM outbox ORDER BY no") == [(1, "mtn-uganda"), (2, "mtn-ghana")]
@@ -82,8 +88,8 @@ def test_no_move_changes_the_account(journal: Journal, add: Add, status: S) -> N
 
 def test_a_refund_is_paid_where_it_was_collected(journal: Journal, add: Add) -> None:
     """Whoever asks, and from the same account it may be paid again."""
-    told = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
-    row = add(**FAILED, **told, original_amount=Decimal(100))
+    fields = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
+    row = add(**FAILED, **fields, original_amount=Decimal(100))
     with pytest.raises(JournalError, match="is a refund and is paid from mtn-uganda"):
         again(journal, row, account="mtn-ghana")
     assert journal.get(row.id) == row

@@ -112,7 +112,7 @@ def test_one_probe_leaves_and_the_next_waits_twice_as_long(journal: Journal, add
     assert journal.pauses()[0].since == START
 
 
-def test_a_probe_that_may_not_leave_uses_nothing_up(journal: Journal, add: AddRow) -> None:
+def test_a_probe_that_may_not_be_sent_uses_nothing_up(journal: Journal, add: AddRow) -> None:
     """When a pause for all holds a payout, the account's probe is still to come."""
     journal.set_pause(block())
     journal.set_pause(Pause(None, START, "all"))

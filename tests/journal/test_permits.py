@@ -55,7 +55,7 @@ def run_workers(address: str, processes: int, *arguments: object) -> list[dict[s
         for process in started:  # nobody begins before everybody is there
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-        said = []
+        entries = []
         for process in started:
             assert process.stdin is not None
             process.stdin.write("go\n")
@@ -63,8 +63,8 @@ def run_workers(address: str, processes: int, *arguments: object) -> list[dict[s
         for process in started:
             out, _ = process.communicate(timeout=120)
             assert process.returncode == 0
-            said.append(json.loads(out))
-        return said
+            entries.append(json.loads(out))
+        return entries
     finally:
         for process in started:
             process.kill()
@@ -82,9 +82,9 @@ def test_many_processes_together_stay_under_the_cap_and_use_it(
 ) -> None:
     """Eight processes of threads that ask without end: no second sees too many, and hardly a turn is lost."""
     per_s = 20
-    said = run_workers(address, 8, per_s, 2, 6, *lanes)
-    given = sorted(at for one in said for at in one["given"])
-    used = sorted(at for one in said for priority in lanes for at in one["used"][priority])
+    text = run_workers(address, 8, per_s, 2, 6, *lanes)
+    given = sorted(at for one in text for at in one["given"])
+    used = sorted(at for one in text for priority in lanes for at in one["used"][priority])
     # Judged by the permits' own moments: how long the machine took to get going does not count.
     limiter = (used[-1] - used[0]) * per_s / SECOND + 1
     over = max(0, most_in_a_second(given) - per_s)
@@ -95,7 +95,7 @@ def test_many_processes_together_stay_under_the_cap_and_use_it(
     assert len(used) >= 0.85 * limiter
     assert limiter >= 3 * per_s
     for priority in lanes:
-        assert sum(len(one["used"][priority]) for one in said) >= (len(used) / 8 if len(lanes) > 1 else len(used))
+        assert sum(len(one["used"][priority]) for one in text) >= (len(used) / 8 if len(lanes) > 1 else len(used))
 
 
 def test_a_permit_is_the_next_moment_and_no_sooner(journal: Journal, open_one: Callable[[], Journal]) -> None:

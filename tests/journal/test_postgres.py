@@ -161,8 +161,8 @@ def test_many_who_open_one_key_at_once_get_one_payout(open_shared: OpenShared, m
         return [journals[number % 4].execute(CreatePayout(make_row(str(key)), EVENT)).created for key in range(40)]  # type: ignore[union-attr]
 
     with ThreadPoolExecutor(8) as threads:
-        told = list(threads.map(work, range(8)))
-    assert [sum(column) for column in zip(*told, strict=True)] == [1] * 40
+        result = list(threads.map(work, range(8)))
+    assert [sum(column) for column in zip(*result, strict=True)] == [1] * 40
 
 
 def test_two_who_move_one_row_at_once_make_one_move(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
@@ -273,7 +273,7 @@ def test_two_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gat
     assert b.get("po_two") is None
 
 
-def test_who_waits_too_long_is_told(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_who_waits_too_long_is_reported(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """A lock that is not let go costs the caller its entry, and nothing else."""
     a, b = open_shared(), open_shared(lock_timeout_s=0.1)
     row = write(a, make_row())
@@ -418,7 +418,7 @@ def test_another_namespace_is_refused(open_shared: OpenShared) -> None:
         open_shared(namespace="other-namespace")
 
 
-def told(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """Everything that a log could show of an error."""
     return "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__) + repr(error.__cause__)
 
@@ -442,7 +442,7 @@ def test_a_password_is_in_no_message(url: str, tmp_path: Path, monkeypatch: pyte
     for address in (url, "env:JOURNAL"):
         with pytest.raises((JournalError, SettingsError)) as caught:
             open_journal(address, namespace=NAMESPACE, root=tmp_path, clock=lambda: START)
-        assert SECRET not in told(caught.value)
+        assert SECRET not in described(caught.value)
         assert caught.value.hint
 
 
@@ -455,7 +455,7 @@ def test_what_the_server_adds_to_an_error_is_not_shown(
     row = make_row(account="forbidden")
     with pytest.raises(JournalError, match=r"refused an entry: .*check constraint") as caught:
         shared.execute(CreatePayout(row, EVENT))
-    assert row.order.payee.value not in told(caught.value)
+    assert row.order.payee.value not in described(caught.value)
 
 
 def test_maintenance_does_not_show_the_error_of_the_driver(shared: PostgresJournal, postgres_url: str) -> None:
@@ -463,7 +463,7 @@ def test_maintenance_does_not_show_the_error_of_the_driver(shared: PostgresJourn
     store = store_of(postgres_url, namespace=NAMESPACE, root=Path(), at=START)
     with pytest.raises(JournalError, match="refused an entry") as caught, store.writing() as session:
         session.execute("UPDATE payments_core.meta SET value = NULL", ())
-    assert "Failing row" not in told(caught.value)
+    assert "Failing row" not in described(caught.value)
 
 
 @pytest.mark.parametrize("read", [PostgresSnapshot.ask, lambda snapshot, statement: [*snapshot.stream(statement)]])
@@ -474,7 +474,7 @@ def test_a_snapshot_does_not_show_the_error_of_the_driver(
     snapshot = PostgresSnapshot(connection.Server(postgres_url), namespace=NAMESPACE)
     with closing(snapshot), pytest.raises(JournalError, match="refused an entry") as caught:
         read(snapshot, "SELECT 1 / COUNT(*) FROM payments_core.claims")
-    assert "DivisionByZero" not in told(caught.value)
+    assert "DivisionByZero" not in described(caught.value)
 
 
 def test_a_missing_driver_is_named_with_its_extra() -> None:
@@ -491,8 +491,8 @@ try:
 except SettingsError as error:
     print(error)
 """
-    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    assert 'pip install "payments-core[postgres]"' in said
+    text = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert 'pip install "payments-core[postgres]"' in text
 
 
 # --- tables ---
@@ -516,7 +516,7 @@ def test_an_empty_database_is_prepared_once_and_by_one_command_alone(
     with ThreadPoolExecutor(4) as threads:
         done = list(threads.map(lambda _: init(url), range(4)))
     assert done.count("made") == 1
-    assert sum("is there already; nothing was changed" in said for said in done) == 3
+    assert sum("is there already; nothing was changed" in item for item in done) == 3
     assert open_shared(url).counts() == {}
 
 
@@ -649,7 +649,7 @@ def test_a_commit_that_never_arrived_is_made_again(cut: Any, open_shared: OpenSh
     assert cut.cuts == 2
 
 
-def test_a_commit_nobody_can_tell_of_is_not_known(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+def test_a_commit_no_one_knows_of_is_not_known(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
     """Neither yes nor no is said; the same key finds out."""
     journal = open_shared(cut.url, fate_timeout_s=0.3)
     cut.after_commit = cut.stays_shut = True
@@ -661,7 +661,7 @@ def test_a_commit_nobody_can_tell_of_is_not_known(cut: Any, open_shared: OpenSha
     assert journal.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=False)
 
 
-def test_a_standby_that_takes_over_is_written_before_anything_is_said(
+def test_a_standby_that_takes_over_is_written_before_anything_is_reported(
     own_postgres: Any, make_cut: Callable[[str], Any], make_row: Row
 ) -> None:
     """A commit that only the lost server knows of counts for nothing: what is acknowledged is in the new one."""
@@ -722,5 +722,5 @@ def test_closing_finishes_what_is_queued(open_shared: OpenShared, make_row: Row)
 def test_a_deadlock_is_no_lost_server() -> None:
     """Two applications that accept keys in different orders: the hint is to begin again, not to look at the server."""
     server = connection.Server("postgresql://nobody@localhost/payouts")
-    told = server.explain(psycopg.errors.DeadlockDetected("deadlock detected"))
-    assert "gave way to another transaction" in told.message
+    result = server.explain(psycopg.errors.DeadlockDetected("deadlock detected"))
+    assert "gave way to another transaction" in result.message

@@ -30,8 +30,8 @@ def refund(make_row: Make) -> Make:
     """Make a refund of the collection c-1, of which 10 EUR were collected."""
 
     def make(name: str = "one", amount: str = "1", **changes: Any) -> PayoutRecord:
-        told = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
-        return make_row(name, amount=Decimal(amount), **(told | {"original_amount": TEN} | changes))
+        fields = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
+        return make_row(name, amount=Decimal(amount), **(fields | {"original_amount": TEN} | changes))
 
     return make
 
@@ -121,7 +121,7 @@ def test_a_key_that_is_there_is_answered_and_not_counted(journal: Journal, refun
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "expected"),
     [
         ({"original_amount": Decimal(11)}, Money(TEN, "EUR")),
         ({"original_amount": Decimal("9.99")}, Money(TEN, "EUR")),
@@ -130,7 +130,7 @@ def test_a_key_that_is_there_is_answered_and_not_counted(journal: Journal, refun
     ids=["more", "less", "another currency"],
 )
 def test_an_earlier_refund_says_what_was_collected(
-    journal: Journal, refund: Make, changed: dict[str, Any], told: Money
+    journal: Journal, refund: Make, changed: dict[str, Any], expected: Money
 ) -> None:
     """Who says otherwise is refused: one of the two is wrong, and the ceiling would follow the wrong one."""
     write(journal, refund("one", "1"))
@@ -138,7 +138,7 @@ def test_an_earlier_refund_says_what_was_collected(
     reply = write(journal, refund("two", "1", **changed))
 
     assert isinstance(reply, OverRefunded)
-    assert reply.original_amount == told
+    assert reply.original_amount == expected
 
 
 def test_one_amount_may_be_written_in_two_ways(journal: Journal, refund: Make) -> None:

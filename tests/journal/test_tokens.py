@@ -60,7 +60,7 @@ def test_one_fetches_and_the_others_wait(journal: Journal, open_one: Callable[[]
     assert asked(journal, "a") == SharedToken("SEALED")
 
 
-def test_whoever_dies_while_fetching_keeps_nobody_for_ever(journal: Journal) -> None:
+def test_a_process_that_dies_while_fetching_blocks_no_other_for_ever(journal: Journal) -> None:
     """His lease ends, and what he brings after that is not kept."""
     assert asked(journal, "a").may_fetch
     assert not asked(journal, "b", 59).may_fetch
@@ -90,9 +90,9 @@ def test_a_fetch_that_brought_nothing_lets_the_next_one_try(journal: Journal) ->
 
 def test_of_many_who_ask_at_once_one_may_fetch(journal: Journal) -> None:
     with ThreadPoolExecutor(16) as pool:
-        told = list(pool.map(lambda number: asked(journal, f"worker-{number}"), range(64)))
+        result = list(pool.map(lambda number: asked(journal, f"worker-{number}"), range(64)))
 
-    assert sum(one.may_fetch for one in told) == 1
+    assert sum(one.may_fetch for one in result) == 1
 
 
 # --- lines ---
@@ -204,26 +204,26 @@ def test_processes_use_one_token_and_follow_each_other(
 
     async def with_loop() -> list[int]:
         lines = [AsyncAccountSession(one, AsyncWire(server), where) for where in offices]
-        told = await ask_by(lines)
+        result = await ask_by(lines)
         server.given.append("somebody-elses")
-        return told + await ask_by(lines)
+        return result + await ask_by(lines)
 
     if kind == "async":
-        told = asyncio.run(with_loop())
+        result = asyncio.run(with_loop())
     else:
         lines = [AccountSession(one, Wire(server), where) for where in offices]
-        told = [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
+        result = [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
         server.given.append("somebody-elses")
-        told += [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
+        result += [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
 
-    assert told == [200] * 8
+    assert result == [200] * 8
     assert server.given == ["token-number-0", "somebody-elses", "token-number-2"]
     assert server.refused == 2  # each has noticed once
     stored = str(ask("SELECT value FROM meta"))
     assert "token-number" not in stored
 
 
-def test_a_process_that_has_its_own_asks_nobody(journal: Journal, ask: Ask) -> None:
+def test_a_process_that_has_its_own_asks_no_provider(journal: Journal, ask: Ask) -> None:
     server, one = Server(), account("process")
     for _ in range(2):
         assert AccountSession(one, Wire(server), runtime(journal, one)).exchange(READ).status == 200

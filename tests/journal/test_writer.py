@@ -205,21 +205,21 @@ def test_when_all_have_left_the_writer_still_lives(ledger: Ledger) -> None:
     assert ledger.writer.commits - before == 2
 
 
-def test_callers_that_come_and_go_get_exactly_what_they_were_told(ledger: Ledger) -> None:
+def test_callers_that_come_and_go_get_exactly_what_they_were_reported(ledger: Ledger) -> None:
     """Whatever the order of sending, cancelling and committing: written is what was not cancelled, once."""
     dice = random.Random(7)  # noqa: S311 - no secret
-    told: list[set[str]] = [set(), set()]
+    entries: list[set[str]] = [set(), set()]
 
     def call(caller: int) -> None:
         for number in range(60):
             name = f"{caller}/{number}"
             if caller % 2:
                 ledger.writer.execute(add(name))
-                told[0].add(name)
+                entries[0].add(name)
                 continue
             future = ledger.writer.submit(add(name))
             gone = dice.random() < 0.5 and future.cancel()
-            told[1 if gone else 0].add(name)
+            entries[1 if gone else 0].add(name)
             if not gone:
                 assert future.result(10) == name
 
@@ -228,9 +228,9 @@ def test_callers_that_come_and_go_get_exactly_what_they_were_told(ledger: Ledger
         thread.start()
     for thread in callers:
         thread.join()
-    assert len(told[0]) + len(told[1]) == 16 * 60
-    assert told[1], "nobody was cancelled in time: the test shows nothing"
-    assert ledger.names == told[0]
+    assert len(entries[0]) + len(entries[1]) == 16 * 60
+    assert entries[1], "nobody was cancelled in time: the test shows nothing"
+    assert ledger.names == entries[0]
 
 
 def test_one_cancelled_task_harms_no_other(ledger: Ledger) -> None:
@@ -320,7 +320,7 @@ def test_a_failed_commit_fails_every_member_and_the_next_goes_on(ledger: Ledger)
     assert ledger.names == {"c"}
 
 
-def test_a_lone_callers_failed_commit_is_told_and_undone(ledger: Ledger) -> None:
+def test_a_lone_callers_failed_commit_is_reported_and_undone(ledger: Ledger) -> None:
     """The same in the caller's own thread."""
     with pytest.raises(JournalError, match="FOREIGN KEY"):
         ledger.writer.execute(orphan)
@@ -358,7 +358,7 @@ def test_while_the_file_cannot_be_trusted_nothing_is_written(ledger: Ledger) -> 
     assert ledger.names == {"b"}
 
 
-def test_a_lock_held_by_another_program_is_told_to_each_and_passes(ledger: Ledger) -> None:
+def test_a_lock_held_by_another_program_is_reported_to_each_and_passes(ledger: Ledger) -> None:
     """Waiting in vain costs the callers their entries, not the writer its connection."""
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

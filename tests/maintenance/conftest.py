@@ -71,8 +71,10 @@ class World:
             row = client._runtime.journal.by_key(key)
             assert row is not None
             at = datetime.now(UTC)
-            said = Contradiction(at, row.attempt.account, row.attempt.number, ProviderStatus.FAILED)
-            client._runtime.journal.execute(AppendHistory(row.id, Event("payout.contradicted", at), contradiction=said))
+            output = Contradiction(at, row.attempt.account, row.attempt.number, ProviderStatus.FAILED)
+            client._runtime.journal.execute(
+                AppendHistory(row.id, Event("payout.contradicted", at), contradiction=output)
+            )
 
     def flaws(self) -> list[Flaw]:
         with self.client() as client:

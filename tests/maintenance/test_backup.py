@@ -132,7 +132,7 @@ def test_every_table_is_in_a_backup(full: Any) -> None:
         assert {name: value for name, value in snapshot.meta().items() if name != "backup_at"} == meta
 
 
-def test_nobody_pays_from_a_backup(world: Any) -> None:
+def test_no_one_pays_from_a_backup(world: Any) -> None:
     """Neither the journal nor a client opens it, and it is said what to do; it can still be looked at."""
     world.pay("one")
     path = world.folder / "b.db"
@@ -146,7 +146,7 @@ def test_nobody_pays_from_a_backup(world: Any) -> None:
 
 
 @pytest.mark.parametrize("store", ["postgres"])
-def test_nobody_pays_from_a_database_that_says_it_is_a_backup(world: Any) -> None:
+def test_no_one_pays_from_a_database_that_says_it_is_a_backup(world: Any) -> None:
     """A backup that was moved into a database is one there as well."""
     world.ask("INSERT INTO meta VALUES ('backup_at', '2026-11-02T08:00:00+00:00')")
     with pytest.raises(JournalIsBackup, match="2026-11-02"):

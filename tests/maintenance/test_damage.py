@@ -58,18 +58,18 @@ def payouts(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     logger.handlers, logger.level, logger.propagate = before
 
 
-def claims_nothing(said: ExpectedOutcome, words: object) -> None:
+def claims_nothing(text: ExpectedOutcome, words: object) -> None:
     """What holds for each command, whatever is damaged."""
-    assert said.code in {0, 1, 4}, (words, said)
-    assert "nothing is lost" not in said.all.lower(), (words, said)
-    assert "unexpected_error" not in said.all, (words, said)
-    assert "This is a defect" not in said.all, (words, said)
-    assert PAID not in said.all, (words, said)
+    assert text.code in {0, 1, 4}, (words, text)
+    assert "nothing is lost" not in text.all.lower(), (words, text)
+    assert "unexpected_error" not in text.all, (words, text)
+    assert "This is a defect" not in text.all, (words, text)
+    assert PAID not in text.all, (words, text)
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("seed", range(DAMAGES))
-def test_a_damaged_file_is_told_of_in_words(full: Any, payouts: Any, seed: int) -> None:
+def test_a_damaged_file_is_reported_in_words(full: Any, payouts: Any, seed: int) -> None:
     """Bytes anywhere in the file are not what was written: verify finds it, and nobody hears a raw error alone."""
     chance, path = random.Random(seed), full.folder / "payouts.db"  # noqa: S311 - a seed for each damage
     whole = path.read_bytes()
@@ -83,14 +83,14 @@ def test_a_damaged_file_is_told_of_in_words(full: Any, payouts: Any, seed: int) 
             file.unlink()
         path.write_bytes(spoiled)
         (full.folder / "b.db").unlink(missing_ok=True)
-        said = payouts(*words)
-        claims_nothing(said, words)
+        text = payouts(*words)
+        claims_nothing(text, words)
         if "verify" in words:
-            assert said.code == 1 or seed % 2, said
-            assert not said.code or "damaged" in said.all or "flaw" in said.all, said
-        elif said.err.startswith("Error"):
-            assert "damaged" in said.err or "makes no sense" in said.err, (words, said)
-            assert "restore a backup" in said.err or "payouts journal verify" in said.err, (words, said)
+            assert text.code == 1 or seed % 2, text
+            assert not text.code or "damaged" in text.all or "flaw" in text.all, text
+        elif text.err.startswith("Error"):
+            assert "damaged" in text.err or "makes no sense" in text.err, (words, text)
+            assert "restore a backup" in text.err or "payouts journal verify" in text.err, (words, text)
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
@@ -103,28 +103,28 @@ def test_verify_says_which_check_damage_has_stopped_and_goes_on_with_the_others(
     spoiled = bytearray(path.read_bytes())
     spoiled[(page - 1) * size : page * size] = b"\xff" * size
     path.write_bytes(spoiled)
-    said = payouts("journal", "verify")
-    claims_nothing(said, "verify")
-    assert said.code == 1
+    text = payouts("journal", "verify")
+    claims_nothing(text, "verify")
+    assert text.code == 1
     for what in ("the database itself", "whether what is referred to is there", "the payouts", "what is refunded"):
-        assert f"unreadable: the check of {what} could not be finished: The journal {path} is damaged" in said.out
-    assert "Stop paying, and keep a copy of it." in said.out
+        assert f"unreadable: the check of {what} could not be finished: The journal {path} is damaged" in text.out
+    assert "Stop paying, and keep a copy of it." in text.out
     copied = payouts("journal", "backup", "b.db")  # better than none, and said to be what it is
     assert (copied.code, "It has 4 flaws: `payouts journal verify b.db` shows them." in copied.out) == (1, True)
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-def test_a_text_that_is_none_shows_nobody(full: Any, payouts: Any) -> None:
+def test_a_text_that_is_none_shows_no_one(full: Any, payouts: Any) -> None:
     """SQLite's own words for it would hold what stands there: the payee."""
     full.plant([f"UPDATE payouts SET payee_value = CAST(X'FF{PAID.encode().hex()}' AS TEXT) WHERE key = 'paid/3'"])  # noqa: S608
     for words in (("show", "paid/3"), ("list",), ("journal", "verify")):
-        said = payouts(*words)
-        claims_nothing(said, words)
-        assert said.code == 1
-        assert "a value in it cannot be read" in said.all
+        text = payouts(*words)
+        claims_nothing(text, words)
+        assert text.code == 1
+        assert "a value in it cannot be read" in text.all
 
 
-def test_a_damaged_database_is_told_of_in_words(own_postgres: Any, tmp_path: Path, payouts: Any) -> None:
+def test_a_damaged_database_is_reported_in_words(own_postgres: Any, tmp_path: Path, payouts: Any) -> None:
     """The same of a server whose files are damaged."""
     url = own_postgres.create()
     try:
@@ -142,10 +142,10 @@ def test_a_damaged_database_is_told_of_in_words(own_postgres: Any, tmp_path: Pat
         file.write_bytes(b"\xff" * file.stat().st_size)
         own_postgres.start()
         for words in (("list",), ("pause",), ("doctor",), ("journal", "backup", "b.db"), ("journal", "verify")):
-            said = payouts(*words)
-            claims_nothing(said, words)
+            text = payouts(*words)
+            claims_nothing(text, words)
             if words[0] != "list" and words[-1] != "verify":
-                assert "is damaged: the server cannot read its files (PostgreSQL: invalid page in block 0" in said.all
-                assert (said.code, "restore a backup" in said.all) == (1, True)
+                assert "is damaged: the server cannot read its files (PostgreSQL: invalid page in block 0" in text.all
+                assert (text.code, "restore a backup" in text.all) == (1, True)
     finally:
         own_postgres.drop(url)

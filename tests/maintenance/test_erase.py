@@ -38,7 +38,7 @@ def ended(world: Any, key: str, *, to: str = PAID, note: str = NOTE) -> Any:
         return client.refresh(key)
 
 
-def test_nothing_tells_any_more_who_was_paid(world: Any) -> None:
+def test_nothing_reports_any_more_who_was_paid(world: Any) -> None:
     """Payee, note and request are gone from every table; amount, references, states, times and hashes are not."""
     before = ended(world, "one")
     assert held(world, PAID, NOTE) == {PAID, NOTE}
@@ -123,7 +123,7 @@ def test_what_a_person_has_acknowledged_is_forgotten_with_their_words(full: Any)
     assert full.flaws() == []
 
 
-def test_what_a_person_said_of_a_cancelled_payout_is_forgotten(full: Any) -> None:
+def test_what_a_person_reported_of_a_cancelled_payout_is_forgotten(full: Any) -> None:
     """A person's words may name the payee; the name of the person who cancelled stays."""
     with full.client() as client:
         client.accept(key="cancelled/1", payee=Payee.msisdn(PAID), amount=Money(5, "EUR"))
@@ -140,8 +140,8 @@ def test_a_payee_is_forgotten_in_everything_and_still_recognised(world: Any) -> 
     ids = {ended(world, key).id for key in ("one", "two")}
     rest = ended(world, "three", to=other)
     with world.client() as client:
-        told = client.erase(payee=Payee.msisdn(PAID), **PERSON, dry_run=True)
-        assert (set(told.erased), held(world, PAID)) == (ids, {PAID})
+        result = client.erase(payee=Payee.msisdn(PAID), **PERSON, dry_run=True)
+        assert (set(result.erased), held(world, PAID)) == (ids, {PAID})
         assert set(client.erase(payee=Payee.msisdn(PAID), **PERSON).erased) == ids
         assert client.get(rest.id).payee.value == other
         assert held(world, PAID, other) == {other}
@@ -262,7 +262,7 @@ def test_no_byte_of_a_forgotten_payee_is_left_in_the_file(world: Any) -> None:
 
 
 @pytest.mark.parametrize("store", ["sqlite"])
-def test_it_is_said_when_somebody_still_reads_what_was_there(world: Any) -> None:
+def test_it_is_reported_when_another_process_still_reads_what_was_there(world: Any) -> None:
     """A reader's moment keeps the log: it is not wiped, and the next time it is."""
     ended(world, "one")
     with world.client() as client:

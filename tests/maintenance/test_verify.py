@@ -102,7 +102,9 @@ def test_a_journal_in_which_everything_happened_is_whole(full: Any) -> None:
         ("DELETE FROM history WHERE event = 'payout.acknowledged'", {"contradiction"}),
     ],
 )
-def test_what_is_kept_of_a_contradiction_is_in_the_history_and_told(full: Any, planted: str, rules: set[str]) -> None:
+def test_what_is_kept_of_a_contradiction_is_in_the_history_and_reported(
+    full: Any, planted: str, rules: set[str]
+) -> None:
     """And what waits for a person is what nobody has acknowledged."""
     for key in ("paid/5", "paid/7"):
         full.contradict(key)
@@ -150,7 +152,7 @@ def test_the_references_of_an_earlier_attempt_are_derived_as_well(full: Any) -> 
 
 @pytest.mark.parametrize("store", ["postgres"])
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         ("DROP TRIGGER history_is_append_only ON history", "the trigger history_is_append_only is missing"),
         (
@@ -165,19 +167,19 @@ def test_the_references_of_an_earlier_attempt_are_derived_as_well(full: Any) -> 
         ),
     ],
 )
-def test_what_a_server_has_lost_is_named(world: Any, statement: str, told: str) -> None:
+def test_what_a_server_has_lost_is_named(world: Any, statement: str, expected: str) -> None:
     """A trigger or constraint that is gone or switched off lets others break every other rule."""
     assert world.flaws() == []
     with psycopg.connect(world.url, autocommit=True, options="-csearch_path=payments_core") as server:
         server.execute(statement)
     found = world.flaws()
-    assert any(told in one.text for one in found), found
+    assert any(expected in one.text for one in found), found
     assert {one.rule for one in found} == {"structure"}
 
 
 @pytest.mark.parametrize("store", ["sqlite"])
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         ("DROP TRIGGER history_is_never_deleted", "the trigger history_is_never_deleted is missing"),
         ("DROP INDEX payouts_due", "the index payouts_due is missing"),
@@ -188,13 +190,13 @@ def test_what_a_server_has_lost_is_named(world: Any, statement: str, told: str) 
         ),
     ],
 )
-def test_what_a_file_has_lost_is_named(world: Any, statement: str, told: str) -> None:
+def test_what_a_file_has_lost_is_named(world: Any, statement: str, expected: str) -> None:
     """As under PostgreSQL."""
     world.pay("one")
     with closing(sqlite3.connect(world.folder / "payouts.db")) as file:
         file.executescript(statement)
     found = world.flaws()
-    assert any(told in one.text for one in found), found
+    assert any(expected in one.text for one in found), found
     assert {one.rule for one in found} == {"structure"}
 
 

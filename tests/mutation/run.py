@@ -68,10 +68,10 @@ def main(folder: Path) -> int:
     if ended.returncode:
         print(log.read_text("utf-8")[-3000:])
         return ended.returncode
-    return told(folder)
+    return described(folder)
 
 
-def told(folder: Path) -> int:
+def described(folder: Path) -> int:
     """Print what became of the mutants, and whether that is good enough."""
     statuses = dict(line.strip().rsplit(": ", 1) for line in tool(folder, "results", "--all", "true").splitlines())
     modules: dict[str, Counter[str]] = {}

@@ -26,10 +26,10 @@ from payments_core.testing.emulator import Answer, Routes
 from payments_template.emulator.gateway import Gateway, Request
 from payments_template.provider import TemplateProvider
 
-__all__ = ["COUNTRY", "NOBODY", "AirtelGateway", "AirtelProvider"]
+__all__ = ["COUNTRY", "UNKNOWN_NUMBER", "AirtelGateway", "AirtelProvider"]
 
 COUNTRY = "999"
-NOBODY = "700000001"  # as the gateway knows numbers: without the country code
+UNKNOWN_NUMBER = "700000001"  # as the gateway knows numbers: without the country code
 
 
 class AirtelRequest(Request):
@@ -51,21 +51,25 @@ class AirtelGateway(Gateway):
 
     def answer(self, request: Request) -> Answer:
         if request.operation == "user":
-            told = {"first_name": "Grace", "last_name": "Banda", "is_barred": request.part("msisdn") == NOBODY}
-            return Answer.json(200, {"data": told, "status": {"success": True, "response_code": "DP02200000001"}})
+            fields = {
+                "first_name": "Grace",
+                "last_name": "Banda",
+                "is_barred": request.part("msisdn") == UNKNOWN_NUMBER,
+            }
+            return Answer.json(200, {"data": fields, "status": {"success": True, "response_code": "DP02200000001"}})
         return super().answer(request)
 
     def _pay(self, request: Request) -> Answer:
         number = request.fields["to"]
-        if len(number) != 9 or number == NOBODY:
+        if len(number) != 9 or number == UNKNOWN_NUMBER:
             return _envelope("DP00900001012", "")
         taken = super()._pay(request)
         return _envelope("DP00900001001", "TS") if taken.status == 201 else _envelope("DP00900001011", "")
 
 
 def _envelope(code: str, status: str) -> Answer:
-    told = {"code": "200" if status else "400", "success": bool(status), "response_code": code}
-    return Answer.json(200, {"data": {"transaction": {"status": status}}, "status": told})
+    fields = {"code": "200" if status else "400", "success": bool(status), "response_code": code}
+    return Answer.json(200, {"data": {"transaction": {"status": status}}, "status": fields})
 
 
 class AirtelProvider(TemplateProvider):
@@ -73,8 +77,8 @@ class AirtelProvider(TemplateProvider):
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         draft = super().draft(order, attempt)
-        told = {**json.loads(draft.request.body or ""), "to": _national(order.payee)}
-        return replace(draft, request=replace(draft.request, body=json.dumps(told)))
+        fields = {**json.loads(draft.request.body or ""), "to": _national(order.payee)}
+        return replace(draft, request=replace(draft.request, body=json.dumps(fields)))
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
@@ -96,13 +100,13 @@ class AirtelProvider(TemplateProvider):
 
     def name(self, payee: Payee) -> HttpFlow[Person | LookupRefused]:
         """Ask who it is."""
-        told = yield from self._user(payee)
-        return Person(given_name=text_of(told.get("first_name")), family_name=text_of(told.get("last_name")))
+        result = yield from self._user(payee)
+        return Person(given_name=text_of(result.get("first_name")), family_name=text_of(result.get("last_name")))
 
     def account_holder(self, payee: Payee) -> HttpFlow[HolderStatus | LookupRefused]:
         """Ask whether it can be paid: the same question."""
-        told = yield from self._user(payee)
-        return HolderStatus.NOT_ACTIVE if told.get("is_barred") else HolderStatus.ACTIVE
+        result = yield from self._user(payee)
+        return HolderStatus.NOT_ACTIVE if result.get("is_barred") else HolderStatus.ACTIVE
 
     def _user(self, payee: Payee) -> HttpFlow[Mapping[str, Any]]:
         answer = yield from exchange(self._request("GET", f"/users/{_national(payee)}", "user"))
@@ -113,6 +117,6 @@ def _national(payee: Payee) -> str:
     return payee.value.removeprefix(COUNTRY)
 
 
-def _part(told: object, name: str) -> Mapping[str, Any]:
-    found = told.get(name) if isinstance(told, dict) else None
+def _part(payload: object, name: str) -> Mapping[str, Any]:
+    found = payload.get(name) if isinstance(payload, dict) else None
     return found if isinstance(found, dict) else {}

@@ -28,9 +28,9 @@ class GsmaGateway(Gateway):
     def plan_callbacks(self, request: Request, answer: Answer, fires: Fires) -> Sequence[book.Callback]:
         found = super().plan_callbacks(request, answer, fires)
         for callback in found:
-            told = json.loads(callback.body)
-            callback.method, callback.headers = "PUT", {**callback.headers, _ID: told.pop("id")}
-            callback.body = json.dumps(told).encode()
+            fields = json.loads(callback.body)
+            callback.method, callback.headers = "PUT", {**callback.headers, _ID: fields.pop("id")}
+            callback.body = json.dumps(fields).encode()
         return found
 
 
@@ -40,8 +40,8 @@ class GsmaProvider(TemplateProvider):
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         draft = super().draft(order, attempt)
         address = self._settings.callback_url.rpartition("/")[0]
-        told = {**json.loads(draft.request.body or ""), "callback_url": f"{address}/{slot('answer_token')}"}
-        return replace(draft, request=replace(draft.request, body=json.dumps(told)))
+        fields = {**json.loads(draft.request.body or ""), "callback_url": f"{address}/{slot('answer_token')}"}
+        return replace(draft, request=replace(draft.request, body=json.dumps(fields)))
 
     def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         """Say what came to the path that was minted for a try."""

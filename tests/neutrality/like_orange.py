@@ -55,8 +55,8 @@ class CameroonProvider(TemplateProvider):
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         draft = super().draft(order, attempt)
-        told = {**json.loads(draft.request.body or ""), "id": slot("pay_token"), "order": attempt.payout_id}
-        return Draft({"order": attempt.payout_id}, replace(draft.request, body=json.dumps(told)), order)
+        details = {**json.loads(draft.request.body or ""), "id": slot("pay_token"), "order": attempt.payout_id}
+        return Draft({"order": attempt.payout_id}, replace(draft.request, body=json.dumps(details)), order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         given = {"pay_token": draft.references.get("pay_token", "")}  # of an earlier try: it is the same payment
@@ -104,9 +104,9 @@ class SenegalProvider(TemplateProvider):
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         draft = super().draft(order, attempt)
-        told = {**json.loads(draft.request.body or ""), "ours": attempt.payout_id}
+        details = {**json.loads(draft.request.body or ""), "ours": attempt.payout_id}
         references = {**draft.references, "ours": attempt.payout_id}
-        return replace(draft, references=references, request=replace(draft.request, body=json.dumps(told)))
+        return replace(draft, references=references, request=replace(draft.request, body=json.dumps(details)))
 
     def verify(self, callback: Callback) -> bool | None:
         parts = dict(part.partition("=")[::2] for part in callback.headers.get("x-sonatel-signature", "").split(","))

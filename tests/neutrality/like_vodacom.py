@@ -82,8 +82,8 @@ class VodacomProvider(TemplateProvider):
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         draft = super().draft(order, attempt)
         reference = base64.b32encode(attempt.seed[:10]).decode()
-        told = {**json.loads(draft.request.body or ""), "id": reference}
-        return Draft({"reference": reference}, replace(draft.request, body=json.dumps(told)), order)
+        details = {**json.loads(draft.request.body or ""), "id": reference}
+        return Draft({"reference": reference}, replace(draft.request, body=json.dumps(details)), order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
@@ -107,5 +107,5 @@ class VodacomProvider(TemplateProvider):
         """Repeat what came, as the provider wants it."""
         fields = parse_json(callback.body)
         ours = text_of(fields.get("input_OriginalConversationID")) if isinstance(fields, dict) else ""
-        told = {"output_OriginalConversationID": ours, "output_ResponseCode": "0"}
-        return Acknowledgement(headers={"content-type": "application/json"}, body=json.dumps(told).encode())
+        details = {"output_OriginalConversationID": ours, "output_ResponseCode": "0"}
+        return Acknowledgement(headers={"content-type": "application/json"}, body=json.dumps(details).encode())

@@ -72,12 +72,12 @@ class WaveGateway(Gateway):
                 return Answer.json(200, {"within_limits": True, "name_match": "MATCH" if is_same else "NO_MATCH"})
 
     def _taken(self, request: Request) -> Answer:
-        key, told = request.reference, dict(request.fields)
+        key, result = request.reference, dict(request.fields)
         known = self.paid.get(key)
-        if known and any(known[name] != value for name, value in told.items()):
+        if known and any(known[name] != value for name, value in result.items()):
             return _error(409, "idempotency-mismatch", "Another body.")
         if not known:
-            self.paid[key] = {**told, "id": f"pt-{len(self.paid) + 1}", "status": "succeeded", "fee": "1"}
+            self.paid[key] = {**result, "id": f"pt-{len(self.paid) + 1}", "status": "succeeded", "fee": "1"}
         return Answer.json(200, self.paid[key])
 
     def ledger(self, at: datetime) -> Sequence[Mapping[str, Any]]:
@@ -97,7 +97,7 @@ class WaveProvider(TemplateProvider):
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         references = {"idempotency_key": attempt.seed[:16].hex(), "client_reference": attempt.payout_id}
-        told = {
+        details = {
             "currency": str(order.amount.currency),
             "receive_amount": order.amount.text,
             "mobile": f"+{order.payee.value}",
@@ -105,7 +105,7 @@ class WaveProvider(TemplateProvider):
         }
         asked = self._request("POST", "/v1/payout", "pay")
         headers = {**asked.headers, "Idempotency-Key": references["idempotency_key"]}
-        return Draft(references, replace(asked, headers=headers, body=json.dumps(told), moves_money=True), order)
+        return Draft(references, replace(asked, headers=headers, body=json.dumps(details), moves_money=True), order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
@@ -119,8 +119,8 @@ class WaveProvider(TemplateProvider):
             return _read(parse_json(answer.body), answer)
         wanted = draft.references["client_reference"]
         answer = yield from exchange(self._request("GET", f"/v1/payouts/search?client_reference={wanted}", "status"))
-        told = parse_json(answer.body)
-        found = told.get("result") if isinstance(told, dict) else None
+        details = parse_json(answer.body)
+        found = details.get("result") if isinstance(details, dict) else None
         if found == [] and answer.status == 200:
             return NotFound(http_status=200)
         return _read(found[0] if isinstance(found, list) and len(found) == 1 else None, answer)
@@ -128,14 +128,14 @@ class WaveProvider(TemplateProvider):
     def match(self, payee: Payee, name: str) -> HttpFlow[bool]:
         """Ask whether a wallet is somebody's: its name is never told."""
         asked = self._request("POST", "/v1/verify_recipient", "verify")
-        told = {"mobile": f"+{payee.value}", "name": name}
-        answer = yield from exchange(replace(asked, body=json.dumps(told)))
+        details = {"mobile": f"+{payee.value}", "name": name}
+        answer = yield from exchange(replace(asked, body=json.dumps(details)))
         fields = parse_json(answer.body)
         return isinstance(fields, dict) and fields.get("name_match") == "MATCH"
 
 
-def _read(told: object, answer: HttpResponse) -> Final | Unknown:
-    fields = told if isinstance(told, dict) else {}
+def _read(payload: object, answer: HttpResponse) -> Final | Unknown:
+    fields = payload if isinstance(payload, dict) else {}
     word = text_of(fields.get("status"))
     if answer.status != 200 or word not in {"succeeded", "failed", "reversed"}:
         return Unknown(code=word, http_status=answer.status)

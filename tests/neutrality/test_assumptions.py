@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from like_airtel import NOBODY, AirtelGateway, AirtelProvider
+from like_airtel import UNKNOWN_NUMBER, AirtelGateway, AirtelProvider
 from like_gsma import GsmaGateway, GsmaProvider
 from like_orange import CameroonGateway, CameroonProvider, SenegalGateway, SenegalProvider
 from like_vodacom import LONGEST, REFUSED, WARM_UP_S, VodacomGateway, VodacomProvider
@@ -145,7 +145,7 @@ def test_04_asking_for_a_status_returns_one(play: Play) -> None:
     assert "payout.queried" in events(paid)
 
 
-def test_05_a_duplicate_is_told_with_409(play: Play, put_on: PutOn) -> None:
+def test_05_a_duplicate_is_reported_with_409(play: Play, put_on: PutOn) -> None:
     """PawaPay has 200, Daraja 500, and Wave answers as the first time: nobody is paid twice, and nobody fails."""
     for name, status in {PAWAPAY: 200, DARAJA: 500}.items():
         harness = play(name)
@@ -175,7 +175,7 @@ def test_06_the_http_status_decides(play: Play, put_on: PutOn) -> None:
     assert (found.status, pawapay.credits(found), found.submissions) == (PAID, 1, 2)
 
     airtel = put_on(sheet_of(AirtelProvider), StandIn(AirtelGateway))
-    refused = send(airtel, "failed with 200", payee=Payee.msisdn(f"+999{NOBODY}"))
+    refused = send(airtel, "failed with 200", payee=Payee.msisdn(f"+999{UNKNOWN_NUMBER}"))
     assert refused.reason is not None
     assert (refused.status, refused.reason.code) == (FAILED, ReasonCode.PAYEE_NOT_FOUND)
     assert refused.history[-1].evidence["http_status"] == 200
@@ -213,12 +213,12 @@ def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(pl
         StandIn(GsmaGateway),
     )
     paid = end(gsma, "put")
-    [told] = gsma.emulator.callbacks()
+    [result] = gsma.emulator.callbacks()
     assert (paid.status, gsma.credits(paid)) == (PAID, 1)
     assert by(paid) in {"result_callback", "read"}, (
         "one that comes before the answer is written down is a reason to ask"
     )
-    assert (told["method"], told["attempts"][0]["answer"]) == ("PUT", 204)
+    assert (result["method"], result["attempts"][0]["answer"]) == ("PUT", 204)
 
     daraja = play(DARAJA)
     bodies = sent_bodies(daraja)
@@ -235,12 +235,12 @@ def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(pl
     assert echo["output_OriginalConversationID"] == "theirs"
 
 
-def called(harness: Harness, told: object) -> bytes:
+def called(harness: Harness, payload: object) -> bytes:
     """Call an account back, and return the body of what it is answered with."""
     door = harness._receiver
     assert door is not None
     address = f"{door.address}/{PATH}/{harness.payer.client.inbox.tokens[harness.account]}"
-    request = urllib.request.Request(address, json.dumps(told).encode(), {"content-type": "application/json"})  # noqa: S310 our own
+    request = urllib.request.Request(address, json.dumps(payload).encode(), {"content-type": "application/json"})  # noqa: S310 our own
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 our own
         body: bytes = answer.read()
         return body
@@ -429,6 +429,6 @@ def test_there_are_seventeen() -> None:
     tests = {name: test for name, test in globals().items() if re.match(r"test_\d", name)}
     assert [int(name.split("_")[1]) for name in tests] == list(range(1, 18))
     for name, test in tests.items():
-        told = (inspect.getdoc(test) or "").replace("PawaPay", "pawaPay")
-        assert any(breaker in told for breaker in BREAKERS), f"{name} names nobody who breaks it"
+        result = (inspect.getdoc(test) or "").replace("PawaPay", "pawaPay")
+        assert any(breaker in result for breaker in BREAKERS), f"{name} names nobody who breaks it"
     assert {MTN, DARAJA, PAWAPAY} <= set(Plugins().providers())

@@ -34,7 +34,7 @@ UUIDS: Mapping[str, str] = {
 }
 
 
-def told(file: Path) -> str:
+def described(file: Path) -> str:
     return file.relative_to(CORE).as_posix()
 
 
@@ -44,7 +44,7 @@ def test_there_is_a_core_to_look_at() -> None:
 
 def test_the_core_names_no_provider() -> None:
     """Not in code, not in a comment, not in a docstring; who has a reason stands above, and has it still."""
-    naming = {told(file): NAMES.findall(file.read_text("utf-8")) for file in FILES}
+    naming = {described(file): NAMES.findall(file.read_text("utf-8")) for file in FILES}
 
     assert {name: found for name, found in naming.items() if found and name not in NAMED} == {}
     assert [name for name in NAMED if not naming[name]] == [], "has no more reason"
@@ -57,7 +57,7 @@ def test_the_names_are_found_where_they_stand() -> None:
     assert not NAMES.search("a moment; it waves; microwave")
 
 
-@pytest.mark.parametrize("file", FILES, ids=told)
+@pytest.mark.parametrize("file", FILES, ids=described)
 def test_the_core_compares_no_provider(file: Path) -> None:
     """No ``if`` on who is paid through: what differs is asked of the provider, or is a fact that it declares."""
     assert [line for line, _ in compared(ast.parse(file.read_text("utf-8")))] == []
@@ -110,8 +110,8 @@ def test_a_comparison_would_be_found(code: str) -> None:
 
 def test_the_core_assumes_no_uuid() -> None:
     """A reference is text that its provider has made: nothing in the core reads, draws or checks a UUID."""
-    knowing = {told(file) for file in FILES if re.search(r"(?i)uuid", file.read_text("utf-8"))}
+    knowing = {described(file) for file in FILES if re.search(r"(?i)uuid", file.read_text("utf-8"))}
 
     assert knowing == set(UUIDS)
-    callers = {told(file) for file in FILES if "uuid4_shaped" in file.read_text("utf-8")}
+    callers = {described(file) for file in FILES if "uuid4_shaped" in file.read_text("utf-8")}
     assert callers == {"domain/references.py"}

@@ -15,7 +15,7 @@ RUNS = PAGE.split("\n## 6. ", 1)[1]
 LINE = r'default_account = "([\w-]+)"'
 
 
-def test_the_program_names_nobody() -> None:
+def test_the_program_names_no_provider() -> None:
     """No account, no provider, no currency, and nothing of a provider's own distribution."""
     [program] = re.findall(r"```python\n# pay\.py\n(.*?)```", PAGE, re.DOTALL)
     accounts = set(re.findall(LINE, PAGE))

@@ -27,11 +27,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         try:
-            told = Webhook(SECRET).verify(body, dict(self.headers.items()))
+            result = Webhook(SECRET).verify(body, dict(self.headers.items()))
         except WebhookVerificationError:
             self.answer(401)
             return
-        assert told["data"]["event"] == self.headers["webhook-id"]
+        assert result["data"]["event"] == self.headers["webhook-id"]
         fault = RANDOM.choice(("500", "503", "302", "drop", "late", "cut")) if RANDOM.random() < float(FAULTS) else ""
         if fault == "drop":
             self.close_connection = True
@@ -39,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault.isdigit():
             self.answer(int(fault))
             return
-        line = json.dumps({"id": told["data"]["event"], "payout": told["data"]["payout"], "body": told})
+        line = json.dumps({"id": result["data"]["event"], "payout": result["data"]["payout"], "body": result})
         os.write(FILE, f"{line}\n".encode())
         if fault == "late":
             time.sleep(TOO_LATE_S)

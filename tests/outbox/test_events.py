@@ -28,18 +28,18 @@ def client(installation: Any) -> Iterator[PayoutClient]:
         yield made
 
 
-def heard(client: PayoutClient, consumer: str = "books") -> list[str]:
+def received(client: PayoutClient, consumer: str = "books") -> list[str]:
     return [event.id for event in client.events(consumer=consumer)]
 
 
-def test_a_loop_hears_everything_once_and_then_nothing(client: PayoutClient) -> None:
+def test_a_loop_receives_everything_once_and_then_nothing(client: PayoutClient) -> None:
     """Each payout's events in their order; a second loop under the same name has nothing left to hear."""
     events = list(client.events(consumer="books"))
     assert [event.id for event in events] == ["po_one.2", "po_two.2", "po_one.3", "po_two.3"]
     assert {type(event) for event in events} == {PayoutEvent}
     assert events[3].status is PayoutStatus.SUCCEEDED
-    assert heard(client) == []
-    assert len(heard(client, "mail")) == 4
+    assert received(client) == []
+    assert len(received(client, "mail")) == 4
 
 
 @pytest.mark.parametrize("preflight", ["raise", "break"])
@@ -78,7 +78,7 @@ def test_two_loops_of_one_name_lose_nothing(client: PayoutClient, installation: 
     for thread in threads:
         thread.join()
     assert len(set(seen)) == 64
-    assert heard(client) == []
+    assert received(client) == []
 
 
 def test_an_event_can_be_acknowledged_before_the_loop_is_left(client: PayoutClient) -> None:
@@ -89,10 +89,10 @@ def test_an_event_can_be_acknowledged_before_the_loop_is_left(client: PayoutClie
         events.ack()
         events.ack()
         break
-    assert heard(client)[0] == "po_two.2"
+    assert received(client)[0] == "po_two.2"
 
 
-def test_a_loop_that_follows_hears_what_comes(client: PayoutClient, installation: Any) -> None:
+def test_a_loop_that_follows_receives_what_comes(client: PayoutClient, installation: Any) -> None:
     """It ends with its client."""
     seen, ended = list[str](), list[BaseException]()
 
@@ -129,7 +129,7 @@ def test_a_consumer_may_begin_at_a_moment(client: PayoutClient) -> None:
         client.events(consumer="late", since=datetime(2026, 11, 2))  # noqa: DTZ001 - that is the point
 
 
-def test_an_event_that_nobody_can_work_on_is_acknowledged_by_hand(client: PayoutClient) -> None:
+def test_an_event_that_no_one_can_work_on_is_acknowledged_by_hand(client: PayoutClient) -> None:
     """The later ones of its payout come then."""
     assert [one.event.id for one in client.pending_events("books", limit=2)] == ["po_one.2", "po_two.2"]
     client.acknowledge_event("books", "po_one.2")

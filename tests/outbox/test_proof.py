@@ -61,9 +61,9 @@ def kill_along(processes: Sequence[Any], log: Any, killed: threading.Event) -> N
         time.sleep(0.01 if COUNT < 1000 else 0.1)
 
 
-def lost_and_overtaken(heard: Sequence[str], published: Sequence[str]) -> tuple[int, int]:
+def lost_and_overtaken(parsed: Sequence[str], published: Sequence[str]) -> tuple[int, int]:
     """Count events never heard, and those first heard after a later one of their payout."""
-    first = {event: place for place, event in reversed(list(enumerate(heard)))}
+    first = {event: place for place, event in reversed(list(enumerate(parsed)))}
     lost = sum(1 for event in published if event not in first)
     overtaken = 0
     for event, place in first.items():
@@ -84,13 +84,13 @@ def test_no_event_is_lost_when_consumers_crash(
     killed = threading.Event()
     with publishing(installation, killed) as published:
         kill_along([consumer], log, killed)
-    heard = [line["id"] for line in log.lines()]
-    lost, overtaken = lost_and_overtaken(heard, published)
+    entries = [line["id"] for line in log.lines()]
+    lost, overtaken = lost_and_overtaken(entries, published)
     facts = {"store": store, "client": kind, "events": len(published), "kills": consumer.kills}
-    measured(12, "events lost", lost, **facts, twice=len(heard) - len(set(heard)))
+    measured(12, "events lost", lost, **facts, twice=len(entries) - len(set(entries)))
     measured(12, "events out of order", overtaken, **facts)
     assert (lost, overtaken) == (0, 0)
-    assert set(heard) == set(published)
+    assert set(entries) == set(published)
     assert consumer.kills
 
 
@@ -109,12 +109,12 @@ def test_no_webhook_is_lost_when_senders_and_receivers_crash(
     killed = threading.Event()
     with publishing(installation, killed) as published:
         kill_along([*senders, receiver.process], log, killed)
-    heard = receiver.events()
-    lost, overtaken = lost_and_overtaken(heard, published)
+    parsed = receiver.events()
+    lost, overtaken = lost_and_overtaken(parsed, published)
     kills = {"senders": sum(sender.kills for sender in senders), "receiver": receiver.process.kills}
     facts = {"store": store, "client": "webhooks", "events": len(published), "kills": kills}
-    measured(12, "events lost", lost, **facts, twice=len(heard) - len(set(heard)))
+    measured(12, "events lost", lost, **facts, twice=len(parsed) - len(set(parsed)))
     measured(12, "events out of order", overtaken, **facts)
     assert (lost, overtaken) == (0, 0)
-    assert set(heard) == set(published)
+    assert set(parsed) == set(published)
     assert all(kills.values())

@@ -72,16 +72,16 @@ def test_a_request_is_signed_as_the_published_library_wants_it(row: PayoutRecord
     assert (request.method, request.repeatable, request.moves_money) == ("POST", False, False)
     assert request.send_before == AT
     for secret in (ONE, OTHER):
-        told = Library(secret).verify(request.body or "", dict(request.headers))
-        assert (told["type"], told["timestamp"]) == ("payout.failed", "2026-11-02T08:00:00+00:00")
+        result = Library(secret).verify(request.body or "", dict(request.headers))
+        assert (result["type"], result["timestamp"]) == ("payout.failed", "2026-11-02T08:00:00+00:00")
     assert request.headers["webhook-id"] == EVENT.id
 
 
 @only_sqlite
 def test_the_body_does_not_say_who_is_paid(row: PayoutRecord) -> None:
     """Not even where the caller has put the number into the key, or the provider into its words."""
-    told = json.loads(body_of(EVENT, row))
-    assert told["data"] == {
+    fields = json.loads(body_of(EVENT, row))
+    assert fields["data"] == {
         "event": "po_one.3",
         "payout": "po_one",
         "key": "salary/077******456/11",
@@ -100,7 +100,7 @@ def test_the_body_does_not_say_who_is_paid(row: PayoutRecord) -> None:
 
 
 @only_sqlite
-def test_the_number_in_a_key_is_masked_when_nobody_knows_any_more_whose_it_is(row: PayoutRecord) -> None:
+def test_the_number_in_a_key_is_masked_when_no_one_knows_any_more_whose_it_is(row: PayoutRecord) -> None:
     """The payee was forgotten: what is left of him cannot be found in the key, so no long number of it is told."""
     erased = changed(row, payee_value="erased:0123abcd", erased_at=AT)
     assert json.loads(body_of(EVENT, erased))["data"]["key"] == "salary/077*********/11"
@@ -159,9 +159,9 @@ def test_the_schedule_is_followed_to_its_end_and_then_given_up() -> None:
         assert moment is not None
         waits.append((moment - AT).total_seconds())
     assert waits == list(schedule)
-    told = DeliveryResult(accepted=False, why="", at=AT, after_s=7)
-    assert next_at(webhook(), Waiting(event=EVENT), told) == AT + timedelta(seconds=7)
-    assert next_at(webhook(), Waiting(event=EVENT, attempts=len(schedule)), told) is None
+    result = DeliveryResult(accepted=False, why="", at=AT, after_s=7)
+    assert next_at(webhook(), Waiting(event=EVENT), result) == AT + timedelta(seconds=7)
+    assert next_at(webhook(), Waiting(event=EVENT, attempts=len(schedule)), result) is None
 
 
 # --- settings ---
@@ -169,7 +169,7 @@ def test_the_schedule_is_followed_to_its_end_and_then_given_up() -> None:
 
 @only_sqlite
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"url": "http://erp.example.org/"}, "must begin with https"),
         ({"url": "ftp://localhost/"}, "must begin with https"),
@@ -184,11 +184,11 @@ def test_the_schedule_is_followed_to_its_end_and_then_given_up() -> None:
         ({"accounts": ["mtn-uganda"]}, "'mtn-uganda', which is not configured"),
     ],
 )
-def test_a_wrong_setting_is_found_at_the_start(installation: Any, changes: Mapping[str, Any], said: str) -> None:
+def test_a_wrong_setting_is_found_at_the_start(installation: Any, changes: Mapping[str, Any], expected: str) -> None:
     """In words, and without the secret."""
     (installation.folder / "bad").write_text("whsec_c2hvcnQ=", "utf-8")
     installation.add_webhook("erp", **{"url": "https://erp.example.org/"} | changes)
-    with pytest.raises(SettingsError, match=said) as wrong:
+    with pytest.raises(SettingsError, match=expected) as wrong:
         assemble(installation.config)
     assert "erp" in wrong.value.message
     assert not re.search("c2hvcnQ|kurz|me:secret", f"{wrong.value!r} {wrong.value.hint}")
@@ -259,9 +259,7 @@ def test_events_arrive_in_order_and_once(
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_dead_receiver_keeps_nobody_else_waiting(
-    installation: Any, receive: Callable[..., Any], kind: str, store: str
-) -> None:
+def test_a_dead_receiver_delays_no_other(installation: Any, receive: Callable[..., Any], kind: str, store: str) -> None:
     """Its events are put off, given up after the last wait, shown, and sent when a person asks for it."""
     receiver = receive()
     installation.add_webhook("alive", receiver.url)

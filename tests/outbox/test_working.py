@@ -82,7 +82,7 @@ def silent() -> Iterator[str]:
         connection.close()
 
 
-def test_a_worker_called_once_tells_what_it_has_paid(config: Path, receive: Callable[..., Any], secret: str) -> None:
+def test_a_worker_called_once_reports_what_it_has_paid(config: Path, receive: Callable[..., Any], secret: str) -> None:
     """From cron: the events of this very call are out when it ends; a dead receiver changes nothing for the other."""
     receiver = receive()
     add_webhook(config, "alive", receiver.url, secret)
@@ -96,9 +96,9 @@ def test_a_worker_called_once_tells_what_it_has_paid(config: Path, receive: Call
 
     asyncio.run(work())
     assert all_paid(config)
-    told = receiver.log.lines()
-    assert len(told) == len({line["id"] for line in told}) == 5
-    assert {line["body"]["type"] for line in told} == {"payout.succeeded"}
+    result = receiver.log.lines()
+    assert len(result) == len({line["id"] for line in result}) == 5
+    assert {line["body"]["type"] for line in result} == {"payout.succeeded"}
     with PayoutClient.from_config(config) as client:
         assert len(client.pending_events("webhook/dead")) == 5
 
@@ -144,15 +144,15 @@ def observer(hear: Callable[[Payout, Event], None]) -> ModuleType:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_an_observer_hears_of_commits_and_stops_nothing(
+def test_an_observer_receives_of_commits_and_stops_nothing(
     config: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What it is told is there for every other process; it may raise whenever it likes."""
-    heard = list[tuple[str, PayoutStatus, bool]]()
+    parsed = list[tuple[str, PayoutStatus, bool]]()
 
     def hear(payout: Payout, event: Event) -> None:
         stored = [(entry.event, entry.status) for entry in elsewhere.history(payout.id)]
-        heard.append((event.name, payout.status, (event.name, payout.status) in stored))
+        parsed.append((event.name, payout.status, (event.name, payout.status) in stored))
         raise RuntimeError(payout.payee.value)
 
     plugins = Plugins()
@@ -170,11 +170,11 @@ def test_an_observer_hears_of_commits_and_stops_nothing(
             with PayoutClient(assemble(config, plugins=plugins)) as client:
                 payout = client.wait(client.send(**order).id)
     assert payout.status is PayoutStatus.SUCCEEDED
-    assert [name for name, _, _ in heard] == [entry.event for entry in payout.history]
-    assert [status for _, status, _ in heard] == [entry.status for entry in payout.history]
-    assert all(is_stored for _, _, is_stored in heard)
+    assert [name for name, _, _ in parsed] == [entry.event for entry in payout.history]
+    assert [status for _, status, _ in parsed] == [entry.status for entry in payout.history]
+    assert all(is_stored for _, _, is_stored in parsed)
     broken = [vars(record) for record in caplog.records]
-    assert len(broken) == len(heard)
+    assert len(broken) == len(parsed)
     assert {record["event"] if "event" in record else record["msg"] for record in broken} == {"payments.hook_failed"}
     assert "46733123499" not in str(broken)
 
@@ -186,10 +186,10 @@ def test_an_observer_that_hangs_keeps_no_payment_waiting(
     """Nor the end of the client, for longer than a moment; that it has not heard everything is logged."""
     monkeypatch.setattr("payments_core.runtime.observers._LAST_S", 0.2)
     monkeypatch.setattr("payments_core.runtime.observers._MOST_WAITING", 3)
-    over, heard = threading.Event(), list[str]()
+    over, parsed = threading.Event(), list[str]()
 
     def hear(payout: Payout, event: Event) -> None:
-        heard.append(event.name)
+        parsed.append(event.name)
         assert over.wait(60)
 
     plugins = Plugins()
@@ -208,17 +208,17 @@ def test_an_observer_that_hangs_keeps_no_payment_waiting(
                 with PayoutClient(assemble(config, plugins=plugins)) as client:
                     paid = [client.wait(client.send(key=key, **order).id) for key in "ab"]
         assert [payout.status for payout in paid] == [PayoutStatus.SUCCEEDED] * 2
-        assert heard == ["payout.created"]
-        told = [vars(record)["error"] for record in caplog.records]
+        assert parsed == ["payout.created"]
+        entries = [vars(record)["error"] for record in caplog.records]
         dropped = sum(len(payout.history) for payout in paid) - 4
-        assert told == ["3 changes wait for the observers: this one is dropped"] * dropped + [
+        assert entries == ["3 changes wait for the observers: this one is dropped"] * dropped + [
             "an observer did not end within 0.2 s of the last"
         ]
     finally:
         over.set()
 
 
-def test_what_is_bound_to_log_lines_goes_with_what_an_observer_is_told(config: Path) -> None:
+def test_what_is_bound_to_log_lines_goes_with_what_an_observer_is_reported(config: Path) -> None:
     bound, seen = ContextVar("request", default=""), list[str]()
     plugins = Plugins()
     plugins.register(observer(lambda _, __: seen.append(bound.get())), "observer")
@@ -255,7 +255,7 @@ def test_whatever_an_observer_raises_ends_nothing(config: Path, error: type[Base
         assert [event for who, event in seen if who == name] == [entry.event for entry in payout.history]
 
 
-def test_who_ends_without_closing_his_client_is_heard(config: Path) -> None:
+def test_who_ends_without_closing_his_client_is_received(config: Path) -> None:
     """A process that comes to its end in its own way gives observers their moment."""
     program = """
 import sys, time

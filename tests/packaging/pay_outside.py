@@ -16,8 +16,8 @@ def payouts(*words: str) -> dict[str, object]:
     """Run a command and return what it tells."""
     command = [sys.executable, "-m", "payments_core", *words, "--json"]
     ran = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    told: dict[str, object] = json.loads(ran.stdout)
-    return told
+    fields: dict[str, object] = json.loads(ran.stdout)
+    return fields
 
 
 command = [sys.executable, "-m", "payments_core", "emulator", provider, "--port", "0"]
@@ -25,7 +25,7 @@ command += ["--write-config", "payouts.toml", "--json"]
 gateway = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
 try:
     assert gateway.stdout is not None
-    told = json.loads(gateway.stdout.readline())
+    expected = json.loads(gateway.stdout.readline())
     order = ("--key", "outside/1", "--to", "+999700000010", "--amount", "5", "--currency", "KES")
     sent = payouts("send", *order, "--wait", "20")
     again = payouts("send", *order)
@@ -36,4 +36,4 @@ try:
 finally:
     gateway.send_signal(signal.SIGTERM)
     gateway.wait(20)
-print(f"{provider}: paid once through {told['url']}")
+print(f"{provider}: paid once through {expected['url']}")

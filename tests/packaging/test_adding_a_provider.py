@@ -46,5 +46,5 @@ def git(folder: Path, *words: str) -> str:
 
 
 def python(*words: str, cwd: Path, paths: list[Path] | None = None) -> None:
-    told = os.pathsep.join(filter(None, [*map(str, paths or []), os.environ.get("PYTHONPATH", "")]))
-    subprocess.run([sys.executable, "-P", *words], cwd=cwd, env={**os.environ, "PYTHONPATH": told}, check=True)
+    result = os.pathsep.join(filter(None, [*map(str, paths or []), os.environ.get("PYTHONPATH", "")]))
+    subprocess.run([sys.executable, "-P", *words], cwd=cwd, env={**os.environ, "PYTHONPATH": result}, check=True)

@@ -52,7 +52,7 @@ def test_a_provider_is_known_to_no_file_outside_its_folder(provider: str) -> Non
     spellings = [f"payments_{provider}", f"payments-{provider.replace('_', '-')}"]
 
     assert [
-        told for told in tracked_that_name(spellings) if not re.match(rf"providers/{provider}/|\S+\.md ", told)
+        entry for entry in tracked_that_name(spellings) if not re.match(rf"providers/{provider}/|\S+\.md ", entry)
     ] == []
 
 

@@ -56,8 +56,8 @@ def test_help_lists_the_commands_and_imports_no_plugin(three_plugins: dict[str, 
     ran = subprocess.run([str(PAYOUTS), "--help"], env=three_plugins, capture_output=True, text=True, check=True)
 
     assert [command for command in COMMANDS if command not in ran.stdout.split()] == []
-    told = " ".join(ran.stdout.split())
-    assert [name for name in ("fake0", "mtn_momo") if f"payouts {name} --help" not in told] == []
+    result = " ".join(ran.stdout.split())
+    assert [name for name in ("fake0", "mtn_momo") if f"payouts {name} --help" not in result] == []
     assert list(tmp_path.glob("*.imported")) == []
 
 

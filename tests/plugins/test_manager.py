@@ -446,7 +446,7 @@ def test_any_guard_can_refuse(answers: list[Any], refusal: str | None) -> None:
 
 
 @pytest.mark.parametrize("answer", [True, False, 0, [], RuntimeError("down")], ids=repr)
-def test_a_guard_that_breaks_gives_no_leave(answer: Any) -> None:
+def test_a_guard_that_breaks_stops_the_preflight(answer: Any) -> None:
     """Is ``True`` a yes? Nobody knows, so it is an error, and an error fails closed."""
     with pytest.raises((TypeError, RuntimeError)):
         loaded(one=guard(answer), two=guard(None)).before_submit(PAYOUT)
@@ -483,19 +483,19 @@ def test_a_plugin_that_breaks_approves_nothing(answer: Any) -> None:
         loaded(one=wanting(answer), two=wanting(None)).needs_approval(PAYOUT)
 
 
-def test_without_guards_nobody_is_asked() -> None:
+def test_without_guards_no_one_is_asked() -> None:
     assert not loaded(one=plugin(payments_providers)).has_guards
     assert not loaded(one=plugin(payments_providers)).has_observers
     assert loaded().before_submit(PAYOUT) is None
 
 
-def test_a_broken_observer_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_observer_stops_no_caller(caplog: pytest.LogCaptureFixture) -> None:
     """Every other observer hears of it, the caller hears nothing, and the log names the plugin."""
-    heard: list[tuple[str, object, object]] = []
+    entries: list[tuple[str, object, object]] = []
 
     def observer(name: str) -> ModuleType:
         def payments_payout_changed(event: Event, payout: Payout) -> None:  # in another order than the specification
-            heard.append((name, payout, event))
+            entries.append((name, payout, event))
             if name == "broken":
                 raise RuntimeError("for 46733123450")
 
@@ -506,7 +506,7 @@ def test_a_broken_observer_stops_nobody(caplog: pytest.LogCaptureFixture) -> Non
         manager.payout_changed(PAYOUT, EVENT)
 
     assert manager.has_observers
-    assert sorted(heard) == [(name, PAYOUT, EVENT) for name in ("a", "b", "broken")]
+    assert sorted(entries) == [(name, PAYOUT, EVENT) for name in ("a", "b", "broken")]
     assert [record.message for record in caplog.records] == ["payments.hook_failed"]
     facts = vars(caplog.records[0])
     assert (facts["hook"], facts["plugin"]) == ("payments_payout_changed", "broken")

@@ -106,10 +106,10 @@ def _judge(
     mine = [figure for figure in figures if figure["row"] == row["number"]]
     for need in (need for need in row.get("needs", ()) if need.get("sizes", sizes) == sizes):
         if "step" in need:
-            told = [{"figure": run.seconds} for run in runs if run.step == need["step"]]
+            entries = [{"figure": run.seconds} for run in runs if run.step == need["step"]]
         else:
-            told = [figure for figure in mine if figure["what"] == need["what"]]
-        _hold(verdict, need, told, numbers)
+            entries = [figure for figure in mine if figure["what"] == need["what"]]
+        _hold(verdict, need, entries, numbers)
     if "cases" in row:
         _cases(verdict, row["cases"], mine)
     modules = {_module(figure) for figure in mine}
@@ -125,24 +125,24 @@ def _module(figure: Figure) -> str:
     return str(figure.get("test", "")).partition("::")[0].removesuffix(".py").replace("/", ".")
 
 
-def _hold(verdict: Verdict, need: Mapping[str, Any], told: Sequence[Figure], numbers: Mapping[str, int]) -> None:
+def _hold(verdict: Verdict, need: Mapping[str, Any], payload: Sequence[Figure], numbers: Mapping[str, int]) -> None:
     """Add what a need's figures are, and what is wrong with them."""
     what, fact = need["what"], need.get("fact", "figure")
     name = what if fact == "figure" else f"{what}: {fact}"
-    if not told:
+    if not payload:
         verdict.faults.append(f"no figure: {name}")
         return
-    if need.get("stores") and (missing := STORES - {figure.get("store") for figure in told}):
+    if need.get("stores") and (missing := STORES - {figure.get("store") for figure in payload}):
         verdict.faults.append(f"no figure for {', '.join(sorted(missing))}: {name}")
-    if any(fact not in figure for figure in told):
+    if any(fact not in figure for figure in payload):
         verdict.faults.append(f"not every figure says {fact}: {name}")
         return
-    values = [_number(figure[fact]) for figure in told]
+    values = [_number(figure[fact]) for figure in payload]
     if "each" in need:
         value, bar = _phrase(sum(values) if fact == "figure" else max(values)), need["each"]
-        wrong = [figure for figure in told if not _is(_number(figure[fact]), bar, {**numbers, **figure})]
+        wrong = [figure for figure in payload if not _is(_number(figure[fact]), bar, {**numbers, **figure})]
     else:
-        found, bar = _together(need, told, values)
+        found, bar = _together(need, payload, values)
         value, wrong = _phrase(found), [] if _is(found, bar, numbers) else [{}]
     label = f"{need['different']}s" if "different" in need else what if fact == "figure" else fact
     verdict.measured.append(f"{label} {value}")
@@ -151,18 +151,18 @@ def _hold(verdict: Verdict, need: Mapping[str, Any], told: Sequence[Figure], num
         verdict.faults.append(f"{name} {seen}, not {bar}" + (f" ({test})" if test else ""))
 
 
-def _together(need: Mapping[str, Any], told: Sequence[Figure], values: Sequence[float]) -> tuple[float, str]:
+def _together(need: Mapping[str, Any], payload: Sequence[Figure], values: Sequence[float]) -> tuple[float, str]:
     if "different" in need:
-        return len({figure.get(need["different"]) for figure in told} - {None}), need["is"]
+        return len({figure.get(need["different"]) for figure in payload} - {None}), need["is"]
     if "share" in need:
-        return sum(values) / max(sum(figure.get("of", 0) for figure in told), 1), need["share"]
+        return sum(values) / max(sum(figure.get("of", 0) for figure in payload), 1), need["share"]
     [over] = _OVER.keys() & need.keys()
     return _OVER[over](values), need[over]
 
 
-def _number(told: Any) -> float:
+def _number(payload: Any) -> float:
     """Return a fact as a number: of several by name, their sum."""
-    return sum(told.values()) if isinstance(told, Mapping) else told
+    return sum(payload.values()) if isinstance(payload, Mapping) else payload
 
 
 def _is(value: float, bar: str, names: Mapping[str, Any]) -> bool:
@@ -172,8 +172,8 @@ def _is(value: float, bar: str, names: Mapping[str, Any]) -> bool:
     return None not in terms and bool(_HOLDS[sign](value, sum(terms)))
 
 
-def _cases(verdict: Verdict, cases: Sequence[str], told: Sequence[Figure]) -> None:
-    seen = {case: [figure["figure"] for figure in told if figure["what"] == case] for case in cases}
+def _cases(verdict: Verdict, cases: Sequence[str], payload: Sequence[Figure]) -> None:
+    seen = {case: [figure["figure"] for figure in payload if figure["what"] == case] for case in cases}
     verdict.measured.append(f"{sum(set(figures) == {1} for figures in seen.values())} of {len(cases)} safe")
     verdict.faults += [f"no figure: {case}" for case, figures in seen.items() if not figures]
     verdict.faults += [f"not safe: {case}" for case, figures in seen.items() if set(figures) - {1}]
@@ -217,9 +217,9 @@ def main(folder: Path, sizes: str) -> int:
         "seconds": {run.step: round(run.seconds, 1) for run in runs},
     }
     page = markdown(facts, verdicts, faults)
-    told = {**facts, "rows": [vars(one) for one in verdicts], "faults": faults, "figures": figures}
+    fields = {**facts, "rows": [vars(one) for one in verdicts], "faults": faults, "figures": figures}
     (folder / "proof.md").write_text(page, "utf-8")
-    (folder / "proof.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    (folder / "proof.json").write_text(json.dumps(fields, indent=1) + "\n", "utf-8")
     print(page)
     print(f"Written to {folder / 'proof.md'} and proof.json.")
     return 1 if faults or any(one.faults for one in verdicts) else 0

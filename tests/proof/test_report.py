@@ -27,53 +27,59 @@ _SPEC.loader.exec_module(REPORT)
 Figures = list[dict[str, Any]]
 
 
-def told(row: int, what: str, figure: float, *, stores: bool = False, **facts: Any) -> Figures:
+def described(row: int, what: str, figure: float, *, stores: bool = False, **facts: Any) -> Figures:
     test = f"tests/row{row}/test_it.py::test_it"
     line = {"row": row, "what": what, "figure": figure, "test": test, **facts}
     return [{**line, "store": store} for store in BOTH] if stores else [line]
 
 
-def told_of_each(row: int, what: str, figure: float, **facts: Any) -> Figures:
-    return [line for name in THREE for line in told(row, f"{what} through a provider", figure, provider=name, **facts)]
+def figures_of_each(row: int, what: str, figure: float, **facts: Any) -> Figures:
+    return [
+        line for name in THREE for line in described(row, f"{what} through a provider", figure, provider=name, **facts)
+    ]
 
 
 def good() -> Figures:
     """Return figures with which every row holds."""
     cases = next(row["cases"] for row in PLAN["row"] if "cases" in row)
     return [
-        *told(1, "payees credited twice", 0, payouts=60_000, faulty=0.31, workers=3, first_seed=1),
-        *told(1, "payees credited twice", 0, payouts=40_000, faulty=0.4, workers=2, first_seed=401),
-        *told_of_each(1, "payees credited twice", 0, payouts=MANY, faulty=0.3, workers=3),
-        *told(2, "reported failed but paid, or reported paid but not", 0, payouts=100_000),
-        *told_of_each(2, "reported wrongly", 0, payouts=MANY),
-        *told(3, "acknowledged payouts lost", 0, kills=100, acknowledged=400, stores=True),
-        *told_of_each(3, "payouts lost", 0, kills=25),
-        *told(4, "crash points visited", 812, of=812, stores=True),
-        *(line for name in THREE for line in told(4, "crash points of a provider visited", 9, of=9, provider=name)),
-        *told(4, "answers to POST", 7),
-        *told(4, "answers to GET", 4),
-        *told(4, "commits that change the count", 12, of=12),
-        *(line for number in range(12) for line in told(5, "seeded bug caught", 1, bug=f"bug {number}")),
-        *told(5, "mutants of the engine killed", 95, of=100),
-        *told(5, "mutants without an argument", 0),
-        *told(6, "stranded payouts", 0, longest_s=3.5, lease_s=2.0, stores=True),
-        *told(7, "POSTs seen", 50, stores=True),
-        *told(7, "POSTs before their row", 0, stores=True),
-        *told(8, "tries compared", 5000),
-        *told(8, "tries that differ", 0),
-        *told_of_each(8, "tries compared", 700),
-        *told_of_each(8, "tries that differ", 0),
-        *told(9, "calls above the cap in a second", 0, workers=8, share=0.93, stores=True),
-        *told(10, "ambiguous payouts that ended in time, in per cent", 100.0, ambiguous=9000, longest_h=71.5),
-        *told(10, "ambiguous payouts closed by a timer", 0),
-        *told(11, "hostile requests", 10_000, stores=True),
-        *told(11, "state changes without a read", 0, stores=True),
-        *told(11, "5xx", 0, stores=True),
-        *told(11, "most reads of a payout in 5 s", 1, stores=True),
-        *told(12, "events lost", 0, events=4000, kills=7, stores=True),
-        *told(12, "events lost", 0, events=1000, kills={"senders": 7, "receiver": 2}, stores=True),
-        *told(12, "events out of order", 0, stores=True),
-        *(line for case in cases for line in told(13, case, 1)),
+        *described(1, "payees credited twice", 0, payouts=60_000, faulty=0.31, workers=3, first_seed=1),
+        *described(1, "payees credited twice", 0, payouts=40_000, faulty=0.4, workers=2, first_seed=401),
+        *figures_of_each(1, "payees credited twice", 0, payouts=MANY, faulty=0.3, workers=3),
+        *described(2, "reported failed but paid, or reported paid but not", 0, payouts=100_000),
+        *figures_of_each(2, "reported wrongly", 0, payouts=MANY),
+        *described(3, "acknowledged payouts lost", 0, kills=100, acknowledged=400, stores=True),
+        *figures_of_each(3, "payouts lost", 0, kills=25),
+        *described(4, "crash points visited", 812, of=812, stores=True),
+        *(
+            line
+            for name in THREE
+            for line in described(4, "crash points of a provider visited", 9, of=9, provider=name)
+        ),
+        *described(4, "answers to POST", 7),
+        *described(4, "answers to GET", 4),
+        *described(4, "commits that change the count", 12, of=12),
+        *(line for number in range(12) for line in described(5, "seeded bug caught", 1, bug=f"bug {number}")),
+        *described(5, "mutants of the engine killed", 95, of=100),
+        *described(5, "mutants without an argument", 0),
+        *described(6, "stranded payouts", 0, longest_s=3.5, lease_s=2.0, stores=True),
+        *described(7, "POSTs seen", 50, stores=True),
+        *described(7, "POSTs before their row", 0, stores=True),
+        *described(8, "tries compared", 5000),
+        *described(8, "tries that differ", 0),
+        *figures_of_each(8, "tries compared", 700),
+        *figures_of_each(8, "tries that differ", 0),
+        *described(9, "calls above the cap in a second", 0, workers=8, share=0.93, stores=True),
+        *described(10, "ambiguous payouts that ended in time, in per cent", 100.0, ambiguous=9000, longest_h=71.5),
+        *described(10, "ambiguous payouts closed by a timer", 0),
+        *described(11, "hostile requests", 10_000, stores=True),
+        *described(11, "state changes without a read", 0, stores=True),
+        *described(11, "5xx", 0, stores=True),
+        *described(11, "most reads of a payout in 5 s", 1, stores=True),
+        *described(12, "events lost", 0, events=4000, kills=7, stores=True),
+        *described(12, "events lost", 0, events=1000, kills={"senders": 7, "receiver": 2}, stores=True),
+        *described(12, "events out of order", 0, stores=True),
+        *(line for case in cases for line in described(13, case, 1)),
     ]
 
 
@@ -101,9 +107,9 @@ class Proof:
         code: int = REPORT.main(self.folder, "proof")
         page = (self.folder / "proof.md").read_text("utf-8")
         assert self._printed().startswith(page)
-        told = json.loads((self.folder / "proof.json").read_text("utf-8"))
-        assert page.count("| **no**: ") == sum(bool(row["faults"]) for row in told["rows"])
-        return code, told
+        fields = json.loads((self.folder / "proof.json").read_text("utf-8"))
+        assert page.count("| **no**: ") == sum(bool(row["faults"]) for row in fields["rows"])
+        return code, fields
 
     def only_fault(self) -> tuple[int, str]:
         """Return the row that fails, which must be the only one, and why."""
@@ -182,12 +188,12 @@ def test_eleven_bugs_are_not_twelve(proof: Proof) -> None:
 @pytest.mark.parametrize(
     "remove", [lambda line: line.pop("store"), lambda line: line.update(store="postgres")], ids=["unsaid", "other"]
 )
-def test_what_must_hold_on_both_stores_is_told_by_both(proof: Proof, remove: Callable[[Any], object]) -> None:
+def test_what_must_hold_on_both_stores_is_reported_by_both(proof: Proof, remove: Callable[[Any], object]) -> None:
     remove(proof.figure("5xx"))
     assert proof.only_fault() == (11, "no figure for sqlite: 5xx")
 
 
-def test_what_must_hold_through_three_providers_is_told_by_three(proof: Proof) -> None:
+def test_what_must_hold_through_three_providers_is_reported_by_three(proof: Proof) -> None:
     """Two figures for one provider are none for another."""
     proof.figure("payees credited twice through a provider")["provider"] = THREE[-1]
     row, why = proof.only_fault()
@@ -203,22 +209,22 @@ def test_a_fact_has_its_bar_too(proof: Proof, fact: str, wrong: int | None) -> N
     assert (row, fact in why) == (3, True)
 
 
-def test_a_fact_that_is_not_told_holds_nothing(proof: Proof) -> None:
+def test_a_fact_that_is_not_reported_holds_nothing(proof: Proof) -> None:
     """A count of crash points without how many there are says nothing."""
     del proof.figure("crash points visited")["of"]
     assert proof.only_fault()[0] == 4
 
 
-def test_a_figure_that_nobody_asked_for_is_kept(proof: Proof) -> None:
+def test_a_figure_that_no_one_asked_for_is_kept(proof: Proof) -> None:
     """It stands in the JSON, and fails nothing."""
-    proof.figures += told(6, "a new figure", -1)
+    proof.figures += described(6, "a new figure", -1)
     code, report = proof.report()
     assert code == 0
     assert report["figures"][-1]["what"] == "a new figure"
 
 
 @pytest.mark.parametrize("inside", ["", ".TestAll"])
-def test_a_test_that_failed_fails_the_row_it_told_a_figure_of(proof: Proof, inside: str) -> None:
+def test_a_test_that_failed_fails_the_row_it_reported_a_figure_of(proof: Proof, inside: str) -> None:
     """Whatever its figures say: the row fails with any test of their file."""
     proof.failed["together"] = f"tests.row7.test_it{inside}::test_other"
     assert proof.only_fault() == (7, "test_other failed")

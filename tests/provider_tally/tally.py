@@ -68,21 +68,21 @@ class Tally:
         if not order.amount.is_multiple_of(CENT):
             raise InvalidAmount("Tally counts whole cents.")
         txn = "T-" + base64.b32encode(attempt.seed)[:12].decode()
-        told = {"txn": txn, "till": self._settings.till, "to": order.payee.value, "currency": order.amount.currency}
-        told["operation"] = str(order.operation)
+        fields = {"txn": txn, "till": self._settings.till, "to": order.payee.value, "currency": order.amount.currency}
+        fields["operation"] = str(order.operation)
         cents = int(Fraction(order.amount.amount) * 100)  # exact in whatever decimal context
-        return Draft({"txn": txn}, self._post("pay", told | {"cents": cents}, moves_money=True), order)
+        return Draft({"txn": txn}, self._post("pay", fields | {"cents": cents}, moves_money=True), order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
-        told: dict[str, Any] = {"http_status": answer.status, "text": answer.text}
+        fields: dict[str, Any] = {"http_status": answer.status, "text": answer.text}
         body = answer.json()
         if answer.status == 500 and body == {"error": "DUPLICATE_TXN"}:
-            return Duplicate(code="DUPLICATE_TXN", **told)
+            return Duplicate(code="DUPLICATE_TXN", **fields)
         if answer.status != 200 or not isinstance(body, dict):
-            return Unknown(**told)
-        verdict = _verdict(body, told)
-        return Unknown(**told) if isinstance(verdict, NotFound) else verdict
+            return Unknown(**fields)
+        verdict = _verdict(body, fields)
+        return Unknown(**fields) if isinstance(verdict, NotFound) else verdict
 
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         question = {"txn": draft.references["txn"], "answer_to": f"/answers/{draft.answer_token}"}
@@ -134,41 +134,45 @@ class Tally:
             return [Finding("ok", "till", f"{self._settings.till} is open")]
         return [Finding("wrong", "till", f"{self._settings.till} is closed", "Open it in Tally's portal.")]
 
-    def _ask(self, path: str, **told: object) -> HttpFlow[HttpResponse]:
-        request = replace(self._post(path, {"till": self._settings.till, **told}), repeatable=True)
+    def _ask(self, path: str, **fields: object) -> HttpFlow[HttpResponse]:
+        request = replace(self._post(path, {"till": self._settings.till, **fields}), repeatable=True)
         return (yield from exchange(request))
 
-    def _post(self, path: str, told: Mapping[str, object], *, moves_money: bool = False) -> HttpRequest:
+    def _post(self, path: str, payload: Mapping[str, object], *, moves_money: bool = False) -> HttpRequest:
         return HttpRequest(
             "POST",
             f"{self._settings.base_url}/{path}",
             path,
             headers={"Content-Type": "application/json"},
-            body=json.dumps(told),
+            body=json.dumps(payload),
             moves_money=moves_money,
             credential=False,
         )
 
 
 def _lookup_refused(answer: HttpResponse) -> LookupRefused:
-    told = json.loads(answer.body)
-    reason = Reason(ReasonCode.PROVIDER_UNAVAILABLE, str(told["error"]), "the till is busy")
-    return LookupRefused(reason=reason, http_status=answer.status, retry_after_s=told.get("again_s"))
+    fields = json.loads(answer.body)
+    reason = Reason(ReasonCode.PROVIDER_UNAVAILABLE, str(fields["error"]), "the till is busy")
+    return LookupRefused(reason=reason, http_status=answer.status, retry_after_s=fields.get("again_s"))
 
 
-def _verdict(body: Mapping[str, Any], told: Mapping[str, Any]) -> Final | Pending | NotFound | Unknown:
+def _verdict(body: Mapping[str, Any], payload: Mapping[str, Any]) -> Final | Pending | NotFound | Unknown:
     result = body.get("result")
-    told = {**told, "code": str(result), "references": {"receipt": str(body["receipt"])} if "receipt" in body else {}}
+    payload = {
+        **payload,
+        "code": str(result),
+        "references": {"receipt": str(body["receipt"])} if "receipt" in body else {},
+    }
     cents = body.get("cents")
     if isinstance(cents, int):
-        told["seen"] = ReportedDetails(amount=cents * CENT, currency=body.get("currency"), payee=body.get("to"))
+        payload["seen"] = ReportedDetails(amount=cents * CENT, currency=body.get("currency"), payee=body.get("to"))
     if result == 404:
-        return NotFound(**told)
+        return NotFound(**payload)
     if result == 1:
-        return Pending(**told)
+        return Pending(**payload)
     if result == 0 or result in REASONS:
-        return Final(reason=Reason(REASONS[result], str(result)) if result else None, **told)
-    return Unknown(**told)
+        return Final(reason=Reason(REASONS[result], str(result)) if result else None, **payload)
+    return Unknown(**payload)
 
 
 SPEC = ProviderSpec(

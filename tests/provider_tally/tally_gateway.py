@@ -39,39 +39,39 @@ class TallyGateway:
 
     def handle(self, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Answer one POST."""
-        told = json.loads(body)
+        fields = json.loads(body)
         if path in {"/pay", "/query"}:
-            return self._pay(told) if path == "/pay" else self._query(told)
+            return self._pay(fields) if path == "/pay" else self._query(fields)
         self.questions.append(path)
         if left := self.refusals.get(path):
             return left.pop(0), {"error": "BUSY", "again_s": 5}
-        return self._tell(path, told)
+        return self._tell(path, fields)
 
-    def _tell(self, path: str, told: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def _tell(self, path: str, payload: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Answer a question beside payments."""
         answers: dict[str, dict[str, Any]] = {
             "/balance": self.held,
-            "/holder": {"is": HOLDERS.get(told.get("to", ""), "not_found")},
-            "/name": {"name": NAMES.get(told.get("to", ""), "")},
-            "/consent": {"id": f"C-{told.get('to')}"},
+            "/holder": {"is": HOLDERS.get(payload.get("to", ""), "not_found")},
+            "/name": {"name": NAMES.get(payload.get("to", ""), "")},
+            "/consent": {"id": f"C-{payload.get('to')}"},
             "/person": {"shoe_size": 43},
             "/till": {"is": "open"},
         }
         return 200, answers[path]
 
-    def _pay(self, told: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        self.posts.append(json.dumps(told, sort_keys=True))
-        if self.dedupes and self._known(told["txn"]):
+    def _pay(self, payload: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.posts.append(json.dumps(payload, sort_keys=True))
+        if self.dedupes and self._known(payload["txn"]):
             return 500, {"error": "DUPLICATE_TXN"}
-        result = 1 if told["to"] == SLOW else FAILS.get(told["to"], 0)
-        kept = told | {"result": result, "receipt": f"R{len(self.ledger) + 1:06}"}
+        result = 1 if payload["to"] == SLOW else FAILS.get(payload["to"], 0)
+        kept = payload | {"result": result, "receipt": f"R{len(self.ledger) + 1:06}"}
         self.ledger.append(kept)
         if result == 0:
-            self.credits.append(told["txn"])
+            self.credits.append(payload["txn"])
         return 200, {"result": result, "receipt": kept["receipt"]}
 
-    def _query(self, told: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        txn = told["txn"]
+    def _query(self, payload: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        txn = payload["txn"]
         self.asked[txn] = self.asked.get(txn, 0) + 1
         kept = self._known(txn)
         if kept and kept["result"] == 1 and self.asked[txn] > 1:
@@ -80,7 +80,7 @@ class TallyGateway:
         answer = (
             {name: value for name, value in kept.items() if name != "till"} if kept else {"txn": txn, "result": 404}
         )
-        self.answers.append((told["answer_to"].removeprefix("/answers/"), answer))
+        self.answers.append((payload["answer_to"].removeprefix("/answers/"), answer))
         return 202, {"taken": True}
 
     def _known(self, txn: str) -> dict[str, Any] | None:
@@ -104,12 +104,12 @@ def served(gateway: TallyGateway, *, loses_answers: list[str] | None = None) -> 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             with lock:
-                status, told = gateway.handle(self.path, body)
+                status, outcome = gateway.handle(self.path, body)
                 if self.path in lost:
                     lost.remove(self.path)
                     self.close_connection = True
                     return
-            raw = json.dumps(told).encode()
+            raw = json.dumps(outcome).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))

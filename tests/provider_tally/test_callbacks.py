@@ -40,7 +40,7 @@ def test_an_answer_is_kept_first_and_then_counts_as_the_read(tmp_path: Path, num
         assert [count.outcome for count in client.inbox.counts()] == ["answered"]
 
 
-def test_it_is_taken_in_by_whoever_works(tmp_path: Path) -> None:
+def test_it_is_taken_in_by_the_caller_works(tmp_path: Path) -> None:
     """The process that kept it has died: `resume` takes it in."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost)
@@ -188,7 +188,7 @@ def test_a_callback_finds_a_payment_by_what_its_provider_calls_it(
 
 
 @pytest.mark.parametrize(("account", "txn"), [("other", ""), ("till", "T-NOBODY")])
-def test_one_about_a_name_of_another_account_or_of_nobody_leads_nowhere(
+def test_one_about_a_name_of_another_account_or_of_no_one_leads_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: str, txn: str
 ) -> None:
     with called_back(tmp_path, monkeypatch) as (client, payout):

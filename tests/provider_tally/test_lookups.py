@@ -16,7 +16,7 @@ from payments_core import AsyncPayoutClient, Payee
 from payments_core.domain.errors import LookupFailed, SettingsError, UnknownAccount
 from payments_core.provider import Balance, Consent, Finding, HolderStatus, Person
 
-GOOD, IDLE, NOBODY = (Payee.msisdn(f"2547000{number:05}") for number in (900, 17, 21))
+GOOD, IDLE, UNKNOWN_NUMBER = (Payee.msisdn(f"2547000{number:05}") for number in (900, 17, 21))
 HELD = (Balance(Decimal("1234.56"), "KES"), Balance(Decimal("-1.00"), "UGX"))
 QUICK = "first_wait_s = 0.01\nlongest_wait_s = 0.02\njitter_s = 0"
 
@@ -26,7 +26,7 @@ def test_every_question_has_its_answer(tmp_path: Path) -> None:
     with till(tmp_path) as (client, gateway, _):
         assert client.balances("till") == HELD
         assert client.balances("till", currency="UGX") == HELD[1:]
-        assert [client.account_holder("till", payee) for payee in (GOOD, IDLE, NOBODY)] == list(HolderStatus)
+        assert [client.account_holder("till", payee) for payee in (GOOD, IDLE, UNKNOWN_NUMBER)] == list(HolderStatus)
         assert client.name("till", GOOD).full_name == "Achieng' Grace Otieno"
         consent = client.ask_consent("till", GOOD, scopes=["profile"])
         assert (consent.poll_every_s, consent.expires_in_s) == (5, 60)
@@ -36,7 +36,7 @@ def test_every_question_has_its_answer(tmp_path: Path) -> None:
         assert list(client.payouts()) == []
 
 
-def test_the_asynchronous_client_hears_the_same(tmp_path: Path) -> None:
+def test_the_asynchronous_client_receives_the_same(tmp_path: Path) -> None:
     async def ask(url: str) -> list[Any]:
         async with AsyncPayoutClient(runtime_of(tmp_path, url)) as client:
             consent = await client.ask_consent("till", GOOD, scopes=["profile"])
@@ -51,8 +51,8 @@ def test_the_asynchronous_client_hears_the_same(tmp_path: Path) -> None:
             return [consent, *await asyncio.gather(*questions)]
 
     with served(TallyGateway()) as url:
-        told = asyncio.run(ask(url))
-    assert told == [
+        result = asyncio.run(ask(url))
+    assert result == [
         Consent(request_id=f"C-{GOOD.value}", poll_every_s=5, expires_in_s=60),
         HELD,
         HELD[1:],
@@ -90,7 +90,7 @@ def test_a_lost_answer_is_no_answer(tmp_path: Path) -> None:
     [(None, "", 2), (1, "", 1), (4, "", 4), (4, "statuses = [502]", 1)],
     ids=["the provider's own", "once", "four times", "not for this answer"],
 )
-def test_a_question_is_repeated_as_the_account_wishes(
+def test_a_question_is_repeated_as_the_account_settinges(
     tmp_path: Path, attempts: int | None, statuses: str, asked: int
 ) -> None:
     """`attempts` counts every send, the first included, on the wire; both clients obey."""
@@ -127,7 +127,9 @@ def test_a_repetition_that_helps_is_an_answer(tmp_path: Path) -> None:
         ("pay]\nattempts = 2", "pay is no operation that is repeated; there are: query, balance"),
     ],
 )
-def test_a_wish_that_makes_no_sense_stops_the_client_from_being_made(tmp_path: Path, table: str, problem: str) -> None:
+def test_a_setting_that_makes_no_sense_stops_the_client_from_being_made(
+    tmp_path: Path, table: str, problem: str
+) -> None:
     """Before the journal is there: a payment can never be among what is repeated."""
     with pytest.raises(SettingsError, match=rf"\[accounts\.till\.retry\] {problem}"):
         runtime_of(tmp_path, "http://127.0.0.1:1", more=f"[accounts.till.retry.{table}")

@@ -99,21 +99,21 @@ def test_a_refund_that_contradicts_an_earlier_one_is_refused(
         assert cents_of(gateway) == 200
 
 
-OTHER_TILL = '[accounts.other]\nprovider = "tally"\nbase_url = "URL"\ntill = "7002"\ncurrency = "UGX"'
+OTHER_MERCHANT = '[accounts.other]\nprovider = "tally"\nbase_url = "URL"\ntill = "7002"\ncurrency = "UGX"'
 
 
 def test_two_accounts_refund_one_collection_under_one_ceiling(tmp_path: Path) -> None:
-    with till(tmp_path, more=OTHER_TILL) as (client, gateway, _):
+    with till(tmp_path, more=OTHER_MERCHANT) as (client, gateway, _):
         refund(client, "r/1", "6")
-        told: dict[str, Any] = {"collection": "C-1", "original_amount": TEN, "account": "other"}
+        fields: dict[str, Any] = {"collection": "C-1", "original_amount": TEN, "account": "other"}
         with pytest.raises(OverRefund, match=r"6 KES is refunded or under way"):
-            client.refund(key="r/2", amount=Money("5", "KES"), **told)
-        client.refund(key="r/3", amount=Money("4", "KES"), **told)
+            client.refund(key="r/2", amount=Money("5", "KES"), **fields)
+        client.refund(key="r/3", amount=Money("4", "KES"), **fields)
         assert cents_of(gateway) == 1000
 
 
 def test_another_currency_of_one_collection_is_refused_in_words(tmp_path: Path) -> None:
-    with till(tmp_path, more=OTHER_TILL) as (client, _, _lost):
+    with till(tmp_path, more=OTHER_MERCHANT) as (client, _, _lost):
         refund(client, "r/1", "6")
         ugx = Money("10", "UGX")
         with pytest.raises(OverRefund, match=r"says that 10 KES was collected, this one 10 UGX"):
@@ -159,8 +159,8 @@ def test_many_tasks_at_once_never_refund_more_than_was_collected(tmp_path: Path)
 
     async def pay(url: str) -> list[Payout | BaseException]:
         async with AsyncPayoutClient(runtime_of(tmp_path, url)) as client:
-            told: dict[str, Any] = {"collection": "c-1", "amount": Money("1.50", "KES"), "original_amount": TEN}
-            asked = (client.refund(key=f"r/{number}", **told) for number in range(16))
+            fields: dict[str, Any] = {"collection": "c-1", "amount": Money("1.50", "KES"), "original_amount": TEN}
+            asked = (client.refund(key=f"r/{number}", **fields) for number in range(16))
             return await asyncio.gather(*asked, return_exceptions=True)
 
     with served(gateway) as url:
@@ -200,8 +200,8 @@ def test_many_processes_at_once_never_refund_more_than_was_collected(tmp_path: P
         for process in processes:
             cast("IO[str]", process.stdin).write("go\n")
             cast("IO[str]", process.stdin).flush()
-        told = Counter(word for process in processes for word in process.communicate(timeout=60)[0].split())
-    assert told == {"taken": 14, "refused": 18}
+        result = Counter(word for process in processes for word in process.communicate(timeout=60)[0].split())
+    assert result == {"taken": 14, "refused": 18}
     assert cents_of(gateway) == 980
 
 

@@ -50,13 +50,13 @@ def contradictions(payout: Payout) -> list[Any]:
     [b"", b"<html>", b"[]", {"txn": "T-OTHER", "result": PAID}, {"result": 1}, {"result": 99}],
     ids=["empty", "no JSON", "no object", "another payment's", "pending", "unlisted"],
 )
-def test_what_tells_no_end_leaves_the_path_open(paths: Paths, caplog: pytest.LogCaptureFixture, nothing: Any) -> None:
+def test_what_reports_no_end_leaves_the_path_open(paths: Paths, caplog: pytest.LogCaptureFixture, nothing: Any) -> None:
     """It is kept and logged, twice if it comes twice, and the true result after it counts."""
     client, gateway, lost = paths
     payout, token, true = asked(client, gateway, lost)
-    told = {"txn": true["txn"], **nothing} if isinstance(nothing, dict) else nothing
+    outcome = {"txn": true["txn"], **nothing} if isinstance(nothing, dict) else nothing
     with caplog.at_level("INFO"):
-        assert [arrive(client, token, told), arrive(client, token, told)] == [True, True]
+        assert [arrive(client, token, outcome), arrive(client, token, outcome)] == [True, True]
         client.inbox.handle()
     assert outcomes(client) == {"tells no end": 2}
     assert [record.why for record in caplog.records if record.getMessage() == "callback.ignored"] == [  # type: ignore[attr-defined]
@@ -75,8 +75,8 @@ def test_a_success_that_does_not_agree_leaves_it_open_as_well(paths: Paths) -> N
     """Another amount stops the machine, once; the true result after it is believed as a read would be."""
     client, gateway, lost = paths
     payout, token, true = asked(client, gateway, lost)
-    for told in (true | {"cents": 1}, true | {"cents": 1}):
-        arrive(client, token, told)
+    for item in (true | {"cents": 1}, true | {"cents": 1}):
+        arrive(client, token, item)
     client.inbox.handle()
     assert client.get(payout.id).status is S.REVIEW
     assert outcomes(client) == {"answered": 1, "repeated": 1}
@@ -152,8 +152,8 @@ class CalledBack(tally.Tally):
 
     def draft(self, order: Any, attempt: Any) -> Draft:
         draft = super().draft(order, attempt)
-        told = json.loads(draft.request.body or "") | {"answer_to": slot("answer_token")}
-        return replace(draft, request=replace(draft.request, body=json.dumps(told)))
+        fields = json.loads(draft.request.body or "") | {"answer_to": slot("answer_token")}
+        return replace(draft, request=replace(draft.request, body=json.dumps(fields)))
 
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         return Final(reason=tally.Reason(tally.ReasonCode.INSUFFICIENT_FUNDS))
@@ -191,25 +191,25 @@ def paid_again(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Payout
 
 
 @pytest.mark.parametrize(
-    ("results", "told"), [([FAILED, PAID, PAID], {"repeated": 2, "contradicted": 1}), ([1], {"tells no end": 1})]
+    ("results", "expected"), [([FAILED, PAID, PAID], {"repeated": 2, "contradicted": 1}), ([1], {"tells no end": 1})]
 )
-def test_the_path_of_an_earlier_attempt_is_still_heard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: list[int], told: dict[str, int]
+def test_the_path_of_an_earlier_attempt_is_still_received(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: list[int], expected: dict[str, int]
 ) -> None:
     """That it was paid after all keeps the next attempt from being sent."""
     with paid_again(tmp_path, monkeypatch) as (client, payout, token, true):
         for result in results:
             arrive(client, token, true | {"result": result})
         client.inbox.handle()
-        assert outcomes(client) == told
-        told_of = [said["attempt"] for said in contradictions(client.get(payout.id))]
-        assert told_of == [1] * told.get("contradicted", 0)
+        assert outcomes(client) == expected
+        attempts = [item["attempt"] for item in contradictions(client.get(payout.id))]
+        assert attempts == [1] * expected.get("contradicted", 0)
         client.approve(payout.id, actor="Ben", reason="checked")
         client.resume(timeout_s=0)
-        assert client.get(payout.id).submissions == (0 if told_of else 1)
+        assert client.get(payout.id).submissions == (0 if attempts else 1)
 
 
-def test_the_path_of_a_payout_whose_payee_is_erased_is_still_heard(paths: Paths) -> None:
+def test_the_path_of_a_payout_whose_payee_is_erased_is_still_received(paths: Paths) -> None:
     """What comes says that the recorded end is wrong: it is written down, and the payee is not."""
     client, gateway, lost = paths
     payout, token, true = asked(client, gateway, lost, POOR)

@@ -20,7 +20,7 @@ from payments_core.domain.payout import Payout
 from payments_core.domain.payout import PayoutStatus as S
 from payments_core.provider import Callback, Capability
 
-GOOD, POOR, NOBODY = "254700000900", "254700000017", "254700000021"
+GOOD, POOR, UNKNOWN_NUMBER = "254700000900", "254700000017", "254700000021"
 
 
 def send(client: PayoutClient, number: str = GOOD, key: str = "grant/1") -> Payout:
@@ -70,7 +70,7 @@ def test_a_final_answer_in_the_send_ends_the_payout(tmp_path: Path) -> None:
         assert (again.id, len(gateway.posts)) == (payout.id, 1)
 
 
-@pytest.mark.parametrize(("number", "code"), [(POOR, "insufficient_funds"), (NOBODY, "payee_not_found")])
+@pytest.mark.parametrize(("number", "code"), [(POOR, "insufficient_funds"), (UNKNOWN_NUMBER, "payee_not_found")])
 def test_a_failure_inside_http_200_is_a_failure(tmp_path: Path, number: str, code: str) -> None:
     """HTTP 200 says nothing: the body's code decides, and a first refusal is final."""
     with till(tmp_path) as (client, gateway, _):
@@ -94,13 +94,16 @@ def test_a_lost_answer_is_ended_by_the_deferred_one(tmp_path: Path) -> None:
         assert len(gateway.posts) == 1
 
 
-def test_a_path_stays_open_until_it_tells_an_end(tmp_path: Path) -> None:
+def test_a_path_stays_open_until_it_reports_an_end(tmp_path: Path) -> None:
     """What is under way yet does not use it up; the first end counts, and another one contradicts it."""
     with till(tmp_path) as (client, gateway, lost):
         _, token, answer = lost_answer(client, gateway, lost)
-        told = [client.deliver(token, delivery(answer | {"result": result})) for result in (1, 17, 0)]
-        assert [payout and payout.status for payout in told] == [S.PENDING, S.FAILED, S.FAILED]
-        assert [payout and payout.history[-1].event for payout in told][1:] == ["payout.failed", "payout.contradicted"]
+        entries = [client.deliver(token, delivery(answer | {"result": result})) for result in (1, 17, 0)]
+        assert [payout and payout.status for payout in entries] == [S.PENDING, S.FAILED, S.FAILED]
+        assert [payout and payout.history[-1].event for payout in entries][1:] == [
+            "payout.failed",
+            "payout.contradicted",
+        ]
 
 
 def test_the_token_is_stored_before_the_question_leaves_and_not_in_clear(tmp_path: Path) -> None:

@@ -146,9 +146,9 @@ def test_variables_of_our_frames_are_searched_for_secrets() -> None:
     capture.error("a step", caught.value)
     deaf.error("a step", caught.value)
 
-    leaks = FORBIDDEN.leaks(said for said in capture.captured if said.channel == "locals")
+    leaks = FORBIDDEN.leaks(entry for entry in capture.captured if entry.channel == "locals")
     assert [leak.rpartition(", ")[2] for leak in leaks] == ["key"]
-    assert not [said for said in deaf.captured if said.channel == "locals"]
+    assert not [entry for entry in deaf.captured if entry.channel == "locals"]
 
 
 class Model:

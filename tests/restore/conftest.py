@@ -166,8 +166,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         server = request.getfixturevalue("postgres") if request.param == "postgres" else None
         made = Place(tmp_path, gateway, request.param, server)
         monkeypatch.setattr(Plugins, "has_guards", True)
-        said = {True: "not today", False: None}
-        monkeypatch.setattr(Plugins, "before_submit", lambda _, payout: said[payout.key in made.refused])
+        fields = {True: "not today", False: None}
+        monkeypatch.setattr(Plugins, "before_submit", lambda _, payout: fields[payout.key in made.refused])
         if server is not None:
             share: Callable[[Path], str] = request.getfixturevalue("share_journal")
             share(made.config)
@@ -176,5 +176,5 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.fixture(autouse=True)
-def _leave_logging(own_logging: None) -> None:
+def _keep_logging(own_logging: None) -> None:
     """The command line sets up logging; the tests after it must not notice."""

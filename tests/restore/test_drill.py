@@ -24,7 +24,7 @@ def settle(client: Any, *keys: str) -> dict[str, Any]:
     return {key: client.wait(key, timeout_s=15) for key in keys}
 
 
-def test_a_restored_journal_pays_nobody_twice(place: Any, measured: Callable[..., None]) -> None:
+def test_a_restored_journal_pays_no_payee_twice(place: Any, measured: Callable[..., None]) -> None:
     """Every key of before, of during and of after the gap is asked for again: one credit each, and all is recorded.
 
     What is adopted has submissions that nobody remembers: an audit finds nothing wrong with that.
@@ -76,12 +76,12 @@ def test_a_restored_journal_pays_nobody_twice(place: Any, measured: Callable[...
         refund(client, 1)
         client.resume(timeout_s=15)
         found = {payout.key: payout for payout in client.payouts()}
-        told = {key: client.get(key) for key in found}
-        failed = told.pop("again")
-        assert {key: payout.status for key, payout in told.items()} == dict.fromkeys(told, S.SUCCEEDED)
+        fields = {key: client.get(key) for key in found}
+        failed = fields.pop("again")
+        assert {key: payout.status for key, payout in fields.items()} == dict.fromkeys(fields, S.SUCCEEDED)
         for key in ("untried", "new", "deposit", "refund/1", "lost answer"):
-            assert "payout.checked_first" in [entry.event for entry in told[key].history], key
-            assert told[key].history[-1].evidence["adopted"]
+            assert "payout.checked_first" in [entry.event for entry in fields[key].history], key
+            assert fields[key].history[-1].evidence["adopted"]
         # What was paid again in the gap is not paid a third time while it may lack that, nor afterwards.
         assert failed.status is S.FAILED
         with pytest.raises(DecisionRefused, match="may lack an attempt that was paid"):

@@ -30,7 +30,7 @@ def mark(place: Any, at: datetime) -> None:
         store.remember(session, "backup_at", at.isoformat())
 
 
-def test_a_backup_is_not_paid_with_before_somebody_says_that_it_was_restored(
+def test_a_backup_is_not_paid_with_before_a_person_says_that_it_was_restored(
     place: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its mark is seen, and counts where somebody says later; the command takes it off, and says what comes next."""
@@ -58,7 +58,7 @@ def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixtur
     """A decision has a name and a reason; nothing is compared, and nothing is over, that was not said to be missing."""
     with place.client():
         pass
-    for words, said in (
+    for words, output in (
         (["restored"], "Give one of --gap-from, --no-gap and --over"),
         (["restored", "--over", "--no-gap"], "Give one of"),
         (["restored", "--gap-from", "yesterday", "--actor", "Ann", "--reason", "x"], "is no time"),
@@ -70,7 +70,7 @@ def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixtur
         (["reconciled", *COMPARED[2:]], "Missing option '--account'"),
     ):
         assert run(["journal", *words]) in {1, 2}, words
-        assert said in " ".join(capsys.readouterr().err.replace("│", " ").split()), words
+        assert output in " ".join(capsys.readouterr().err.replace("│", " ").split()), words
     assert run(["journal", "restored", "--gap-from", "2026-01-01", "--actor", "Ann", "--reason", "x", "--json"]) == 0
     assert run(["journal", "reconciled", *COMPARED]) == 0
     assert run(["journal", "restored", "--over", "--actor", "Ann", "--reason", "settled"]) == 0
@@ -85,7 +85,7 @@ def test_an_event_has_another_id_than_the_one_that_was_lost(place: Any, capsys: 
     """A consumer that has seen an event of a gap takes no later one for it, though the same backup comes back twice."""
     with place.client() as client:
         client.accept(key="k", payee=Payee.msisdn("46733000001"), amount=Money(5, "EUR"))
-    at, told = place.back_up(), []
+    at, result = place.back_up(), []
     for _ in range(2):
         place.lose_and_restore()
         place.restored(at)
@@ -93,10 +93,10 @@ def test_an_event_has_another_id_than_the_one_that_was_lost(place: Any, capsys: 
             client.send(key="k", payee=Payee.msisdn("46733000001"), amount=Money(5, "EUR"))
             client.wait("k", timeout_s=10)
             [event] = client.events(consumer="books")
-        told.append((event.status, event.id.removeprefix(f"{event.payout_id}.{event.seq}.r")))
+        result.append((event.status, event.id.removeprefix(f"{event.payout_id}.{event.seq}.r")))
         assert run(["journal", "verify"]) == 0, capsys.readouterr().out
-    assert [status for status, _ in told] == [S.SUCCEEDED] * 2
-    words = {word for _, word in told}
+    assert [status for status, _ in result] == [S.SUCCEEDED] * 2
+    words = {word for _, word in result}
     assert len(words) == 2
     assert all(word.isalpha() and word.islower() for word in words), "letters, which nobody masks as a number"
 
@@ -191,7 +191,7 @@ def production(tmp_path: Path) -> Iterator[MtnMomoEmulator]:
         yield gateway
 
 
-def test_a_staging_copy_of_a_production_journal_pays_nobody(
+def test_a_staging_copy_of_a_production_journal_sends_nothing(
     place: Any, production: MtnMomoEmulator, measured: Callable[..., None]
 ) -> None:
     """Under its own namespace it does not open; under production's, but with other credentials, nothing tried moves."""

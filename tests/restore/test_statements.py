@@ -84,28 +84,28 @@ def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: S
     account = erased(place, say)
     over = ["journal", "restored", "--over", *NAMED]
     next_one = f"Next: `payouts journal reconciled --account {account} --statement-checked-by NAME --reason TEXT`."
-    code, said = say(*over)
-    assert (code, f"Statements not compared: {account}." in said, next_one in said) == (1, True, True)
+    code, output = say(*over)
+    assert (code, f"Statements not compared: {account}." in output, next_one in output) == (1, True, True)
     send(say, "a2", "46733000002")
-    code, said = say("resume", "--timeout", "5")
-    assert f"the statement of {account} was not compared with it yet" in said
-    code, said = say(*over)
-    assert (code, f"Statements not compared: {account}." in said) == (1, True)
-    assert "settled" not in said  # three absences: whether it was paid is for the statement to say
+    code, output = say("resume", "--timeout", "5")
+    assert f"the statement of {account} was not compared with it yet" in output
+    code, output = say(*over)
+    assert (code, f"Statements not compared: {account}." in output) == (1, True)
+    assert "settled" not in output  # three absences: whether it was paid is for the statement to say
     say("unpause", "--account", account)
     say("resume", "--timeout", "1")
     assert place.credits() == {"46733000001": 1, "46733000002": 1}
 
     statement = tmp_path / "statement.txt"
     statement.write_text("\n".join(place.statement()), "utf-8")
-    code, said = say(*compared(account, "--references", str(statement)))
+    code, output = say(*compared(account, "--references", str(statement)))
     assert (
         code,
-        "4 references kept, of which the journal has 4." in said,
-        said.endswith("Next: `payouts resume`."),
+        "4 references kept, of which the journal has 4." in output,
+        output.endswith("Next: `payouts resume`."),
     ) == (0, True, True)
-    code, said = say(*over)
-    assert (code, "complete again" in said) == (0, True)
+    code, output = say(*over)
+    assert (code, "complete again" in output) == (0, True)
     say("resume", "--timeout", "5")
     with place.client() as client:
         payout = client.get("a2")
@@ -127,12 +127,12 @@ def test_each_account_has_a_statement_of_its_own(place: Any, say: Say) -> None:
     over = ["journal", "restored", "--over", *NAMED]
     assert f"Statements not compared: {account}, spare. Open" not in say(*over)[1]
     assert f"Statements not compared: {account}, spare." in say(*over)[1]
-    code, said = say(*compared("sparse"))
-    assert (code, f"There are: {account}, spare." in said) == (1, True)
-    code, said = say(*compared(account, "--json"))
-    assert (code, json.loads(said)["not_compared"]) == (0, ["spare"])
-    code, said = say(*over)
-    assert (code, "Statements not compared: spare." in said, "--account spare" in said) == (1, True, True)
+    code, output = say(*compared("sparse"))
+    assert (code, f"There are: {account}, spare." in output) == (1, True)
+    code, output = say(*compared(account, "--json"))
+    assert (code, json.loads(output)["not_compared"]) == (0, ["spare"])
+    code, output = say(*over)
+    assert (code, "Statements not compared: spare." in output, "--account spare" in output) == (1, True, True)
     assert "the statement of spare was not compared" in say("doctor")[1]
 
     text = place.config.read_text("utf-8").replace(f"[accounts.{account}]", "[accounts.another]")
@@ -179,8 +179,8 @@ def test_nothing_is_paid_again_in_a_gap(place: Any, say: Say) -> None:
     place.lose_and_restore()
     say("journal", "restored", "--gap-from", two_days_ago(), *NAMED)
     [account] = place.accounts
-    code, said = say("reissue", "k", "--actor", "Ann", "--reason", "still owed")
-    assert (code, "may lack an attempt that was paid" in said) == (1, True)
+    code, output = say("reissue", "k", "--actor", "Ann", "--reason", "still owed")
+    assert (code, "may lack an attempt that was paid" in output) == (1, True)
     assert say(*compared(account))[0] == 0
     assert say("reissue", "k", "--actor", "Ann", "--reason", "still owed")[0] == 1
     assert say("journal", "restored", "--over", *NAMED)[0] == 0
@@ -213,8 +213,8 @@ def test_how_a_statement_writes_a_reference_does_not_matter(place: Any, say: Say
     others = [*place.statement()][2:]
     statement = tmp_path / "statement.txt"
     statement.write_text("\n".join(value.upper().replace("-", "") for value in others) + "\nunheard-of\n", "utf-8")
-    code, said = say(*compared(account, "--references", str(statement)))
-    assert (code, "3 references kept, of which the journal has 0." in said) == (0, True)
+    code, output = say(*compared(account, "--references", str(statement)))
+    assert (code, "3 references kept, of which the journal has 0." in output) == (0, True)
     assert say("journal", "restored", "--over", *NAMED)[0] == 0
     send(say, "a2", "46733000002")
     with place.client() as client:
@@ -226,7 +226,7 @@ def test_how_a_statement_writes_a_reference_does_not_matter(place: Any, say: Say
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ("one, two\n", "line 1: U+002C (COMMA) at position 4, which no reference has"),
         ("one\n\n" + "x" * 201, "line 3: it is longer than 200 characters. Write one reference on each line"),
@@ -249,7 +249,7 @@ def test_how_a_statement_writes_a_reference_does_not_matter(place: Any, say: Say
 )
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 def test_a_file_of_references_is_read_whole_or_not_at_all(
-    place: Any, say: Say, tmp_path: Path, content: Any, said: str
+    place: Any, say: Say, tmp_path: Path, content: Any, expected: str
 ) -> None:
     """A wrong line is named by its number and one character, as it may hold a number of somebody; nothing is kept.
 
@@ -268,8 +268,12 @@ def test_a_file_of_references_is_read_whole_or_not_at_all(
     elif content == "pipe":
         os.mkfifo(path)
     [account] = place.accounts
-    code, told = say(*compared(account, "--references", str(path)))
-    assert (code in ({2} if "position" in said else {1, 2}), said in told, "two" in told) == (True, True, False)
+    code, result = say(*compared(account, "--references", str(path)))
+    assert (code in ({2} if "position" in expected else {1, 2}), expected in result, "two" in result) == (
+        True,
+        True,
+        False,
+    )
     assert restore.gap_of(place.store()).compared == frozenset()
     assert kept(place) == []
 
@@ -283,6 +287,6 @@ def test_references_may_come_by_standard_input_and_twice(place: Any, say: Say, m
     for _ in range(2):
         given = io.BytesIO("\ufeffA-1\r\n\n  a-1 \nB-2\nB-2".encode())
         monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=given))
-        code, said = say(*compared(account, "--references", "-", "--json"))
-        assert (code, json.loads(said)["references"], json.loads(said)["known"]) == (0, 2, 0)
+        code, output = say(*compared(account, "--references", "-", "--json"))
+        assert (code, json.loads(output)["references"], json.loads(output)["known"]) == (0, 2, 0)
     assert kept(place) == [("a1", account), ("b2", account)]

@@ -53,7 +53,7 @@ def account(
     name: str,
     currency: str = "UGX",
     *,
-    tells: bool = False,
+    shows: bool = False,
     kind: type[AccountSettings] = AccountSettings,
     operations: Iterable[Operation] = (Operation.TRANSFER, Operation.DEPOSIT),
     default: Operation | None = None,
@@ -61,7 +61,7 @@ def account(
     """Make an account; ``tells`` when its provider can be asked whose customer somebody is."""
     more: dict[str, Any] = {"default_operation": default} if default else {}
     settings = kind(provider="carrier", currency=currency, **more)
-    build: Any = Teller if tells else Carrier
+    build: Any = Teller if shows else Carrier
     spec = ProviderSpec("carrier", "Carrier", kind, build, frozenset(operations))
     return Account(name, spec, settings, build(settings))
 
@@ -73,8 +73,8 @@ ACCOUNTS = {
         account("airtel-ug"),
         account("safaricom", "KES", operations=[Operation.TRANSFER]),
         account("airtel-ke", "KES"),
-        account("broker", "ZMW", tells=True, kind=AnyCurrency),
-        account("other-broker", "ZMW", tells=True, kind=AnyCurrency),
+        account("broker", "ZMW", shows=True, kind=AnyCurrency),
+        account("other-broker", "ZMW", shows=True, kind=AnyCurrency),
         account("airtel-only", "UGX", kind=OneOperator),
         account("deposits", "UGX", default=Operation.DEPOSIT),
         account("refunds", "UGX", operations=[Operation.REFUND]),

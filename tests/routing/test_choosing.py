@@ -40,12 +40,14 @@ def test_the_prefix_decides_nothing_where_numbers_are_portable(read: Any, choose
 
     assert choice.account == ""
     assert [one.verdict for one in choice.tried] == [Verdict.NOT_KNOWN, Verdict.NOT_KNOWN]
-    with pytest.raises(NoRoute, match="the prefix hints at safaricom, but numbers may change operators there") as told:
+    with pytest.raises(
+        NoRoute, match="the prefix hints at safaricom, but numbers may change operators there"
+    ) as error_info:
         raise choice.refusal()
-    assert isinstance(told.value, InvalidPayout)
-    assert 'operator_hint = "accept"' in told.value.hint
-    assert "--operator" in told.value.hint
-    assert "722123456" not in str(told.value)
+    assert isinstance(error_info.value, InvalidPayout)
+    assert 'operator_hint = "accept"' in error_info.value.hint
+    assert "--operator" in error_info.value.hint
+    assert "722123456" not in str(error_info.value)
 
 
 def test_a_route_may_accept_the_hint(read: Any, choose_by: Any) -> None:
@@ -104,11 +106,11 @@ def test_only_providers_in_question_are_asked_and_no_more_than_needed(read: Any,
     )
 
     assert choose_by(routes, MTN_UG, answers={"broker": "mtn", "other-broker": "airtel"}).asked == ("broker",)
-    told, asked = choose_by(routes, MTN_UG, answers={"other-broker": "airtel"})
-    assert (told.account, asked) == ("broker", ("broker", "other-broker"))
+    result, asked = choose_by(routes, MTN_UG, answers={"other-broker": "airtel"})
+    assert (result.account, asked) == ("broker", ("broker", "other-broker"))
 
 
-def test_nobody_is_asked_when_the_choice_hangs_on_no_operator(read: Any, choose_by: Any) -> None:
+def test_no_one_is_asked_when_the_choice_hangs_on_no_operator(read: Any, choose_by: Any) -> None:
     routes = read(
         {"account": "broker", "currency": "UGX", "max_amount": "5000"},
         {"account": "mtn-ug", "operator": "mtn"},
@@ -119,7 +121,7 @@ def test_nobody_is_asked_when_the_choice_hangs_on_no_operator(read: Any, choose_
     assert choose_by(routes, MTN_UG, "5000.01 UGX").asked == ("broker",)
 
 
-def test_nobody_is_asked_when_only_the_country_is_not_known(read: Any, choose_by: Any) -> None:
+def test_no_one_is_asked_when_only_the_country_is_not_known(read: Any, choose_by: Any) -> None:
     """A code of several countries, and a number that is in none of them."""
     routes = read({"account": "mtn-ug", "country": "UG"}, {"account": "broker", "country": ["US", "CA"]})
 
@@ -128,7 +130,7 @@ def test_nobody_is_asked_when_only_the_country_is_not_known(read: Any, choose_by
     assert "country is not known" in choice.why
 
 
-def test_without_leave_to_ask_it_is_said_who_would_have_been(read: Any, choose_by: Any) -> None:
+def test_without_permission_to_ask_it_is_reported_who_would_have_been(read: Any, choose_by: Any) -> None:
     routes = read({"account": "mtn-ug", "operator": "mtn"}, {"account": "broker"})
 
     choice, asked = choose_by(routes, MTN_UG, answers={"broker": "airtel"}, ask=False)
@@ -151,10 +153,10 @@ def test_a_possible_match_alone_is_not_enough(read: Any, choose_by: Any) -> None
     assert choice.account == ""
 
 
-def test_an_operator_in_somebody_elses_words_is_not_taken_for_unsaid(read: Any, choose_by: Any) -> None:
+def test_an_operator_in_other_words_is_not_taken_for_missing(read: Any, choose_by: Any) -> None:
     """The prefix does not overrule what the caller said, even when we do not understand it."""
-    for said in ("AIRTEL_OAPI_UGA", "Airtel"):
-        choice, asked = choose_by(read(*UGANDA, {"account": "broker"}), MTN_UG, says=said)
+    for entry in ("AIRTEL_OAPI_UGA", "Airtel"):
+        choice, asked = choose_by(read(*UGANDA, {"account": "broker"}), MTN_UG, says=entry)
         assert (choice.account, asked) == ("", ())
     assert "none of ours" in choice.hint
 

@@ -95,8 +95,8 @@ def test_with_a_known_operator_the_first_match_is_taken(
     operation = None if by_default else Operation.TRANSFER
 
     assert choose_by(routes, to, says=operator, operation=operation).choice.account == expected
-    told = {"broker": operator}
-    found = choose_by(routes, to, answers=told, operation=operation)
+    fields = {"broker": operator}
+    found = choose_by(routes, to, answers=fields, operation=operation)
     if found.asked:
         assert found.choice.account == expected
 

@@ -59,12 +59,12 @@ def code_of(country: str) -> int:
         ("99912345678", "", "", True),
     ],
 )
-def test_what_a_number_tells(number: str, country: str, operator: str, is_portable: bool) -> None:
-    told = parse_number(number)
+def test_what_a_number_reports(number: str, country: str, operator: str, is_portable: bool) -> None:
+    result = parse_number(number)
 
-    assert (told.country, told.operator) == (country, operator)
+    assert (result.country, result.operator) == (country, operator)
     if country in BRANDS:
-        assert told.is_portable is is_portable
+        assert result.is_portable is is_portable
 
 
 def test_what_the_data_flags_as_portable_is_portable() -> None:

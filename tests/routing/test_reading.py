@@ -39,7 +39,7 @@ MTN = {"account": "mtn-ug", "country": "UG", "operator": "mtn"}
         ),
     ],
 )
-def test_what_is_wrong_is_said_at_start(read: Any, tables: list[dict[str, Any]], says: str) -> None:
+def test_what_is_wrong_is_reported_at_start(read: Any, tables: list[dict[str, Any]], says: str) -> None:
     with pytest.raises(SettingsError) as refused:
         read(*tables)
 

@@ -72,7 +72,7 @@ class Server:
         self.read_status = self.pay_status = 200
         self.retry_after = ""
         self.slow_s = {"token": 0.02, "pay": 0.0, "read": 0.0}
-        self.heard: list[HttpRequest] = []
+        self.requests: list[HttpRequest] = []
         self.paying = self.most_paying = 0
         self.at_send: Callable[[HttpRequest], None] = lambda _request: None
         self._good: set[str] = set()
@@ -80,7 +80,7 @@ class Server:
 
     def count(self, operation: str) -> int:
         """Say how often something was asked."""
-        return sum(request.operation == operation for request in self.heard)
+        return sum(request.operation == operation for request in self.requests)
 
     def forget_tokens(self) -> None:
         """Refuse every token given out so far."""
@@ -90,7 +90,7 @@ class Server:
     def hearing(self, request: HttpRequest) -> Iterator[float]:
         """Read a request and say how long the answer takes."""
         with self._lock:
-            self.heard.append(request)
+            self.requests.append(request)
             self.paying += request.moves_money
             self.most_paying = max(self.most_paying, self.paying)
         try:

@@ -91,7 +91,7 @@ def test_one_that_is_over_when_it_comes_is_used_once(desk: Desk, asks: Asks) -> 
 
 def test_requests_that_need_none_have_none(desk: Desk, asks: Asks) -> None:
     assert desk.one(lambda line: line.exchange(asks["token"]())).status == 200
-    assert [(request.operation, request.headers) for request in desk.server.heard] == [("token", {})]
+    assert [(request.operation, request.headers) for request in desk.server.requests] == [("token", {})]
 
 
 # Cancelled and interrupted.
@@ -115,7 +115,7 @@ def test_a_cancelled_waiter_harms_no_other(loop_desk: Loop) -> None:
     assert loop_desk.server.count("token") == 1
 
 
-def test_a_fetch_that_nobody_waits_for_is_not_lost(loop_desk: Loop) -> None:
+def test_a_fetch_that_no_one_waits_for_is_not_lost(loop_desk: Loop) -> None:
     line: AsyncAccountSession = loop_desk.line
 
     async def main() -> None:
@@ -208,7 +208,7 @@ def test_without_a_credential_nothing_leaves(open_desk: Callable[..., Desk], ask
 
     assert [(type(one), str(one)) for one in ended] == [(NotSent, "no credential: credentials (403)")] * 2
 
-    assert [request.operation for request in desk.server.heard] == ["token", "token"]
+    assert [request.operation for request in desk.server.requests] == ["token", "token"]
 
 
 def test_a_token_call_is_repeated_by_its_policy(open_desk: Callable[..., Desk]) -> None:
@@ -360,9 +360,9 @@ def test_what_is_logged_of_a_credential(desk: Desk, caplog: pytest.LogCaptureFix
         with pytest.raises(NotSent):
             desk.one(lambda line: line.exchange(asks["read"]()))
 
-    told = [(record.getMessage(), vars(record)["account"]) for record in caplog.records]
-    assert ("credential.obtained", "main") in told
-    assert ("credential.refused", "main") in told
+    entries = [(record.getMessage(), vars(record)["account"]) for record in caplog.records]
+    assert ("credential.obtained", "main") in entries
+    assert ("credential.refused", "main") in entries
     everything = str([vars(record) for record in caplog.records])
     assert "token-1" not in everything
     assert "carrier.example" not in everything

@@ -223,7 +223,7 @@ def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> N
     (row,) = desk.pay("k")
     assert (row.status, row.reason.code) == (PayoutStatus.CREATED, ReasonCode.NEEDS_APPROVAL)
     assert row.reason.text == "first payout to this number"
-    assert (asked, desk.server.heard, len(why)) == ([], [], 1)
+    assert (asked, desk.server.requests, len(why)) == ([], [], 1)
 
     run_flow(approve(row, person=OperatorDecision("Ben", "seen"), at=desk.clock()), desk.journal.execute)  # type: ignore[arg-type]
     (row,) = desk.pay("k")
@@ -236,7 +236,7 @@ def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Des
     desk = open_desk(approve_above={"EUR": "4.99"})
     (row,) = desk.pay("k")
     assert row.reason.text == "It is more than the approve_above of account main."
-    assert desk.server.heard == []
+    assert desk.server.requests == []
     assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].attempt.submissions == 1
     (row,) = open_desk(approve_above={"UGX": "5"}).pay("third")
     assert row.reason.text == "There is no approve_above for EUR in the settings of account main."
@@ -264,7 +264,7 @@ def preflight(desk: Desk) -> Any:
         return desk.one(lambda _line: executor(RunPreflight(row)))
 
 
-def test_with_leave_it_may_go(desk: Desk) -> None:
+def test_after_preflight_it_is_sent(desk: Desk) -> None:
     asked = desk.guard(lambda _payout: None)
 
     assert preflight(desk) == Proceed(desk.clock())
@@ -283,7 +283,7 @@ def test_a_refusal_is_final(desk: Desk) -> None:
     assert refused.reason.code is ReasonCode.REFUSED_BY_GUARD
     assert (row.status, row.decided_by) == (PayoutStatus.FAILED, "guard")
     assert row.reason.text == "blocked list: 46*******50"
-    assert desk.server.heard == []
+    assert desk.server.requests == []
 
 
 def raises(error: BaseException) -> Callable[[Any], Any]:
@@ -323,7 +323,7 @@ def test_a_broken_guard_fails_closed(broken: str, desk: Desk, caplog: pytest.Log
 
     assert (row.status, row.attempt.submissions, row.attempt.ambiguous) == (PayoutStatus.CREATED, 0, False)
     assert row.schedule.next_at > desk.clock()
-    assert desk.server.heard == []
+    assert desk.server.requests == []
     assert {record.getMessage() for record in caplog.records} == {"payments.hook_failed"}
     assert "46733123450" not in str([vars(record) for record in caplog.records])
     desk.clock.advance(3600)
@@ -338,17 +338,17 @@ def test_a_log_handler_that_fails_prints_nothing_of_a_broken_guard(
     desk.guard(BROKEN["exception"])
     with full_disk():
         assert isinstance(preflight(desk), Postponed)
-    said = capsys.readouterr().err
-    assert "no space left" in said
-    assert "46733123450" not in said
+    text = capsys.readouterr().err
+    assert "no space left" in text
+    assert "46733123450" not in text
 
 
 @pytest.fixture
 def unheard(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Collect what a thread would print on its way out."""
-    heard: list[Any] = []
-    monkeypatch.setattr(threading, "excepthook", heard.append)
-    return heard
+    entries: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", entries.append)
+    return entries
 
 
 def test_a_slow_guard_fails_closed(open_desk: Callable[..., Desk], unheard: list[Any]) -> None:
@@ -362,19 +362,19 @@ def test_a_slow_guard_fails_closed(open_desk: Callable[..., Desk], unheard: list
 
     desk.guard(slow)
     begun = time.monotonic()
-    told = preflight(desk)
+    result = preflight(desk)
     waited_s = time.monotonic() - begun
     done.set()
 
-    assert isinstance(told, Postponed)
-    assert "TimeoutError" in told.why
+    assert isinstance(result, Postponed)
+    assert "TimeoutError" in result.why
     assert waited_s < 2
     assert late.wait(10)
     for thread in threading.enumerate():
         if thread.name == "payments-guard":
             thread.join(10)
     assert unheard == []
-    assert desk.server.heard == []
+    assert desk.server.requests == []
 
 
 def test_a_guard_does_not_hold_up_the_loop(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
@@ -437,7 +437,7 @@ def test_a_guard_is_asked_once_an_attempt(desk: Desk) -> None:
     assert len(asked) == 1
 
 
-def test_no_credential_is_no_leave(desk: Desk) -> None:
+def test_no_credential_stops_the_preflight(desk: Desk) -> None:
     """It is found out before the row says SENDING."""
     desk.server.token_status = 500
     (row,) = desk.pay("k")

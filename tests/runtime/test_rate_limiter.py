@@ -95,7 +95,7 @@ def test_priority_follows_from_the_record(open_desk: OpenDesk, status: PayoutSta
     assert priority_of(changed(done, attempt=2)) is Priority.READ  # the first one is read
 
 
-def test_payments_leave_in_turn(open_desk: OpenDesk) -> None:
+def test_payments_are_sent_in_order(open_desk: OpenDesk) -> None:
     """Permits are taken before the payout is written down as sent, and are as far apart as the cap says."""
     desk = open_desk(posts_per_s=20)
     asked = watch(desk)

@@ -86,18 +86,18 @@ STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("kind", STRANGE)
 def test_a_configuration_that_is_no_file_of_a_sane_size_is_refused_at_once(folder: Path, kind: str) -> None:
     """Neither does it wait for who writes into a pipe, nor read until the memory is full."""
-    make, said = STRANGE[kind]
+    make, text = STRANGE[kind]
     make(folder / "payouts.toml")
-    with pytest.raises(SettingsError, match=rf"payouts\.toml {said}"):
+    with pytest.raises(SettingsError, match=rf"payouts\.toml {text}"):
         load(folder / "payouts.toml")
 
 
 @pytest.mark.parametrize("kind", STRANGE)
 def test_a_secret_that_is_no_file_of_a_sane_size_is_refused_at_once(folder: Path, kind: str) -> None:
     """The same of the file of a secret."""
-    make, said = STRANGE[kind]
+    make, text = STRANGE[kind]
     make(folder / "key")
-    with pytest.raises(SettingsError, match=rf"The secret file key {said}"):
+    with pytest.raises(SettingsError, match=rf"The secret file key {text}"):
         read_secret("file:key", root=folder)
 
 
@@ -140,9 +140,9 @@ def test_a_file_that_others_can_change_is_refused(folder: Path, what: str, how: 
     path = folder / ("payouts.toml" if what == "configuration" else "key")
     path.write_text(TOML, "utf-8")
     path.chmod(0o600)
-    change, said = CHANGEABLE[how]
+    change, text = CHANGEABLE[how]
     change(path)
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=text):
         load(path) if what == "configuration" else read_secret("file:key", root=folder)
 
 
@@ -218,8 +218,8 @@ def test_every_command_and_the_library_refuse_it(
     """Not the doctor alone: nothing is paid with a configuration that others can change, and no journal is made."""
     paying.chmod(0o666)
     assert run([*command, "--json"]) == 1
-    said = capsys.readouterr()
-    assert "can be changed by other users" in said.out + said.err
+    text = capsys.readouterr()
+    assert "can be changed by other users" in text.out + text.err
     with pytest.raises(SettingsError, match="can be changed by other users"):
         PayoutClient.from_config(paying)
     assert not paying.with_name("payouts.db").exists()
@@ -242,26 +242,26 @@ def test_a_journal_that_others_can_change_is_not_opened(
     file = paying.with_name("j") / "p.db"
     file.parent.mkdir(0o700)
     PayoutClient.from_config(paying).close()
-    change, said = UNSAFE[how]
+    change, text = UNSAFE[how]
     change(file)
     for command in (["resume"], ["list"], ["journal", "verify"], ["journal", "backup", "b.db"]):
         assert run(command) == 1
-        assert re.search(said, capsys.readouterr().err, re.DOTALL), command
+        assert re.search(text, capsys.readouterr().err, re.DOTALL), command
     assert run(["doctor"]) == 1
     if file.parent.stat().st_mode & 0o002:
         file.unlink()
-        with pytest.raises(JournalError, match=said):
+        with pytest.raises(JournalError, match=text):
             PayoutClient.from_config(paying)
         assert list(file.parent.iterdir()) == []
 
 
-def test_a_secret_that_others_may_read_is_told_and_used(paying: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_that_others_may_read_is_reported_and_used(paying: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An event each time it is read, and a finding of the doctor's; a payment goes on."""
     key = next((paying.parent / "secrets").glob("*api-key"))
     key.chmod(0o644)
     assert run(["send", "--key", "k", "--to", "46733000001", "--amount", "5", "--wait", "10", "--log-json"]) == 0
-    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(one["event"], one["level"], one["file"]) for one in told] == [
+    fields = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(one["event"], one["level"], one["file"]) for one in fields] == [
         ("secret.exposed", "warning", scrub(f"secrets/{key.name}"))  # hexadecimal may hold a long number
     ]
     assert run(["doctor"]) == 1
@@ -271,9 +271,9 @@ def test_a_secret_that_others_may_read_is_told_and_used(paying: Path, capsys: py
 def test_a_certificate_is_no_secret(folder: Path) -> None:
     """It stands where secrets do, and may be read by everybody."""
     (folder / "portal.cer").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n", "utf-8")
-    told: list[str] = []
-    assert read_secret("file:portal.cer", root=folder, on_exposed=told.append) is not None
-    assert told == []
+    entries: list[str] = []
+    assert read_secret("file:portal.cer", root=folder, on_exposed=entries.append) is not None
+    assert entries == []
 
 
 def test_what_this_program_writes_is_not_refused_under_any_umask(

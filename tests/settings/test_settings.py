@@ -60,10 +60,10 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-def told(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """Everything a person, a log or an error page could see of an error, also of the one behind it."""
     behind = error.__cause__ or error.__context__
-    return "".join([str(error), repr(error), *traceback.format_exception(error), told(behind) if behind else ""])
+    return "".join([str(error), repr(error), *traceback.format_exception(error), described(behind) if behind else ""])
 
 
 def test_what_is_read(write: Callable[[str], Path]) -> None:
@@ -146,7 +146,7 @@ HINTED = {"no installation", "no journal", "no accounts", "accounts is text", "n
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_file_is_told(case: str, write: Callable[[str], Path]) -> None:
+def test_a_wrong_file_is_reported(case: str, write: Callable[[str], Path]) -> None:
     """Each problem by its place in the file, and no value with it."""
     text, problem = WRONG[case]
     path = write(text)
@@ -156,7 +156,7 @@ def test_a_wrong_file_is_told(case: str, write: Callable[[str], Path]) -> None:
 
     assert str(path) in refused.value.message
     assert bool(refused.value.hint) or case not in HINTED
-    assert SECRET not in told(refused.value)
+    assert SECRET not in described(refused.value)
 
 
 def resolve(reference: str) -> SecretStr:
@@ -191,7 +191,7 @@ def test_a_secret_written_out_is_refused(changed: dict[str, Any]) -> None:
         read(**changed)
 
     assert refused.value.hint
-    assert SECRET not in told(refused.value)
+    assert SECRET not in described(refused.value)
 
 
 WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -229,7 +229,7 @@ OWN_FIELDS = {
 
 
 @pytest.mark.parametrize("case", WRONG_FIELDS)
-def test_a_wrong_setting_is_told(case: str) -> None:
+def test_a_wrong_setting_is_reported(case: str) -> None:
     """Account, field and problem; never the value, which may be a secret in the wrong place."""
     changed, problem = WRONG_FIELDS[case]
 
@@ -240,9 +240,9 @@ def test_a_wrong_setting_is_told(case: str) -> None:
     is_own = case in OWN_FIELDS
     assert ("reference page of its provider" in refused.value.hint) is is_own, refused.value.hint
     assert [word for word in ("Input", "valid", "parse", "settings: ") if word in refused.value.message] == []
-    assert SECRET not in told(refused.value)
-    assert "secret-" not in told(refused.value)
-    assert "12345678" not in told(refused.value)
+    assert SECRET not in described(refused.value)
+    assert "secret-" not in described(refused.value)
+    assert "12345678" not in described(refused.value)
 
 
 class PostmanSettings(AccountSettings):
@@ -276,7 +276,9 @@ def test_a_provider_s_own_setting_is_looked_for_on_its_own_page(wrong: dict[str,
         ({"max_in_flight": 0}, "max_in_flight: must be a whole number from 1 to 1000."),
     ],
 )
-def test_what_is_wrong_is_told_in_words_for_whoever_writes_the_file(wrong: dict[str, Any], problem: str) -> None:
+def test_what_is_wrong_is_reported_in_words_for_the_person_who_writes_the_file(
+    wrong: dict[str, Any], problem: str
+) -> None:
     """Who writes a file knows no strings and no input."""
     with pytest.raises(SettingsError) as refused:
         read_account(
@@ -305,7 +307,7 @@ def test_what_is_left_out_is_called_missing_and_a_retired_table_as_it_is_written
         read_account(CarrierSettings, "main.retired", table | {"api_key": SECRET}, resolve_secret=resolve)
 
 
-def test_every_wrong_setting_is_told_at_once() -> None:
+def test_every_wrong_setting_is_reported_at_once() -> None:
     with pytest.raises(SettingsError) as refused:
         read(currency="euro", timeout_s=-1, other=1)
 
@@ -375,7 +377,7 @@ def test_facts_stay_as_the_provider_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "expected"),
     [
         ({"visible_after_s": 600, "environment": "live"}, {"visible_after_s": 600}),
         ({"visible_after_s": 300, "environment": "live"}, {"visible_after_s": 300}),
@@ -386,10 +388,10 @@ def test_facts_stay_as_the_provider_says() -> None:
         ({"dedupe_window_s": 86_400, "environment": "live"}, {"dedupe_window_s": 86_400}),
     ],
 )
-def test_an_account_may_be_more_cautious(changed: dict[str, Any], told: Mapping[str, float]) -> None:
+def test_an_account_may_be_more_cautious(changed: dict[str, Any], expected: Mapping[str, float]) -> None:
     facts = account(FACTS, **changed).facts
 
-    assert {name: getattr(facts, name) for name in told} == told
+    assert {name: getattr(facts, name) for name in expected} == expected
     assert facts.resend == "safe"
 
 
@@ -453,7 +455,7 @@ def test_a_secret_that_is_not_there(reference: str, problem: str, hint: str, sec
         Plugins([]).resolve_secret(reference, root=secret_places)
 
     assert hint in refused.value.hint
-    assert SECRET not in told(refused.value)
+    assert SECRET not in described(refused.value)
 
 
 KEYS = [
@@ -474,10 +476,10 @@ def test_a_secret_in_the_place_of_its_name_is_not_repeated(tmp_path: Path, kind:
     resolve = partial(Plugins([]).resolve_secret, root=tmp_path)
     with pytest.raises(SecretMissing, match=rf"^\[webhooks\.erp\] secret: What stands after {kind}: is not") as refused:
         read_webhook("erp", {"url": "https://erp.example.org", "secret": f"{kind}:{key}"}, resolve_secret=resolve)
-    assert key not in told(refused.value)
+    assert key not in described(refused.value)
     with pytest.raises(SecretMissing, match=rf"^\[journal\] url: What stands after {kind}: is not") as refused:
         open_journal(f"{kind}:{key}", namespace="12345678", root=tmp_path, clock=utc_now)
-    assert key not in told(refused.value)
+    assert key not in described(refused.value)
 
 
 LIMITS = pytest.mark.parametrize("setting", ["largest_amount", "approve_above"])

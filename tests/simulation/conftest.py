@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def told() -> list[str]:
+def printed() -> list[str]:
     """Collect sentences; told at the end of the run."""
     return _LINES
 

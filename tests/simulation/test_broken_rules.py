@@ -43,7 +43,7 @@ CASES = {
     "HTTP 500 means failed": case(broken_rules.failing_on(lambda o: isinstance(o, Unknown)), *FAILED),
     "a time-out means failed": case(broken_rules.failing_on(lambda o: isinstance(o, NoAnswer)), *FAILED),
     "not found means failed": case(broken_rules.failing_on(lambda o: isinstance(o, NotFound), "after_check"), *FAILED),
-    "the fence is not compared": case(broken_rules.fence_is_not_compared, "the fence"),
+    "the fence is not compared": case(broken_rules.version_is_not_compared, "the fence"),
     "C2 is not committed before the send": case(
         broken_rules.without_commit("payout.sending"), "sent before it was written"
     ),
@@ -92,9 +92,9 @@ CASES = {
     "what contradicts an end is forgotten": case(
         broken_rules.contradictions_are_forgotten, "a contradiction was forgotten"
     ),
-    "what contradicts an end is told to nobody": case(broken_rules.contradictions_are_told_to_nobody, "the outbox"),
+    "what contradicts an end is told to nobody": case(broken_rules.contradictions_are_not_published, "the outbox"),
     "what contradicts an end waits for nobody": case(
-        broken_rules.contradictions_wait_for_nobody, "a contradiction was forgotten"
+        broken_rules.contradictions_need_no_acknowledgement, "a contradiction was forgotten"
     ),
     "whatever comes first to a path is its answer": case(
         broken_rules.paths_close_at_the_first_answer, "an answer was dropped"
@@ -146,7 +146,7 @@ def named(name: str) -> object:
 
 
 @pytest.mark.parametrize("name", [named(name) for name in CASES])
-def test_a_broken_rule_is_found(name: str, monkeypatch: Patch, told: list[str]) -> None:
+def test_a_broken_rule_is_found(name: str, monkeypatch: Patch, printed: list[str]) -> None:
     """Within a few thousand payouts, and by a breach that names what is wrong."""
     with monkeypatch.context() as patch:
         CASES[name].broken(patch)
@@ -154,11 +154,11 @@ def test_a_broken_rule_is_found(name: str, monkeypatch: Patch, told: list[str]) 
     assert outcome is not None
     assert {breach.rule for breach in outcome.breaches} & CASES[name].rules, outcome.breaches
     breach = outcome.breaches[0]
-    told.append(f"{name}: {breach.key}: {breach.rule} (within {payouts} payouts)")
+    printed.append(f"{name}: {breach.key}: {breach.rule} (within {payouts} payouts)")
 
 
 @pytest.mark.proof
-def test_money_alone_tells(monkeypatch: Patch) -> None:
+def test_money_alone_reports(monkeypatch: Patch) -> None:
     """Nobody looks at how it is sent again: the provider's own books show that it was paid twice."""
     with monkeypatch.context() as patch:
         more_broken_rules.window_is_ignored(patch)

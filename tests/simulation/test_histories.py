@@ -39,10 +39,10 @@ OPEN = make_record(
 )
 
 
-def judged(*absences_at_s: int) -> list[str]:
+def judged(*not_found_at_s: int) -> list[str]:
     """Return which rules are broken by a send that follows these absences, where 300 s have to lie between them."""
-    absent = [(EventName.PAYOUT_NOT_FOUND, S.UNKNOWN, seconds) for seconds in absences_at_s]
-    told: list[tuple[str, PayoutStatus, int]] = [
+    absent = [(EventName.PAYOUT_NOT_FOUND, S.UNKNOWN, seconds) for seconds in not_found_at_s]
+    printed: list[tuple[str, PayoutStatus, int]] = [
         (EventName.PAYOUT_CREATED, S.CREATED, 0),
         (EventName.PAYOUT_SENDING, S.SENDING, 0),
         (EventName.PAYOUT_UNKNOWN, S.UNKNOWN, 1),
@@ -52,13 +52,13 @@ def judged(*absences_at_s: int) -> list[str]:
     ]
     history = tuple(
         HistoryEntry(seq, T0 + timedelta(seconds=at_s), event, status, 1, 1, "read", {})
-        for seq, (event, status, at_s) in enumerate(told, 1)
+        for seq, (event, status, at_s) in enumerate(printed, 1)
     )
     return [rule for rule, _ in doubts_of(cast("Any", SimpleNamespace(history=history)), 300.0).found]
 
 
 @pytest.mark.parametrize("not_found_count", [(), (10, 400), (10, 20, 309), (10, 400, 20), (400, 10, 20)])
-def test_what_is_sent_again_too_soon_is_told(not_found_count: tuple[int, ...]) -> None:
+def test_what_is_sent_again_too_soon_is_reported(not_found_count: tuple[int, ...]) -> None:
     """Fewer than three, or three that do not last, however far apart two of them lie."""
     assert judged(*not_found_count) == ["sent again too soon"]
 
@@ -90,6 +90,6 @@ def test_what_is_due_by_now_is_not_forgotten(moves: list[tuple[int, int]]) -> No
 
 
 @pytest.mark.parametrize("moves", [[(2, 7)], [(2, 300)], [(90, 90), (91, 96)], [(90, 90), (2, 91)]])
-def test_a_callback_that_is_put_off_is_told(moves: list[tuple[int, int]]) -> None:
+def test_a_callback_that_is_put_off_is_reported(moves: list[tuple[int, int]]) -> None:
     """No schedule takes the place of the read that it asks for."""
     assert judged_after_a_callback(*moves) == ["a callback was forgotten"]

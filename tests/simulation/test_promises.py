@@ -21,7 +21,7 @@ PAYOUTS = int(os.environ.get("PAYMENTS_SIMULATED", "1050"))  # the proof simulat
 FIRST = int(os.environ.get("PAYMENTS_SEED") or "1")  # another one plays what no run has played
 
 
-def test_every_promise_holds(told: list[str], measured: Callable[..., None]) -> None:
+def test_every_promise_holds(printed: list[str], measured: Callable[..., None]) -> None:
     """And everything that can go wrong did, at least three exchanges in ten."""
     plans = [Plan(seed=seed, payouts=EACH) for seed in range(FIRST, FIRST - (-PAYOUTS // EACH))]
     summary, breaches = Summary(), []
@@ -30,7 +30,7 @@ def test_every_promise_holds(told: list[str], measured: Callable[..., None]) -> 
         breaches += [f"{breach} ({outcome.plan.command})" for breach in outcome.breaches]
         if breaches:
             break
-    told += summary.told()
+    printed += summary.lines()
     figures = dict(summary.proof())
     facts = {name: figures[name] for name in ("payouts", "faulty", "workers", "seconds")} | {"first_seed": FIRST}
     measured(1, "payees credited twice", figures["paid_twice"], **facts)
@@ -46,7 +46,7 @@ def test_every_promise_holds(told: list[str], measured: Callable[..., None]) -> 
     assert figures["longest_doubt_h"] <= 72
     assert summary.faulty >= 0.3
     assert {*SEND_FAULTS, *READ_FAULTS, *TOKEN_FAULTS} <= {*summary.calls}
-    assert {*CALLBACK_FAULTS, *ANSWER_FAULTS} <= {*summary.letters}
+    assert {*CALLBACK_FAULTS, *ANSWER_FAULTS} <= {*summary.callbacks}
     assert {*TROUBLES} == {*summary.troubles}
     assert {"DecisionRefused", "OverRefund", "NotSupported", "KeyReused"} <= {*summary.refusals}
     assert figures["paid_again"] > 0

@@ -40,12 +40,12 @@ def test_without_faults_and_trouble_everybody_is_paid() -> None:
 def test_one_seed_decides_everything() -> None:
     """Two processes whose sets and dictionaries hash differently take the same steps."""
     words = [sys.executable, "-P", "-m", "payout_simulation", "--payouts", "60", "--trace"]
-    told = [
+    printed = [
         subprocess.run(words, capture_output=True, text=True, check=True, env={**SHARED, "PYTHONHASHSEED": hashes})
         for hashes in ("1", "2")
     ]
 
-    one, other = ([line for line in run.stdout.splitlines() if " payouts in " not in line] for run in told)
+    one, other = ([line for line in run.stdout.splitlines() if " payouts in " not in line] for run in printed)
     assert one == other
     assert len(one) > 1000
     (traced,) = (line.removeprefix("trace ") for line in one if line.startswith("trace "))
@@ -76,7 +76,7 @@ def test_a_failing_seed_says_how_to_play_it_again(
     assert len(story) < 100
 
 
-def test_a_breach_is_told_before_a_smaller_case_is_looked_for(
+def test_a_breach_is_reported_before_a_smaller_case_is_looked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever has no time to wait for the small case, or breaks it off, knows what to play again."""
@@ -212,8 +212,8 @@ class PostgresStore:
     def published(self) -> Mapping[str, list[tuple[int, str]]]:
         found: dict[str, list[tuple[int, str]]] = {}
         with psycopg.connect(self._url) as connection:
-            told = connection.execute("SELECT payout_id, seq, status FROM payments_core.outbox ORDER BY no")
-            for payout, seq, status in told:
+            printed = connection.execute("SELECT payout_id, seq, status FROM payments_core.outbox ORDER BY no")
+            for payout, seq, status in printed:
                 found.setdefault(payout, []).append((seq, status))
         return found
 

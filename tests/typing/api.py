@@ -226,9 +226,9 @@ def look(client: PayoutClient, payee: Payee) -> Mapping[str, Decimal]:
     waits: tuple[str, float, float | None] = (consent.request_id, consent.poll_every_s, consent.expires_in_s)
     assert_type(client.user_info("main", consent), Person)
     for finding in client.diagnose("main"):
-        told: tuple[str, str, str, str] = (finding.level, finding.what, finding.says, finding.hint)
+        result: tuple[str, str, str, str] = (finding.level, finding.what, finding.says, finding.hint)
         assert_type(finding, Finding)
-        del told
+        del result
     del waits
     return {
         f"{balance.currency} {balance.label}": balance.amount for balance in client.balances("main", currency="EUR")
@@ -285,8 +285,8 @@ def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
         audit: Audit = open_audit("sqlite:///b.db", namespace="n", root=root)
     except JournalIsBackup as error:
         raise SystemExit(error.code) from error
-    told: tuple[str, int, Mapping[str, str]] = (audit.name, audit.payouts, audit.meta)
-    del gone, told
+    result: tuple[str, int, Mapping[str, str]] = (audit.name, audit.payouts, audit.meta)
+    del gone, result
     for flaw in audit.flaws():
         seen: tuple[str, str, str] = (flaw.rule, flaw.payout, flaw.text)
         del seen
@@ -314,10 +314,10 @@ def hear(client: PayoutClient, later: Callable[[], AsyncPayoutClient]) -> Mappin
     assert_type(called_back, CallbackApp)
     assert_type(app(later).counts["received"], int)
     assert_type(client.inbox.handle(), int)
-    told: list[tuple[str, str, int, datetime]] = [
+    entries: list[tuple[str, str, int, datetime]] = [
         (count.account, count.outcome, count.count, count.last_at) for count in client.inbox.counts()
     ]
-    del told
+    del entries
     return client.inbox.tokens
 
 
@@ -326,7 +326,7 @@ def listen(client: PayoutClient, since: datetime, settings: WebhookSettings) -> 
     assert_type(events, Events)
     for event in events:
         assert_type(event, PayoutEvent)
-        told: tuple[str, str, str, str, PayoutStatus, Reason | None, int, int, datetime] = (
+        result: tuple[str, str, str, str, PayoutStatus, Reason | None, int, int, datetime] = (
             event.id,
             event.payout_id,
             event.key,
@@ -337,7 +337,7 @@ def listen(client: PayoutClient, since: datetime, settings: WebhookSettings) -> 
             event.seq,
             event.at,
         )
-        del told
+        del result
         events.ack()
     for one in client.pending_events("webhook/erp", limit=5):
         assert_type(one, Waiting)
@@ -369,7 +369,7 @@ async def listen_on_a_loop(client: AsyncPayoutClient) -> None:
 def show(payout: Payout) -> None:
     reason: Reason | None = payout.reason
     code: ReasonCode | None = reason.code if reason else None
-    told: tuple[str, str, float] = (reason.provider_code, reason.text, reason.settling_h) if reason else ("", "", 0.0)
+    result: tuple[str, str, float] = (reason.provider_code, reason.text, reason.settling_h) if reason else ("", "", 0.0)
     references: Mapping[str, str] = payout.references
     flags: tuple[bool, bool] = (payout.is_final, payout.may_have_been_sent)
     counts: tuple[int, int] = (payout.attempt, payout.submissions)
@@ -382,7 +382,7 @@ def show(payout: Payout) -> None:
     assert_type(payout.status, PayoutStatus)
     assert_type(payout.amount, Money)
     assert_type(payout.operation, Operation)
-    del code, told, references, flags, counts, moments
+    del code, result, references, flags, counts, moments
 
 
 def mind(error: PaymentsError) -> str:
@@ -423,9 +423,9 @@ def payments_before_submit(payout: Payout) -> str | None:
 
 @hookimpl
 def payments_payout_changed(payout: Payout, event: Event) -> None:
-    told: tuple[str, datetime, Mapping[str, object]] = (event.name, event.at, event.evidence)
+    result: tuple[str, datetime, Mapping[str, object]] = (event.name, event.at, event.evidence)
     show(payout)
-    del told
+    del result
 
 
 @hookspec
@@ -524,13 +524,13 @@ class Carrier:
         return findings_of()
 
     def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
-        told: tuple[str, Mapping[str, str], bytes, datetime] = (
+        result: tuple[str, Mapping[str, str], bytes, datetime] = (
             callback.method,
             callback.headers,
             callback.body,
             callback.at,
         )
-        del draft, told
+        del draft, result
         return Final()
 
     def verify(self, callback: Callback) -> bool | None:
@@ -697,7 +697,7 @@ class CarrierConformance(ProviderConformance):
 
 def configure(resolve: Callable[[str], SecretStr]) -> Account:
     read: Configuration = load("payouts.toml")
-    told: tuple[Path, str, str] = (read.path, read.namespace, read.journal)
+    result: tuple[Path, str, str] = (read.path, read.namespace, read.journal)
     settings = read_account(CarrierSettings, "main", read.accounts["main"], resolve_secret=resolve)
     assert_type(settings, CarrierSettings)
     assert_type(read_secret("env:JOURNAL_URL", root=Path()), SecretStr | None)
@@ -708,7 +708,7 @@ def configure(resolve: Callable[[str], SecretStr]) -> Account:
     assert_type(account.identity(Operation.TRANSFER, {}), Account | None)
     table: Mapping[str, RetryPolicy] = overridden(SPEC.retry, {"status": {"attempts": 2}})
     known: tuple[bool, tuple[Account, ...], Mapping[str, RetryPolicy]] = (account.is_retired, account.retired, table)
-    del told, times, known
+    del result, times, known
     return account
 
 

@@ -214,7 +214,7 @@ def test_cancelled_caller_harms_no_other() -> None:
     assert (others, len(fetched)) == (["value", "value"], 1)
 
 
-def test_closed_during_a_fetch_tells_those_who_wait() -> None:
+def test_closed_during_a_fetch_reports_those_who_wait() -> None:
     """Callers that wait when the client is closed are not cancelled: they learn that the fetch was interrupted."""
 
     async def run() -> list[Any]:

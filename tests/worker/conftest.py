@@ -57,7 +57,7 @@ class Worker:
             with contextlib.suppress(ValueError):
                 self.events.append(json.loads(line))
 
-    def told(self, event: str) -> list[dict[str, Any]]:
+    def events_named(self, event: str) -> list[dict[str, Any]]:
         return [one for one in self.events if one["event"] == event]
 
     def owns(self, row: PayoutRecord) -> bool:
@@ -116,7 +116,7 @@ class Place:
     def start_all(self, count: int) -> list[Worker]:
         """Start workers and wait until each takes payouts."""
         workers = [self.start() for _ in range(count)]
-        self.wait_for(lambda: all(worker.told("worker.started") for worker in workers))
+        self.wait_for(lambda: all(worker.events_named("worker.started") for worker in workers))
         return workers
 
     def accept(self, count: int, prefix: str = "pay") -> None:
@@ -144,8 +144,8 @@ class Place:
 
     def check(self, count: int, *, unsent: int = 0) -> None:
         """Each was paid, once, under its first reference, and so it is told; those in review were not paid."""
-        told = Counter({PayoutStatus.SUCCEEDED: count - unsent, PayoutStatus.REVIEW: unsent})
-        assert self.statuses() == +told
+        result = Counter({PayoutStatus.SUCCEEDED: count - unsent, PayoutStatus.REVIEW: unsent})
+        assert self.statuses() == +result
         assert Counter(entry["credits"] for entry in self.gateway.ledger()) == {1: count - unsent}
         paid = {entry["reference"] for entry in self.gateway.ledger()}
         assert {

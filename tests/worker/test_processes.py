@@ -24,17 +24,17 @@ def test_two_workers_share_the_work_and_do_nothing_twice(place: Any) -> None:
     workers = place.start_all(2)
     place.accept(count)  # by another process than either
     place.wait_for(place.all_paid)
-    told = [worker.stop() for worker in workers]
+    entries = [worker.stop() for worker in workers]
 
-    print(f"\nshares: {[one['steps'] for one in told]}")
+    print(f"\nshares: {[one['steps'] for one in entries]}")
     place.check(count)
     # One to send it, one to read its end; both count as one where the read is due before the first has ended.
-    assert sum(one["steps"] for one in told) <= 2 * count
+    assert sum(one["steps"] for one in entries) <= 2 * count
     assert Counter(row.version for row in place.rows()) == {3: count}, "sending, pending, succeeded"
     assert [entry["posts"] for entry in place.gateway.ledger()] == [1] * count
-    assert sum(one["ended"].get("SUCCEEDED", 0) for one in told) == count
-    assert min(one["steps"] for one in told) > 0
-    assert {(one["trouble"], one["cut"]) for one in told} == {(0, 0)}
+    assert sum(one["ended"].get("SUCCEEDED", 0) for one in entries) == count
+    assert min(one["steps"] for one in entries) > 0
+    assert {(one["trouble"], one["cut"]) for one in entries} == {(0, 0)}
 
 
 def test_what_a_killed_worker_held_is_taken_over(
@@ -83,7 +83,7 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
     place.wait_for(place.all_paid)
     ends = {row.id: (row.status, row.attempt.references) for row in place.rows()}
     sleeper.signal(signal.SIGCONT)
-    place.wait_for(lambda: len(sleeper.told("payout.late_result")) == 4)
+    place.wait_for(lambda: len(sleeper.events_named("payout.late_result")) == 4)
 
     place.wait_for(lambda: all(row.schedule.next_at is None for row in place.rows()))
     assert {row.id: (row.status, row.attempt.references) for row in place.rows()} == ends
@@ -92,17 +92,17 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
     assert (sleeper.stop()["cut"], other.stop()["cut"]) == (0, 0)
 
 
-def test_told_to_stop_it_finishes_what_is_in_flight(place: Any) -> None:
+def test_stopped_by_a_signal_it_finishes_what_is_in_flight(place: Any) -> None:
     """It takes nothing new, lets nothing hang, and leaves with 0; another goes on where it stopped, at once."""
     count = 12
     place.gateway.set_faults(SLOW)
     worker = place.start()
     place.accept(count)
     place.wait_for(lambda: place.statuses()[PayoutStatus.SENDING] == 4)
-    told = worker.stop()
+    result = worker.stop()
 
     left = place.statuses()
-    assert (told["cut"], left[PayoutStatus.SENDING]) == (0, 0)
+    assert (result["cut"], left[PayoutStatus.SENDING]) == (0, 0)
     assert left[PayoutStatus.CREATED] == count - len(place.gateway.ledger()) > 0
     assert [event["event"] for event in worker.events if event["event"].startswith("worker.")] == [
         "worker.started",
@@ -121,9 +121,9 @@ def test_at_the_end_of_the_grace_time_a_payout_is_left_as_by_a_crash(make_place:
     worker = place.start("--grace", "0.05")
     place.accept(3)
     place.wait_for(lambda: len(place.gateway.ledger()) == 3)
-    told = worker.stop()
+    result = worker.stop()
 
-    assert told["cut"] == place.statuses()[PayoutStatus.SENDING] == 3
+    assert result["cut"] == place.statuses()[PayoutStatus.SENDING] == 3
     place.gateway.set_faults({})
     next_one = place.start()
     place.wait_for(place.all_paid)
@@ -139,7 +139,7 @@ def test_a_second_signal_ends_it_at_once(make_place: Any) -> None:
     place.accept(1)
     place.wait_for(lambda: place.statuses()[PayoutStatus.SENDING] == 1)
     worker.signal(signal.SIGTERM)
-    place.wait_for(lambda: worker.told("worker.draining"))
+    place.wait_for(lambda: worker.events_named("worker.draining"))
     worker.signal(signal.SIGTERM)
     worker.finish(143)
     assert place.statuses() == {PayoutStatus.SENDING: 1}
@@ -152,17 +152,17 @@ def test_once_works_on_what_is_due_and_ends(place: Any) -> None:
     assert place.start("--once").finish()["steps"] == 5
     assert place.statuses() == {PayoutStatus.PENDING: 5}
     place.wait_for(lambda: len(place.journal.due(datetime.now(UTC), accounts=["mtn-sandbox"], limit=9)) == 5)
-    told = place.start("--once", "--account", "mtn-sandbox").finish()
-    assert told == {"steps": 5, "ended": {"SUCCEEDED": 5}, "trouble": 0, "cut": 0}
+    result = place.start("--once", "--account", "mtn-sandbox").finish()
+    assert result == {"steps": 5, "ended": {"SUCCEEDED": 5}, "trouble": 0, "cut": 0}
     place.check(5)
     assert Counter(entry["posts"] for entry in place.gateway.ledger()) == {1: 5}
 
 
 @pytest.mark.parametrize(
-    ("option", "said"), [("--account", "Account 'mars' is not configured"), ("--grace", "'--grace'")]
+    ("option", "expected"), [("--account", "Account 'mars' is not configured"), ("--grace", "'--grace'")]
 )
-def test_what_is_not_understood_is_said_before_it_starts(make_place: Any, option: str, said: str) -> None:
+def test_what_is_not_understood_is_reported_before_it_starts(make_place: Any, option: str, expected: str) -> None:
     """A worker that works for nobody would look as if all was well."""
     worker = make_place().start(option, "mars")
     worker.finish(1 if option == "--account" else 2)
-    assert said in worker.events[-1]["error"]["message"]
+    assert expected in worker.events[-1]["error"]["message"]

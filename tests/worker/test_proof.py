@@ -45,7 +45,9 @@ def test_workers_are_disturbed_at_random_and_everybody_is_paid_once(place: Any) 
                 worker.signal(signal.SIGCONT)
                 workers.append(worker)
             case _:
-                place.wait_for(lambda worker=worker: worker.told("worker.started"))  # before that it is only ended
+                place.wait_for(
+                    lambda worker=worker: worker.events_named("worker.started")
+                )  # before that it is only ended
                 assert worker.stop()["cut"] == 0
         workers += [place.start() for _ in range(3 - len(workers))]
     place.gateway.set_faults({})

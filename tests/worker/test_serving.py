@@ -39,23 +39,23 @@ def serving(place: Any) -> Iterator[subprocess.Popen[str]]:
 def finish(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     """Tell it to stop; return its events."""
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 0, said
-    return [json.loads(line) for line in said.splitlines()]
+    _, output = process.communicate(timeout=30)
+    assert process.returncode == 0, output
+    return [json.loads(line) for line in output.splitlines()]
 
 
-def test_one_process_sends_hears_and_reads(place: Any, serving: subprocess.Popen[str]) -> None:
+def test_one_process_sends_receives_and_reads(place: Any, serving: subprocess.Popen[str]) -> None:
     """What is accepted elsewhere is sent; the gateway calls back, and hours before its schedule it is read and paid."""
     place.accept(4)
     place.wait_for(place.all_paid)
     events = finish(serving)
     place.check(4)
-    told = {event["event"] for event in events}
-    assert {"worker.started", "callback.received", "payout.succeeded", "worker.draining", "worker.stopped"} <= told
+    result = {event["event"] for event in events}
+    assert {"worker.started", "callback.received", "payout.succeeded", "worker.draining", "worker.stopped"} <= result
     assert [event["cut"] for event in events if event["event"] == "worker.stopped"] == [0]
 
 
-def test_told_to_stop_it_finishes_what_is_in_flight(place: Any, serving: subprocess.Popen[str]) -> None:
+def test_stopped_by_a_signal_it_finishes_what_is_in_flight(place: Any, serving: subprocess.Popen[str]) -> None:
     """Both halves end: the sends that are out there get their answers, and nothing hangs in SENDING."""
     place.gateway.set_faults({"slow_s": {"value": 0.5}})
     place.accept(12)

@@ -32,7 +32,7 @@ def pay(client: PayoutClient, prefix: str, count: int) -> list[Payout]:
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_a_flood_of_callbacks_starves_nobody_and_has_its_half(
+def test_a_flood_of_callbacks_starves_no_reader_and_has_its_half(
     make_place: Any, store: str, request: pytest.FixtureRequest
 ) -> None:
     """More reads are wanted of each priority than there is room for: each has its half."""
@@ -79,9 +79,9 @@ def test_a_flood_of_callbacks_starves_nobody_and_has_its_half(
 def count_reads(gateway: Any, hear: Callable[[str], None]) -> None:
     exchange = gateway._gateway.exchange
 
-    def heard(method: str, path: str, *rest: Any) -> Any:
+    def received(method: str, path: str, *rest: Any) -> Any:
         if method == "GET" and "/transfer/" in path:
             hear(path.rpartition("/")[2])
         return exchange(method, path, *rest)
 
-    gateway._gateway.exchange = heard
+    gateway._gateway.exchange = received

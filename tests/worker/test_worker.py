@@ -92,7 +92,7 @@ def test_a_cancelled_worker_leaves_what_a_crash_would(make_place: Any) -> None:
     place.check(3)
 
 
-def test_once_for_nobody_is_over_at_once(place: Any) -> None:
+def test_once_for_no_one_is_over_at_once(place: Any) -> None:
     """A worker without an account has nothing to wait for."""
     place.accept(1)
 
@@ -106,7 +106,7 @@ def test_once_for_nobody_is_over_at_once(place: Any) -> None:
 
 
 @pytest.mark.parametrize("jumps", [(7200, -7200), (-7200, 7200), (90_000, 0)])
-def test_a_clock_that_jumps_pays_nobody_twice(make_place: Any, jumps: tuple[int, int]) -> None:
+def test_a_clock_that_jumps_pays_no_payee_twice(make_place: Any, jumps: tuple[int, int]) -> None:
     """Leases and claims end too soon or too late; who is paid, and how often, does not change."""
     place = make_place(max_in_flight=8)
     place.gateway.set_faults({"slow_s": {"value": 0.1}})
@@ -262,9 +262,9 @@ def test_one_payout_in_trouble_stops_no_other(make_place: Any, caplog: pytest.Lo
         return await until_paid(place, worker, stop)
 
     worked = asyncio.run(work())
-    told = worker_events(caplog)
-    assert {one["payout"] for one in told} == {broken.id}
-    assert worked.trouble == len(told) < 10, "it is not tried without a pause"
+    result = worker_events(caplog)
+    assert {one["payout"] for one in result} == {broken.id}
+    assert worked.trouble == len(result) < 10, "it is not tried without a pause"
     place.check(6)
 
 
@@ -297,7 +297,7 @@ def test_one_accounts_trouble_holds_up_no_other(make_place: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "expected"),
     [
         ("worker.poll_s = 0\n", "poll_s"),
         ("worker.claim_s = inf\n", "claim_s"),
@@ -307,11 +307,11 @@ def test_one_accounts_trouble_holds_up_no_other(make_place: Any) -> None:
         ("worker = 1\n", "must be a table"),
     ],
 )
-def test_settings_are_checked_before_it_starts(tmp_path: Path, written: str, said: str) -> None:
+def test_settings_are_checked_before_it_starts(tmp_path: Path, written: str, expected: str) -> None:
     """A typing error is found at the start, with its table and its name."""
     config = tmp_path / "payouts.toml"
     config.write_text(
         f'{written}[accounts]\n[installation]\nnamespace = "12345678"\n[journal]\nurl = "sqlite:///p.db"\n'
     )
-    with pytest.raises(SettingsError, match=rf"\[worker\].*{said}"):
+    with pytest.raises(SettingsError, match=rf"\[worker\].*{expected}"):
         asyncio.run(run_worker(config))

@@ -74,8 +74,8 @@ def draft(provider: MpesaDarajaProvider, make_order: Callable[..., Order], attem
 
 @pytest.fixture(scope="session")
 def called() -> Callable[..., Callback]:
-    def make(told: object) -> Callback:
-        body = told if isinstance(told, bytes) else json.dumps(told).encode()
+    def make(payload: object) -> Callback:
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         return Callback("POST", {"content-type": "application/json"}, body, datetime.now(UTC))
 
     return make

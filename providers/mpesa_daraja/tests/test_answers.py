@@ -48,21 +48,21 @@ def outcome_of(meaning: object) -> type:
 def test_a_payments_result_means_what_the_table_says(taken: Draft, called: Make, code: str) -> None:
     """Written as a number or as text."""
     for written in {code, int(code) if code.isdecimal() else code}:
-        told = result(written, "In words.", taken.references["originator"], "AG_1", "SK1")
-        outcome = codec.read_answer(taken, called(told))
+        report = result(written, "In words.", taken.references["originator"], "AG_1", "SK1")
+        outcome = codec.read_answer(taken, called(report))
         assert type(outcome) is outcome_of(RESULTS[code])
         if isinstance(outcome, Final) and outcome.reason:
             assert (outcome.reason.code, outcome.reason.provider_code) == (RESULTS[code], code)
 
 
 @pytest.mark.parametrize("code", ["15", "17", "26", "9999", "", None, [], {"a": 1}, True, "0 "])
-def test_a_duplicate_and_what_nobody_listed_are_no_failure(taken: Draft, called: Make, code: Any) -> None:
-    told = result(code, "In words.", taken.references["originator"], "AG_1", "")
+def test_a_duplicate_and_what_no_one_listed_are_no_failure(taken: Draft, called: Make, code: Any) -> None:
+    report = result(code, "In words.", taken.references["originator"], "AG_1", "")
 
-    assert isinstance(codec.read_answer(taken, called(told)), Unknown)
+    assert isinstance(codec.read_answer(taken, called(report)), Unknown)
 
 
-def test_a_result_tells_what_was_paid_to_whom(taken: Draft, called: Make) -> None:
+def test_a_result_reports_what_was_paid_to_whom(taken: Draft, called: Make) -> None:
     rows = [("TransactionAmount", 50), ("TransactionReceipt", "SK9"), ("ReceiverPartyPublicName", "254708374149 - J D")]
     outcome = codec.read_answer(taken, called(result(0, "Ok", taken.references["originator"], "AG_1", "SK9", *rows)))
 
@@ -92,7 +92,7 @@ def test_a_question_that_fails_fails_no_payment(taken: Draft, called: Make, code
 
 @pytest.mark.parametrize("party", ["CreditPartyName", "DebitPartyName"])
 @pytest.mark.parametrize("status", STATUSES)
-def test_an_answer_tells_where_a_payment_stands(taken: Draft, called: Make, status: str, party: str) -> None:
+def test_an_answer_reports_where_a_payment_stands(taken: Draft, called: Make, status: str, party: str) -> None:
     """The payee stands in either place, a name comes twice, one has no value, and one fee is told."""
     rows = [
         ("DebitPartyName", "600997 - Us"),
@@ -118,7 +118,7 @@ def test_an_answer_about_another_payment_is_none(taken: Draft, called: Make) -> 
     assert isinstance(codec.read_answer(taken, called(result(0, "Ok", "Q", "AG_7", "SK9", *rows[1:]))), Unknown)
 
 
-def test_a_masked_payee_is_not_told(taken: Draft, called: Make) -> None:
+def test_a_masked_payee_is_not_reported(taken: Draft, called: Make) -> None:
     rows = [("TransactionAmount", 50), ("ReceiverPartyPublicName", "0708***149 - J D")]
     outcome = codec.read_answer(taken, called(result(0, "Ok", taken.references["originator"], "AG_1", "SK9", *rows)))
 
@@ -136,12 +136,12 @@ def test_an_error_means_what_its_code_says_whatever_the_http_status(draft: Draft
     assert codec.is_token_refused(reply(status, {"errorCode": code})) == (ERRORS.get(code) == "token")
 
 
-def test_a_duplicate_is_told_by_code_and_text(draft: Draft) -> None:
-    def said(text: str) -> object:
+def test_a_duplicate_is_reported_by_code_and_text(draft: Draft) -> None:
+    def reply_of(text: str) -> object:
         return codec.read_submitted(reply(500, {"errorCode": "500.002.1001", "errorMessage": text}), draft)
 
-    assert isinstance(said("Duplicate OriginatorConversationID."), Duplicate)
-    assert isinstance(said("Service is currently under maintenance. Please try again later"), Unknown)
+    assert isinstance(reply_of("Duplicate OriginatorConversationID."), Duplicate)
+    assert isinstance(reply_of("Service is currently under maintenance. Please try again later"), Unknown)
 
 
 def test_a_page_of_html_is_nothing(draft: Draft) -> None:
@@ -157,10 +157,12 @@ def test_a_question_that_was_taken_is_answered_later() -> None:
     assert isinstance(codec.read_asked(reply(500, {"errorCode": "500.003.02"})), Unknown)
 
 
-@pytest.mark.parametrize(("told", "life_s"), [("3600", 3540), (3599, 3539), ("60", 50), (None, 3539), ("soon", 3539)])
-def test_a_token_lives_as_long_as_it_is_told_to(told: object, life_s: int) -> None:
+@pytest.mark.parametrize(
+    ("payload", "life_s"), [("3600", 3540), (3599, 3539), ("60", 50), (None, 3539), ("soon", 3539)]
+)
+def test_a_token_lives_as_long_as_configured(payload: object, life_s: int) -> None:
     """As text or as a number, and a little less."""
-    answer = reply(200, {"access_token": "abc", "expires_in": told})
+    answer = reply(200, {"access_token": "abc", "expires_in": payload})
     credential = codec.read_token(answer)
 
     assert isinstance(credential, Credential)

@@ -71,7 +71,7 @@ def test_the_answer_comes_by_the_server_and_the_doctor_waits_for_none(
         try:
             assert server.stdout is not None
             server.stdout.readline()
-            code, rows, said = ran("balance", "--log-level", "DEBUG")
+            code, rows, text = ran("balance", "--log-level", "DEBUG")
         finally:
             server.terminate()
     assert (code, [(one["label"], one["amount"], one["error"]) for one in rows]) == (
@@ -84,10 +84,10 @@ def test_the_answer_comes_by_the_server_and_the_doctor_waits_for_none(
     )
     asked_at = {row["url"].rpartition("/")[2] for row in emulator.callbacks()}
     assert len(asked_at) == 2
-    assert not [token for token in asked_at if token in said]
+    assert not [token for token in asked_at if token in text]
 
     before, asked = time.monotonic(), len(emulator.callbacks())
-    code, told, _ = ran("doctor")
-    assert (code, len(emulator.callbacks())) == (0, asked), told
+    code, result, _ = ran("doctor")
+    assert (code, len(emulator.callbacks())) == (0, asked), result
     assert time.monotonic() - before < 20
     assert ran("journal", "verify")[0] == 0

@@ -49,8 +49,8 @@ def outcomes(harness: Harness) -> dict[str, int]:
     return {count.outcome: count.count for count in harness.payer.client.inbox.counts()}
 
 
-def post(url: str, told: object) -> tuple[int, bytes]:
-    body = told if isinstance(told, bytes) else json.dumps(told).encode()
+def post(url: str, payload: object) -> tuple[int, bytes]:
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     request = urllib.request.Request(url, body, {"content-type": "application/json"}, method="POST")  # noqa: S310 ours
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 ours
         return answer.status, answer.read()
@@ -60,7 +60,7 @@ def held(available: str) -> dict[str, Any]:
     return result(0, "Processed.", "Q-1", "AG_1", "", ("AccountBalance", f"Utility Account|KES|9|{available}|0|0"))
 
 
-def test_each_account_is_told_and_the_one_that_pays_stands_first(play: Play) -> None:
+def test_each_account_is_reported_and_the_one_that_pays_stands_first(play: Play) -> None:
     harness = play(funds=5000)
 
     assert asked(harness) == (
@@ -123,7 +123,7 @@ def test_garbage_leaves_the_question_open_and_the_answer_still_counts(play: Play
     refused(harness, wait_s=0.0)
     url = harness.emulator.callbacks()[-1]["url"]
     ours = f"{url.rpartition('/')[0]}/{harness.payer.client.inbox.tokens['mpesa']}"
-    accepted = [post(url, told) for told in (b"<html>", {"Result": {}}, result(0, "", "Q", "C", ""), b"[" * 9999)]
+    accepted = [post(url, entry) for entry in (b"<html>", {"Result": {}}, result(0, "", "Q", "C", ""), b"[" * 9999)]
     accepted.append(post(ours, held("1")))
     with pytest.raises(urllib.error.HTTPError, match="404"):
         post(f"{url[:-1]}{'A' if url[-1] != 'A' else 'B'}", held("1"))
@@ -153,7 +153,7 @@ def test_an_answer_that_comes_late_is_waited_for(play: Play) -> None:
     assert asked(harness)[0].label == "Utility Account"
 
 
-def test_whoever_waits_handles_what_is_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caller_that_waits_handles_what_is_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server that took the callback may have ended before it was handled."""
     monkeypatch.setattr("payments_core.callbacks.application.CallbackApp._begin_handling", lambda _: None)
 
@@ -185,7 +185,7 @@ def test_a_restart_between_question_and_answer_loses_neither(play: Play) -> None
 @pytest.mark.parametrize(
     "wrong", [{"initiator": "somebody"}, {"initiator_password": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}]
 )
-def test_a_wrong_initiator_is_told_with_its_reason(
+def test_a_wrong_initiator_is_reported_with_its_reason(
     play: Play, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
 ) -> None:
     monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "another-password")
@@ -243,26 +243,26 @@ def read(called: Callable[..., Callback], *rows: tuple[str, Any], code: object =
     return balances.read_balances(called(result(code, "so it is", "Q-1", "AG_1", "", *rows)))  # type: ignore[arg-type]
 
 
-def test_what_is_available_is_told_exactly(called: Callable[..., Callback]) -> None:
-    told = f"Working Account|KES|1|-2.10|0|0&{UTILITY}"
+def test_what_is_available_is_reported_exactly(called: Callable[..., Callback]) -> None:
+    outcome = f"Working Account|KES|1|-2.10|0|0&{UTILITY}"
 
-    assert read(called, ("BOCompletedTime", 20261125), ("AccountBalance", told)) == (
+    assert read(called, ("BOCompletedTime", 20261125), ("AccountBalance", outcome)) == (
         Balance(Decimal("49117.50"), "KES", "Utility Account"),
         Balance(Decimal("-2.10"), "KES", "Working Account"),
     )
 
 
 @pytest.mark.parametrize(
-    "told",
+    "expected",
     [
         *["", "&", "Utility Account", "Utility Account|KES|1", UTILITY + "|0", f"{UTILITY}&half", 7, None, ["x"]],
         *(UTILITY.replace("49117.50", wrong) for wrong in ("", "NaN", "1e999999", "12,5", "none")),
         UTILITY.replace("KES", "USD"),
     ],
 )
-def test_what_is_not_wholly_clear_is_no_balance(called: Callable[..., Callback], told: object) -> None:
+def test_what_is_not_wholly_clear_is_no_balance(called: Callable[..., Callback], expected: object) -> None:
     """Not even the part that can be read: which account is missing could be the one that pays."""
-    assert read(called, ("AccountBalance", told)) is None
+    assert read(called, ("AccountBalance", expected)) is None
 
 
 @pytest.mark.parametrize("code", RESULTS)
@@ -287,9 +287,9 @@ def test_what_the_question_is_answered_with() -> None:
         "500.001.1001": ReasonCode.PROVIDER_ERROR,
     }
     for code, reason in refusals.items():
-        told = balances.read_acceptance(reply(500, {"errorCode": code, "errorMessage": "no"}, retry_after="3"))
-        assert told == LookupRefused(reason=told.reason, http_status=500, retry_after_s=3.0)  # type: ignore[union-attr]
-        assert (told.reason.code, told.reason.provider_code) == (reason, code)  # type: ignore[union-attr]
+        outcome = balances.read_acceptance(reply(500, {"errorCode": code, "errorMessage": "no"}, retry_after="3"))
+        assert outcome == LookupRefused(reason=outcome.reason, http_status=500, retry_after_s=3.0)  # type: ignore[union-attr]
+        assert (outcome.reason.code, outcome.reason.provider_code) == (reason, code)  # type: ignore[union-attr]
     unclear = balances.read_acceptance(reply(200, {"ResponseCode": "1"}))
     assert isinstance(unclear, LookupRefused)
     assert unclear.reason.code is ReasonCode.UNRECOGNISED

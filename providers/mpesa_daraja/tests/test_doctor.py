@@ -21,14 +21,14 @@ def checked(folder: Path) -> dict[str, tuple[str, str]]:
     return {check["what"]: (check["level"], check["hint"]) for check in json.loads(done.stdout)["checks"]}
 
 
-@pytest.mark.parametrize(("told", "level"), [("", "wrong"), (ELSEWHERE, "note")])
-def test_an_account_that_nothing_can_answer_is_not_well(tmp_path: Path, told: str, level: str) -> None:
+@pytest.mark.parametrize(("payload", "level"), [("", "wrong"), (ELSEWHERE, "note")])
+def test_an_account_that_nothing_can_answer_is_not_well(tmp_path: Path, payload: str, level: str) -> None:
     """It is found before the first payment is refused for it, with what to do."""
     config = tmp_path / "payouts.toml"
     with MpesaDarajaEmulator() as emulator:
         emulator.write_config(config)
-        if told:
-            setting = f'"mpesa_daraja"\ncallback_url = "{told}"'
+        if payload:
+            setting = f'"mpesa_daraja"\ncallback_url = "{payload}"'
             config.write_text(config.read_text("utf-8").replace('"mpesa_daraja"', setting, 1), "utf-8")
         found, hint = checked(tmp_path)["callbacks of mpesa"]
 

@@ -56,14 +56,14 @@ def test_a_result_may_come_before_the_answer(
 ) -> None:
     """It is left as it is while the payment is being sent, and decides afterwards: what is proven is not asked for."""
     harness = play()
-    courier, inbox, handled = harness.emulator._dispatcher, harness.payer.client.inbox, list[int]()
-    first_try = courier.first_try
+    dispatcher, inbox, handled = harness.emulator._dispatcher, harness.payer.client.inbox, list[int]()
+    first_try = dispatcher.first_try
 
     async def and_handle(callback: Any) -> None:
         await first_try(callback)
         handled.append(await asyncio.to_thread(inbox.handle))
 
-    monkeypatch.setattr(courier, "first_try", and_handle)
+    monkeypatch.setattr(dispatcher, "first_try", and_handle)
     payout = paid(harness, payee=f"+{payee}", callback_early=True)
 
     assert (payout.status, by(payout), handled) == (status, "result_callback", [0])
@@ -126,12 +126,12 @@ def test_a_queue_that_gives_up_sends_the_request_back(play: Play) -> None:
     [row] = [row for row in harness.emulator.callbacks() if row["says"] == "queue timeout"]
     harness.emulator.advance(61)
     harness.handle_callbacks()
-    heard = harness.get(key)
+    parsed = harness.get(key)
     end = harness.settle(key)
 
     assert row["state"] == "waiting"
     assert ("read due", 1) in {(count.outcome, count.count) for count in harness.payer.client.inbox.counts()}
-    assert heard.status is not FAILED
+    assert parsed.status is not FAILED
     assert end.status is REVIEW
     assert harness.credits(end) == 0
 
@@ -208,7 +208,7 @@ def rest(harness: Harness, key: str) -> Payout:
 
 
 @pytest.mark.parametrize(("answers", "contradicted"), [("true", 1), ("empty,true", 1), ("empty", 0)])
-def test_a_failure_that_somebody_forged_is_vetoed_by_a_question(play: Play, answers: str, contradicted: int) -> None:
+def test_a_failure_that_is_forged_is_vetoed_by_a_question(play: Play, answers: str, contradicted: int) -> None:
     """Who knows the path posts a failure, and the true result is lost: nothing is paid again before it is known."""
     harness = play(ends_after_s=2.0, **MpesaDarajaEmulator.options({"results": "forged", "answers": answers}))
     key = harness.key("forged")
@@ -245,9 +245,9 @@ def test_a_success_is_believed_only_with_amount_and_payee(play: Play) -> None:
     key = harness.key("another payee")
     payout = harness.pay(key)
     [url] = [row["url"] for row in harness.emulator.callbacks()]
-    told = {"TransactionAmount": 50, "ReceiverPartyPublicName": "254700000000 - X"}
+    fields = {"TransactionAmount": 50, "ReceiverPartyPublicName": "254700000000 - X"}
     ours = payout.references["originator"], payout.references["conversation"]
-    forged = json.dumps(result(0, "Processed.", *ours, "SK1", *told.items())).encode()
+    forged = json.dumps(result(0, "Processed.", *ours, "SK1", *fields.items())).encode()
     urllib.request.urlopen(urllib.request.Request(url, forged, method="POST"), timeout=10).close()  # noqa: S310 our own
     harness.handle_callbacks()
     stopped = harness.get(key)
@@ -258,7 +258,7 @@ def test_a_success_is_believed_only_with_amount_and_payee(play: Play) -> None:
     assert harness.get(key).status is PAID
 
 
-def test_a_duplicate_that_is_told_by_a_result_fails_nothing(play: Play) -> None:
+def test_a_duplicate_that_is_reported_by_a_result_fails_nothing(play: Play) -> None:
     """The journal was lost, the payment is asked for again, and code 15 comes to the new path."""
     harness = play(duplicates="result")
     key = harness.key("twice")

@@ -26,15 +26,15 @@ MakeSettings = Callable[..., MpesaDarajaSettings]
 
 def test_a_payment_is_asked_for_in_the_portals_words(draft: Draft, attempt: Attempt) -> None:
     """Whole shillings, a reference that begins with our id, secrets and the answer's path as slots."""
-    told = json.loads(draft.request.body or "")
+    fields = json.loads(draft.request.body or "")
 
     assert draft.request.url == "https://api.safaricom.co.ke/mpesa/b2c/v3/paymentrequest"
-    assert told["OriginatorConversationID"].startswith(attempt.payout_id)
-    assert len(told["OriginatorConversationID"]) == 36
-    assert (told["Amount"], told["PartyA"], told["PartyB"]) == ("50", "600997", "254708374149")
-    assert (told["InitiatorName"], told["CommandID"], told["Remarks"]) == ("payer", "BusinessPayment", "Payout")
-    assert told["ResultURL"] == "https://pay.example.org/callbacks/{{slot:answer_token}}"
-    assert told["QueueTimeOutURL"].endswith("t" * 32)
+    assert fields["OriginatorConversationID"].startswith(attempt.payout_id)
+    assert len(fields["OriginatorConversationID"]) == 36
+    assert (fields["Amount"], fields["PartyA"], fields["PartyB"]) == ("50", "600997", "254708374149")
+    assert (fields["InitiatorName"], fields["CommandID"], fields["Remarks"]) == ("payer", "BusinessPayment", "Payout")
+    assert fields["ResultURL"] == "https://pay.example.org/callbacks/{{slot:answer_token}}"
+    assert fields["QueueTimeOutURL"].endswith("t" * 32)
     assert slots_in(draft.request) == {"access_token", "answer_token", "security_credential"}
 
 
@@ -131,9 +131,9 @@ def test_what_a_queue_gave_up_is_a_hint(provider: MpesaDarajaProvider, draft: Dr
     """The request itself comes back; of a question under another name."""
     ours = draft.references["originator"]
     for name in ("OriginatorConversationID", "OriginalConversationID"):
-        heard = provider.parse(called({name: ours, "SecurityCredential": "abc"}))
-        assert heard is not None
-        assert (heard.references, heard.status) == ({"originator": ours}, "queue_timeout")
+        parsed = provider.parse(called({name: ours, "SecurityCredential": "abc"}))
+        assert parsed is not None
+        assert (parsed.references, parsed.status) == ({"originator": ours}, "queue_timeout")
 
 
 def test_every_callback_is_accepted_in_m_pesas_words(provider: MpesaDarajaProvider, called: Make) -> None:
@@ -141,7 +141,7 @@ def test_every_callback_is_accepted_in_m_pesas_words(provider: MpesaDarajaProvid
 
 
 @pytest.mark.parametrize(
-    "told",
+    "expected",
     [
         {"SecurityCredential": "SEALED", "PartyB": "254708374149"},
         {"Request": [{"securitycredential": "SEALED"}]},
@@ -150,13 +150,13 @@ def test_every_callback_is_accepted_in_m_pesas_words(provider: MpesaDarajaProvid
         b"[" * 100_000 + b"SecurityCredential: SEALED",
     ],
 )
-def test_a_security_credential_is_not_kept(provider: MpesaDarajaProvider, called: Make, told: object) -> None:
-    assert b"SEALED" not in provider.redact(called(told)).body
+def test_a_security_credential_is_not_kept(provider: MpesaDarajaProvider, called: Make, expected: object) -> None:
+    assert b"SEALED" not in provider.redact(called(expected)).body
 
 
 def test_anything_else_is_kept_as_it_came(provider: MpesaDarajaProvider, called: Make) -> None:
-    for told in (b"", b"no JSON", {"Result": {"ResultCode": 0}}, b' {"a" : 1.10}'):
-        callback = called(told)
+    for entry in (b"", b"no JSON", {"Result": {"ResultCode": 0}}, b' {"a" : 1.10}'):
+        callback = called(entry)
         assert provider.redact(callback) is callback
 
 

@@ -50,7 +50,7 @@ def test_a_callback_names_the_payment_in_our_words_and_mtn_s(method: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("body", "heard"),
+    ("body", "expected"),
     [
         # a failed payment has no transaction id; its reason is a word, or an object in the export
         (named(status="FAILED", reason="PAYEE_NOT_FOUND"), ParsedCallback(references=EXTERNAL, status="FAILED")),
@@ -78,15 +78,15 @@ def test_a_callback_names_the_payment_in_our_words_and_mtn_s(method: str) -> Non
         (named(payerMessage="x" * 65_536), None),
     ],
 )
-def test_what_can_be_understood_is_heard_and_nothing_more(body: object, heard: ParsedCallback | None) -> None:
+def test_what_can_be_understood_is_received_and_nothing_more(body: object, expected: ParsedCallback | None) -> None:
     """An unknown status survives, a missing one too; a reason never stands in the way."""
-    assert callbacks.parse(came(body)) == heard
+    assert callbacks.parse(came(body)) == expected
 
 
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"<html>", b"\xff\xfe", b"[" * 60_000, b'{"externalId":' + b"9" * 5_000 + b"}", b"status=FAILED"]
 )
-def test_nonsense_is_not_heard(raw: bytes) -> None:
+def test_nonsense_is_not_received(raw: bytes) -> None:
     assert callbacks.parse(Callback("POST", {}, raw, AT)) is None
 
 
@@ -105,18 +105,18 @@ def test_nothing_that_arrives_raises_or_goes_unanswered(raw: bytes, method: str)
     """Whatever is heard is text that can be stored, and only texts and numbers become references."""
     callback = Callback(method, {}, raw, AT)
 
-    heard = callbacks.parse(callback)
+    parsed = callbacks.parse(callback)
 
-    if heard is not None:
-        assert heard.references
-        assert set(heard.references) <= {"external_id", "financial_transaction_id"}
-        for text in (heard.status, *heard.references.values()):
+    if parsed is not None:
+        assert parsed.references
+        assert set(parsed.references) <= {"external_id", "financial_transaction_id"}
+        for text in (parsed.status, *parsed.references.values()):
             assert len(text.encode()) <= 4 * 300
 
 
 @pytest.mark.parametrize("operation", [Operation.TRANSFER, Operation.DEPOSIT])
 @pytest.mark.parametrize(("number", "status"), [("46733123499", "SUCCESSFUL"), ("46733123450", "FAILED")])
-def test_what_the_gateway_writes_as_a_status_is_heard(operation: Operation, number: str, status: str) -> None:
+def test_what_the_gateway_writes_as_a_status_is_received(operation: Operation, number: str, status: str) -> None:
     """A callback has the body of the status read; a deposit's, and a failed payment's, holds no number of MTN's."""
     fate = (TRANSFER_PAYEES if operation is Operation.TRANSFER else DEPOSIT_PAYEES).get(number, AT_ONCE)
     party = {"partyIdType": "MSISDN", "partyId": number}
@@ -133,12 +133,12 @@ def test_what_the_gateway_writes_as_a_status_is_heard(operation: Operation, numb
     )
 
     for shape in ("string", "object"):
-        heard = callbacks.parse(came(payment.status(AT, Switches(reason_shape=shape))))
+        parsed = callbacks.parse(came(payment.status(AT, Switches(reason_shape=shape))))
 
-        assert heard is not None
-        assert (heard.references["external_id"], heard.status) == (EXTERNAL["external_id"], status)
+        assert parsed is not None
+        assert (parsed.references["external_id"], parsed.status) == (EXTERNAL["external_id"], status)
         numbered = operation is Operation.TRANSFER and status == "SUCCESSFUL"
-        assert ("financial_transaction_id" in heard.references) is numbered
+        assert ("financial_transaction_id" in parsed.references) is numbered
 
 
 def test_the_provider_takes_callbacks(make_settings: Callable[..., MtnMomoSettings]) -> None:

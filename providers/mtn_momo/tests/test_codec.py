@@ -128,7 +128,7 @@ def test_a_rate_limit_says_how_long(given_answer: HttpResponse, wait_s: float | 
     assert outcome.retry_after_s == wait_s
 
 
-def test_a_page_is_told_by_its_title() -> None:
+def test_a_page_is_named_by_its_title() -> None:
     outcome = read_submit(answer(503, PAGE))
 
     assert isinstance(outcome, Unknown)
@@ -186,7 +186,7 @@ def test_each_answer_to_a_read_has_its_meaning(given_answer: HttpResponse, means
     assert outcome.http_status == given_answer.status
 
 
-def test_a_success_tells_what_was_paid() -> None:
+def test_a_success_reports_what_was_paid() -> None:
     outcome = read_status(answer(200, STATUS))
 
     assert outcome == Final(
@@ -282,17 +282,17 @@ def test_every_listed_reason_has_a_row() -> None:
 @pytest.mark.parametrize("word", sorted(REASONS))
 def test_a_reason_is_read_as_text_and_as_an_object(word: str) -> None:
     bare = read_status(answer(200, STATUS | {"status": "FAILED", "reason": word}))
-    told = read_status(answer(200, STATUS | {"status": "FAILED", "reason": momo(word, "Told.")}))
+    result = read_status(answer(200, STATUS | {"status": "FAILED", "reason": momo(word, "Told.")}))
 
     row = REASONS[word]
     assert row.reason is not None
     code, settling_h = row.reason, row.settling_h
     assert isinstance(bare, Final)
-    assert isinstance(told, Final)
+    assert isinstance(result, Final)
     assert bare.reason == Reason(code, word, "", settling_h)
-    assert told.reason == Reason(code, word, "Told.", settling_h)
+    assert result.reason == Reason(code, word, "Told.", settling_h)
     assert not bare.succeeded
-    assert (bare.code, told.text) == (word, "Told.")
+    assert (bare.code, result.text) == (word, "Told.")
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ JSON = st.recursive(
     LEAVES, lambda part: st.lists(part, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), part, max_size=6)
 )
 BODIES = st.one_of(
-    JSON.map(lambda told: json.dumps(told).encode()),
+    JSON.map(lambda expected: json.dumps(expected).encode()),
     st.binary(max_size=200),
     st.text(max_size=100).map(lambda text: f"<{text}>".encode("utf-8", "replace")),
     st.sampled_from([b"", b"[" * 100_000, b"9" * 5000, b"1e99999", b'"\xff"', b"\xef\xbb\xbf{}", b"<title>"]),
@@ -377,8 +377,8 @@ def test_no_answer_to_a_read_ends_a_payment_but_the_two_words(given_answer: Http
     """Whatever comes back from a read, only a 200 whose status is SUCCESSFUL or FAILED is an end."""
     outcome = read_status(given_answer)
 
-    told = given_answer.json()
-    word = told.get("status") if given_answer.status == 200 and isinstance(told, dict) else None
+    fields = given_answer.json()
+    word = fields.get("status") if given_answer.status == 200 and isinstance(fields, dict) else None
     assert isinstance(outcome, Final) == (word in ("SUCCESSFUL", "FAILED"))
     assert not isinstance(outcome, Final) or outcome.succeeded == (word == "SUCCESSFUL")
     assert all(len(text.encode()) <= 1200 for text in texts(outcome))

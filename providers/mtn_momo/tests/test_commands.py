@@ -95,9 +95,9 @@ def test_what_was_consented_to_is_shown_masked(consent: Payouts, sandbox: MtnMom
     assert person["address"]["country"] == "S***"
     assert person["email_verified"] is True
     assert person["credit_score"] == "1***"
-    for told in (ran.out, ran.err, table.out, table.err):
+    for entry in (ran.out, ran.err, table.out, table.err):
         assert [
-            word for word in ("Sand", "Box", "1976", "Ericsson", "46733123499", "domain.test") if word in told
+            word for word in ("Sand", "Box", "1976", "Ericsson", "46733123499", "domain.test") if word in entry
         ] == []
     assert ["family_name", "B***"] in [line.split() for line in table.out.splitlines()]
     assert sandbox.ledger() == []
@@ -111,12 +111,12 @@ def test_it_is_shown_whole_when_asked_for(consent: Payouts) -> None:
     assert "address.country" in consent(NUMBER, "--scope", "all_info", "--reveal").out
 
 
-def test_nobody_has_answered_is_an_exit_code_of_its_own(consent: Payouts) -> None:
-    ran, told = consent(WAITS, "--wait", "0", "--json"), consent(WAITS, "--wait", "0")
+def test_no_one_has_answered_is_an_exit_code_of_its_own(consent: Payouts) -> None:
+    ran, result = consent(WAITS, "--wait", "0", "--json"), consent(WAITS, "--wait", "0")
 
     assert (ran.code, ran.json["answered"], ran.json["person"]) == (4, False, None)
-    assert told.code == 4
-    assert "has not answered within 0 s" in told.out
+    assert result.code == 4
+    assert "has not answered within 0 s" in result.out
 
 
 def test_an_answer_that_comes_while_it_waits_is_taken(payouts: Payouts, folder: Path) -> None:
@@ -135,11 +135,11 @@ def test_a_lost_answer_is_asked_for_again(consent: Payouts, sandbox: MtnMomoEmul
 
 def test_a_no_is_an_answer(consent: Payouts) -> None:
     """It is no error, and leaves as a wallet that is not active does; what is not told leaves with 4, as elsewhere."""
-    ran, told, unknown = consent(REJECTS, "--json"), consent(REJECTS), consent("+46733123450", "--json")
+    ran, result, unknown = consent(REJECTS, "--json"), consent(REJECTS), consent("+46733123450", "--json")
 
     assert (ran.code, ran.err, ran.json["answered"], ran.json["person"]) == (3, "", True, None)
-    assert (told.code, told.err) == (3, "")
-    assert "said no, or MTN did for them" in told.out
+    assert (result.code, result.err) == (3, "")
+    assert "said no, or MTN did for them" in result.out
     assert (unknown.code, unknown.error["code"]) == (4, "lookup_failed")
     assert "no such account holder" in unknown.error["message"]
 
@@ -164,7 +164,7 @@ def test_the_only_account_need_not_be_named(consent: Payouts, payouts: Payouts, 
     assert (several.code, "Configured: mtn-sandbox, second." in several.error["message"]) == (2, True)
 
 
-def test_a_misuse_of_consent_is_told(consent: Payouts, payouts: Payouts) -> None:
+def test_a_misuse_of_consent_is_reported(consent: Payouts, payouts: Payouts) -> None:
     assert consent("0733123499").code == 1
     assert consent(NUMBER, "--scope", "everything").code == 2
     assert payouts("consent", "--account", "mtn-sandbox").code == 2
@@ -211,12 +211,12 @@ def test_a_new_configuration_pays_at_once(provision: Payouts, sandbox: MtnMomoEm
     assert run(["doctor"]) == 0
 
 
-def test_what_to_do_next_is_said(provision: Payouts) -> None:
-    told = provision("--config", "other.toml").out
+def test_what_to_do_next_is_reported(provision: Payouts) -> None:
+    fields = provision("--config", "other.toml").out
 
-    assert "[accounts.mtn-sandbox] to other.toml" in told
-    assert "payouts doctor --config other.toml" in told
-    assert "--amount 5 --wait 10 --config other.toml" in told
+    assert "[accounts.mtn-sandbox] to other.toml" in fields
+    assert "payouts doctor --config other.toml" in fields
+    assert "--amount 5 --wait 10 --config other.toml" in fields
 
 
 def test_an_account_is_added_and_nothing_else_is_touched(
@@ -321,7 +321,7 @@ def test_a_key_may_be_in_a_file(payouts: Payouts, sandbox: MtnMomoEmulator, fold
         ({"--account": "Not A Name"}, 1, "cannot be added"),
     ],
 )
-def test_a_misuse_of_provision_is_told_before_anything_is_made(
+def test_a_misuse_of_provision_is_reported_before_anything_is_made(
     payouts: Payouts,
     sandbox: MtnMomoEmulator,
     folder: Path,
@@ -367,7 +367,7 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(payouts: Payouts,
     assert key not in ran.out + ran.err
 
 
-def test_a_wrong_key_is_told_as_one(provision: Payouts, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_a_wrong_key_is_reported_as_one(provision: Payouts, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("MOMO_KEY", "0123456789abcdef0123456789abcdef")
 
     ran = provision("--json")

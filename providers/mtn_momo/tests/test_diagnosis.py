@@ -209,7 +209,7 @@ def test_a_write_that_is_refused_is_wrong_and_one_that_fails_is_not(
     assert findings["permission to pay"].hint
 
 
-def test_what_to_ask_mtn_is_said(ask: Ask, live: MtnMomoEmulator) -> None:
+def test_what_to_ask_mtn_is_reported(ask: Ask, live: MtnMomoEmulator) -> None:
     live.set_faults({"writes_forbidden": True})
 
     hint = found(ask(live), live)["permission to pay"].hint
@@ -238,20 +238,20 @@ def test_a_wrong_key_is_wrong_and_hides_nothing_else(ask: Ask, emulator: MtnMomo
 # --- the flow alone: answers no emulator gives ---------------------------------------------------------------------
 
 
-def flow(settings: MtnMomoSettings, at: datetime, **said: Any) -> dict[str, Finding]:
+def flow(settings: MtnMomoSettings, at: datetime, **fields: Any) -> dict[str, Finding]:
     """Diagnose with given answers, by call: ``(status, body)``, or what is raised."""
     answers: dict[str, Any] = {
         "balance": (200, {"availableBalance": "5", "currency": settings.currency}),
         "get_api_user": (200, {"providerCallbackHost": HOST}),
         "permission_probe": (400, b""),
-    } | said
+    } | fields
 
     def gateway(command: Command) -> Reply:
         assert isinstance(command, HttpRequest)
-        told = answers[command.operation]
-        if isinstance(told, Exception):
-            raise told
-        status, body = told
+        result = answers[command.operation]
+        if isinstance(result, Exception):
+            raise result
+        status, body = result
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return HttpResponse(status, {}, raw, at)
 

@@ -133,7 +133,7 @@ def test_notes_are_reduced_to_what_mtn_takes(
 
 @pytest.mark.parametrize("operation", [Operation.TRANSFER, Operation.DEPOSIT])
 @pytest.mark.parametrize(
-    ("payee", "told"),
+    ("payee", "expected"),
     [
         (Payee("email", "someone@example.org"), {"partyIdType": "EMAIL", "partyId": "someone@example.org"}),
         (Payee("party_code", COLLECTION), {"partyIdType": "PARTY_CODE", "partyId": COLLECTION}),
@@ -146,9 +146,9 @@ def test_every_kind_of_payee_is_written_in_mtn_s_words(
     make_attempt: MakeAttempt,
     operation: Operation,
     payee: Payee,
-    told: dict[str, str],
+    expected: dict[str, str],
 ) -> None:
-    assert body(provider.draft(make_order(payee, operation=operation), make_attempt()))["payee"] == told
+    assert body(provider.draft(make_order(payee, operation=operation), make_attempt()))["payee"] == expected
 
 
 def test_an_aggregator_s_transfer_type_is_sent_as_it_is(
@@ -200,7 +200,7 @@ def test_a_deposit_arrives_once(ask: Ask, kind: str) -> None:
     assert "financial_transaction_id" not in first.references  # MTN gives a deposit none
 
 
-def test_a_refund_goes_back_to_whoever_paid(ask: Ask) -> None:
+def test_a_refund_goes_back_to_the_payer(ask: Ask) -> None:
     with MtnMomoEmulator() as emulator:
         collection = emulator.add_collection(amount="20", currency="EUR", payer="46733123499")
         money = {"amount": Money("12.50", "EUR"), "original_amount": Money("20", "EUR")}

@@ -264,10 +264,10 @@ def test_what_is_no_object_is_a_400(caller: BlockingWaiter, route: str, body: by
 
 
 @pytest.mark.parametrize(
-    "told", [{}, {"advance_s": -1}, {"advance_s": "1"}, {"advance_s": True}, {"advance_s": 1, "x": 1}]
+    "expected", [{}, {"advance_s": -1}, {"advance_s": "1"}, {"advance_s": True}, {"advance_s": 1, "x": 1}]
 )
-def test_the_clock_takes_a_step_forward_only(caller: BlockingWaiter, told: dict[str, Any]) -> None:
-    assert caller.post("/__emulator/clock", json=told).status_code == 400
+def test_the_clock_takes_a_step_forward_only(caller: BlockingWaiter, expected: dict[str, Any]) -> None:
+    assert caller.post("/__emulator/clock", json=expected).status_code == 400
 
 
 def test_the_clock_moves_tokens_and_delayed_payments(
@@ -277,18 +277,18 @@ def test_the_clock_moves_tokens_and_delayed_payments(
     before = emulator.now
     assert (caller.read(reference).json()["status"], entry(emulator, reference)["credits"]) == ("CREATED", 0)
 
-    told = caller.post("/__emulator/clock", json={"advance_s": 2}).json()
-    assert timedelta(seconds=2) <= datetime.fromisoformat(told["now"]) - before < timedelta(seconds=4)
+    fields = caller.post("/__emulator/clock", json={"advance_s": 2}).json()
+    assert timedelta(seconds=2) <= datetime.fromisoformat(fields["now"]) - before < timedelta(seconds=4)
     assert (caller.read(reference).json()["status"], entry(emulator, reference)["credits"]) == ("SUCCESSFUL", 1)
     emulator.advance(3600)
     assert caller.read(reference).status_code == 401
 
 
 def test_it_says_what_it_is(caller: BlockingWaiter) -> None:
-    told = caller.get("/__emulator/").json()
+    fields = caller.get("/__emulator/").json()
 
-    assert "No money moves" in told["what"]
-    assert list(told["fault_names"]) == list(FAULTS)
+    assert "No money moves" in fields["what"]
+    assert list(fields["fault_names"]) == list(FAULTS)
 
 
 def test_a_hundred_callers_of_one_reference_pay_once(emulator: MtnMomoEmulator, reference: str) -> None:
@@ -326,7 +326,7 @@ def test_two_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: 
         assert waiting.result().status_code == 202
 
 
-def test_stopping_waits_for_nobody_and_logs_nothing(caplog: pytest.LogCaptureFixture, reference: str) -> None:
+def test_stopping_waits_for_no_client_and_logs_nothing(caplog: pytest.LogCaptureFixture, reference: str) -> None:
     caplog.set_level(logging.WARNING)
     emulator = MtnMomoEmulator(faults={"slow_s": 60})
     emulator.start()
@@ -481,7 +481,7 @@ def test_two_configurations_share_a_folder(tmp_path: Path) -> None:
     assert journals == ["sqlite:///other.db", "sqlite:///payouts.db"]
 
 
-def test_lost_secrets_are_said(emulator: MtnMomoEmulator, tmp_path: Path) -> None:
+def test_lost_secrets_are_reported(emulator: MtnMomoEmulator, tmp_path: Path) -> None:
     path = tmp_path / "payouts.toml"
     emulator.write_config(path)
     next((tmp_path / "secrets").glob("*-api-key")).unlink()

@@ -36,11 +36,11 @@ class BlockingWaiter(httpx.Client):
             }
         )
         self.basic = httpx.BasicAuth(self.held.api_user, self.held.api_key)
-        self.told: dict[str, httpx.Response] = {}
+        self.responses: dict[str, httpx.Response] = {}
 
     def login(self) -> None:
-        self.told["token"] = self.post(f"{PRODUCT}/token/", auth=self.basic)
-        self.headers["Authorization"] = f"Bearer {self.told['token'].json()['access_token']}"
+        self.responses["token"] = self.post(f"{PRODUCT}/token/", auth=self.basic)
+        self.headers["Authorization"] = f"Bearer {self.responses['token'].json()['access_token']}"
 
     def pay(self, operation: str, version: str) -> None:
         reference = str(uuid.uuid4())
@@ -52,8 +52,8 @@ class BlockingWaiter(httpx.Client):
             )
         name = operation if operation == "transfer" else f"{operation}_{version[:2]}"
         headers = {"X-Reference-Id": reference, "X-Callback-Url": "http://localhost:1/cb"}
-        self.told[name] = self.post(f"{PRODUCT}/{version}/{operation}", json=body, headers=headers)
-        self.told[f"{operation}_status"] = self.get(f"{PRODUCT}/v1_0/{operation}/{reference}")
+        self.responses[name] = self.post(f"{PRODUCT}/{version}/{operation}", json=body, headers=headers)
+        self.responses[f"{operation}_status"] = self.get(f"{PRODUCT}/v1_0/{operation}/{reference}")
 
     def consent(self) -> None:
         form = {"login_hint": "ID:46733123499/MSISDN", "scope": "all_info", "access_type": "offline"}
@@ -62,12 +62,12 @@ class BlockingWaiter(httpx.Client):
         token = self.post(f"{PRODUCT}/oauth2/token/", data=grant, auth=self.basic)
         bearer = {"Authorization": f"Bearer {token.json()['access_token']}"}
         known = self.get(f"{PRODUCT}/oauth2/v1_0/userinfo", headers=bearer)
-        self.told |= {"bc_authorize": asked, "oauth2_token": token, "user_info": known}
+        self.responses |= {"bc_authorize": asked, "oauth2_token": token, "user_info": known}
 
     def look(self) -> None:
         holder = f"{PRODUCT}/v1_0/accountholder/msisdn/46733123499"
         collected = self.emulator.add_collection(amount="5", currency=self.order["currency"], payer="46733123498")
-        self.told |= {
+        self.responses |= {
             "balance": self.get(f"{PRODUCT}/v1_0/account/balance"),
             "balance_in": self.get(f"{PRODUCT}/v1_0/account/balance/{self.order['currency']}"),
             "account_active": self.get(f"{holder}/active"),
@@ -82,7 +82,7 @@ class BlockingWaiter(httpx.Client):
     def provision(self) -> None:
         user = str(uuid.uuid4())
         wanted = {"providerCallbackHost": "payouts.example.org"}
-        self.told |= {
+        self.responses |= {
             "create_api_user": self.post("/v1_0/apiuser", headers={"X-Reference-Id": user}, json=wanted),
             "create_api_key": self.post(f"/v1_0/apiuser/{user}/apikey"),
             "get_api_user": self.get(f"/v1_0/apiuser/{user}"),
@@ -122,7 +122,7 @@ def test_every_call_over_a_socket(target: str, platform: str) -> None:
     wanted = {name: ANSWERS.get(name, 200) for name in OPERATIONS}
     if platform != "sandbox":
         wanted |= dict.fromkeys(("create_api_user", "create_api_key", "get_api_user"), 404)
-    assert {name: answer.status_code for name, answer in caller.told.items()} == wanted
+    assert {name: answer.status_code for name, answer in caller.responses.items()} == wanted
     assert [row["operation"] for row in ledger] == ["transfer", "deposit", "deposit", "refund", "refund"]
     assert [row["credits"] for row in ledger] == [1] * 5
     assert [row["payee"] for row in ledger[3:]] == ["46733123498"] * 2
@@ -137,10 +137,10 @@ def steer(emulator: MtnMomoEmulator) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_collection_is_told_over_http(steer: httpx.Client, emulator: MtnMomoEmulator) -> None:
-    told = {"amount": "12.50", "currency": "EUR", "payer": "+46733123498"}
-    made = steer.post("/collections", json=told)
-    wrong = steer.post("/collections", json=told | {"state": "LOST"})
+def test_a_collection_is_reported_over_http(steer: httpx.Client, emulator: MtnMomoEmulator) -> None:
+    fields = {"amount": "12.50", "currency": "EUR", "payer": "+46733123498"}
+    made = steer.post("/collections", json=fields)
+    wrong = steer.post("/collections", json=fields | {"state": "LOST"})
 
     assert made.status_code == 201
     known = emulator.gateway.collections[made.json()["reference"]]
@@ -154,12 +154,12 @@ def test_a_collection_is_told_over_http(steer: httpx.Client, emulator: MtnMomoEm
 
 
 def test_it_says_its_platform_its_switches_and_its_calls(steer: httpx.Client) -> None:
-    told = steer.get("/").json()
+    fields = steer.get("/").json()
 
-    assert (told["platform"], told["targets"]) == ("sandbox", ["sandbox"])
-    assert told["operations"] == list(OPERATIONS)
-    assert told["switches"]["delayed_s"] == 2
-    assert "other_products_keys" not in told["switches"]
+    assert (fields["platform"], fields["targets"]) == ("sandbox", ["sandbox"])
+    assert fields["operations"] == list(OPERATIONS)
+    assert fields["switches"]["delayed_s"] == 2
+    assert "other_products_keys" not in fields["switches"]
 
 
 def test_the_subscription_key_may_stand_in_the_address(emulator: MtnMomoEmulator) -> None:

@@ -123,7 +123,7 @@ def test_an_answer_cut_in_the_middle_is_carried_out() -> None:
         ({"writes_forbidden": True}, 403, 0),
     ],
 )
-def test_a_refusal_pays_nothing_unless_told_otherwise(faults: dict[str, Any], expected: int, paid: int) -> None:
+def test_a_refusal_pays_nothing_unless_configured_otherwise(faults: dict[str, Any], expected: int, paid: int) -> None:
     caller = BlockingWaiter(**faults)
 
     assert status(caller.post()) == expected
@@ -139,11 +139,11 @@ def test_a_429_says_when_to_come_back() -> None:
     assert b"Try again in 2 seconds." in outcome.answer.body
 
 
-def test_a_500_says_the_code_it_is_told() -> None:
+def test_a_500_says_the_configured_code() -> None:
     caller = BlockingWaiter(status_500=[{"next": 1, "code": "NOT_ALLOWED"}, {"next": 1}])
-    told = [caller.post().answer for _ in range(2)]
+    entries = [caller.post().answer for _ in range(2)]
 
-    codes = [json.loads(answer.body)["code"] for answer in told if answer is not None]
+    codes = [json.loads(answer.body)["code"] for answer in entries if answer is not None]
     assert codes == ["NOT_ALLOWED", "INTERNAL_PROCESSING_ERROR"]
     assert status(caller.post()) == 202
 
@@ -224,7 +224,7 @@ def test_a_payee_is_struck_alone() -> None:
 @pytest.mark.parametrize(
     ("on", "struck"), [("post", (503, 404, 200)), ("get", (202, 503, 200)), ("token", (202, 404, 503))]
 )
-def test_a_fault_strikes_the_requests_it_is_told(on: str, struck: tuple[int, int, int]) -> None:
+def test_a_fault_strikes_the_requests_it_names(on: str, struck: tuple[int, int, int]) -> None:
     caller = BlockingWaiter(status_503={"on": on})
 
     assert (status(caller.post()), status(caller.get(str(uuid.uuid4()))), status(caller.login())) == struck

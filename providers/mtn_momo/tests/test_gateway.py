@@ -63,8 +63,8 @@ class BlockingWaiter:
         return self.gateway.handle("GET", f"{TRANSFER_PATH}/{reference}", self.headers | changed, b"", self.at)
 
     def status(self, reference: str) -> dict[str, Any]:
-        told: dict[str, Any] = json.loads(self.get(reference).body)
-        return told
+        fields: dict[str, Any] = json.loads(self.get(reference).body)
+        return fields
 
     def ledger(self) -> list[dict[str, Any]]:
         return self.gateway.ledger(self.at)
@@ -88,13 +88,13 @@ def momo(answer: Answer) -> tuple[int, str]:
 
 def test_a_token_looks_like_the_sandbox_s(caller: BlockingWaiter) -> None:
     answer = caller.token()
-    told = json.loads(answer.body)
+    fields = json.loads(answer.body)
 
     assert answer.status == 200
     assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
-    assert list(told) == ["access_token", "token_type", "expires_in"]
-    assert (told["token_type"], told["expires_in"]) == ("access_token", 3600)
-    assert len(told["access_token"].split(".")) == 3
+    assert list(fields) == ["access_token", "token_type", "expires_in"]
+    assert (fields["token_type"], fields["expires_in"]) == ("access_token", 3600)
+    assert len(fields["access_token"].split(".")) == 3
 
 
 def test_each_token_is_another_and_the_old_one_stays_good(caller: BlockingWaiter, reference: str) -> None:
@@ -141,9 +141,9 @@ def test_a_subscription_key_is_asked_for_everywhere(
 ) -> None:
     wrong = {"Ocp-Apim-Subscription-Key": key}
     for answer in (caller.token(**wrong), caller.post(headers=wrong), caller.get(reference, **wrong)):
-        told = json.loads(answer.body)
-        assert (answer.status, told["statusCode"]) == (401, 401)
-        assert says in told["message"]
+        fields = json.loads(answer.body)
+        assert (answer.status, fields["statusCode"]) == (401, 401)
+        assert says in fields["message"]
 
 
 @pytest.mark.parametrize(
@@ -198,14 +198,14 @@ def test_each_test_payee_has_its_end(caller: BlockingWaiter, reference: str, pay
     assert caller.pay(payee, reference).status == 202
     caller.at += timedelta(days=1) - timedelta(seconds=1)
     caller.headers["Authorization"] = f"Bearer {json.loads(caller.token().body)['access_token']}"
-    told = caller.status(reference)
+    result = caller.status(reference)
 
-    assert told["status"] == (fate.end or "PENDING")
-    assert told.get("reason", "") == fate.reason
-    assert ("financialTransactionId" in told) == (fate.end == "SUCCESSFUL")
+    assert result["status"] == (fate.end or "PENDING")
+    assert result.get("reason", "") == fate.reason
+    assert ("financialTransactionId" in result) == (fate.end == "SUCCESSFUL")
     [entry] = caller.ledger()
     assert entry["credits"] == (1 if fate.end == "SUCCESSFUL" else 0)
-    assert (entry["state"], entry["reason"]) == (told["status"], fate.reason or None)
+    assert (entry["state"], entry["reason"]) == (result["status"], fate.reason or None)
 
 
 def test_the_table_of_payees_is_the_documented_one() -> None:
@@ -217,11 +217,11 @@ def test_the_table_of_payees_is_the_documented_one() -> None:
 def test_a_delayed_payment_is_created_then_pending_then_paid(caller: BlockingWaiter, reference: str) -> None:
     caller.pay("46733123454", reference)
 
-    told = {}
+    fields = {}
     for seconds in (0, 12.4, 12.6, 24.9, 25):
         caller.at = START + timedelta(seconds=seconds)
-        told[seconds] = (caller.status(reference)["status"], caller.ledger()[0]["credits"])
-    assert told == {
+        fields[seconds] = (caller.status(reference)["status"], caller.ledger()[0]["credits"])
+    assert fields == {
         0: ("CREATED", 0),
         12.4: ("CREATED", 0),
         12.6: ("PENDING", 0),
@@ -359,8 +359,8 @@ def test_where_sources_disagree_there_is_a_switch(reference: str) -> None:
     caller = BlockingWaiter(reason_shape="object", login_refusal=401, bad_request="validation_error", delayed_s=0)
     caller.pay("46733123455", reference)
 
-    told = {"code": "NOT_ENOUGH_FUNDS", "message": "The payer does not have enough funds."}
-    assert caller.status(reference)["reason"] == told
+    fields = {"code": "NOT_ENOUGH_FUNDS", "message": "The payer does not have enough funds."}
+    assert caller.status(reference)["reason"] == fields
     assert (caller.token(key="x").status, caller.token(key="x").body) == (401, b'{"error":"login failed"}')
     assert momo(caller.post(body={})) == (400, "VALIDATION_ERROR")
     caller.pay("46733123454", later := str(uuid.uuid4()))

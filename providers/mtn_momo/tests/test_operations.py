@@ -52,9 +52,9 @@ def test_all_seventeen_and_three_calls_are_there(make_settings: MakeSettings) ->
     """Each call's method and address are the documented ones, made through the one builder."""
     settings = make_settings()
     requests = {row.operation_id: build(settings, row.name, path=PARTS) for row in OPERATIONS.values()}
-    told = {name: f"{made.method} {made.url.removeprefix(settings.base_url)}" for name, made in requests.items()}
+    fields = {name: f"{made.method} {made.url.removeprefix(settings.base_url)}" for name, made in requests.items()}
 
-    assert told == PRODUCT | SANDBOX
+    assert fields == PRODUCT | SANDBOX
     assert len(PRODUCT) == 17
     assert all(row.why and row.source and row.subject for row in OPERATIONS.values())
 

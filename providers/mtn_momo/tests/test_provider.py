@@ -61,8 +61,8 @@ class NativeSession:
         self.carried.append(request)
         assert not slots_in(request)
         body = (request.body or "").encode()
-        said = self.gateway.handle(request.method, urlsplit(request.url).path, request.headers, body, self.at)
-        return HttpResponse(said.status, said.headers, said.body, self.at)
+        text = self.gateway.handle(request.method, urlsplit(request.url).path, request.headers, body, self.at)
+        return HttpResponse(text.status, text.headers, text.body, self.at)
 
     def login(self) -> Credential:
         found = run_flow(self.provider.authenticate(), self)
@@ -155,7 +155,7 @@ def test_no_secret_is_stored_or_shown(line: NativeSession, draft: Draft, held: C
     assert sent[1]["Authorization"].split() == ["Bearer", token]
 
 
-def test_secrets_leave_as_they_are(line: NativeSession, draft: Draft, held: Credentials) -> None:
+def test_secrets_are_sent_unchanged(line: NativeSession, draft: Draft, held: Credentials) -> None:
     """What hides a header from a repr must not change what is written to the socket."""
     line.login()
     run_flow(line.provider.submit(draft), line)
@@ -277,9 +277,9 @@ def test_reads_are_repeatable_and_payments_are_not(line: NativeSession, draft: D
     run_flow(line.provider.submit(draft), line)
     run_flow(line.provider.check(draft), line)
 
-    told = {request.operation: (request.repeatable, request.moves_money) for request in line.carried}
-    assert told == {"token": (True, False), "transfer": (False, True), "transfer_status": (True, False)}
-    assert {operation for operation in told if operation in SPEC.retry} == {"token", "transfer_status"}
+    fields = {request.operation: (request.repeatable, request.moves_money) for request in line.carried}
+    assert fields == {"token": (True, False), "transfer": (False, True), "transfer_status": (True, False)}
+    assert {operation for operation in fields if operation in SPEC.retry} == {"token", "transfer_status"}
 
 
 @pytest.mark.parametrize("ended", [NotSent, NoAnswer])
@@ -302,13 +302,13 @@ def test_a_token_is_renewed_ten_minutes_early(line: NativeSession) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "life_s"),
+    ("payload", "life_s"),
     [("3600", 3000), (600, 500), ("60", 50), (None, 3000), ("soon", 3000), (-5, 3000), (0, 3000), ("1e30", 85_800)],
 )
-def test_a_token_lives_as_long_as_is_told_or_an_hour(
-    provider: MtnMomoProvider, at: datetime, told: object, life_s: int
+def test_a_token_lives_as_long_as_reported_or_an_hour(
+    provider: MtnMomoProvider, at: datetime, payload: object, life_s: int
 ) -> None:
-    body = json.dumps({"access_token": "t", "expires_in": told}).encode()
+    body = json.dumps({"access_token": "t", "expires_in": payload}).encode()
 
     found = run_flow(provider.authenticate(), lambda _: HttpResponse(200, {}, body, at))
 
@@ -380,7 +380,7 @@ def test_a_wrong_key_blocks_the_account(
     assert found.reason.code is code
 
 
-def test_a_refused_token_is_told_from_a_refused_subscription(
+def test_a_refused_token_is_distinguished_from_a_refused_subscription(
     line: NativeSession, draft: Draft, held: Credentials, make_settings: MakeSettings
 ) -> None:
     """The core drops its token after the first kind; after the second a new token would change nothing."""
@@ -397,8 +397,8 @@ def test_a_refused_token_is_told_from_a_refused_subscription(
     assert refused.blocks_if_repeated.code is ReasonCode.CREDENTIALS
     assert isinstance(blocked, AccountRefused)
     for request, token_refused in ((line.carried[1], True), (elsewhere.carried[0], False)):
-        said = line.gateway.handle(request.method, urlsplit(request.url).path, request.headers, b"", line.at)
-        response = HttpResponse(said.status, said.headers, said.body, line.at)
+        text = line.gateway.handle(request.method, urlsplit(request.url).path, request.headers, b"", line.at)
+        response = HttpResponse(text.status, text.headers, text.body, line.at)
         assert response.status == 401
         assert line.provider.is_auth_refusal(response) is token_refused
     assert not line.provider.is_auth_refusal(HttpResponse(403, {}, b"", line.at))

@@ -47,7 +47,7 @@ def refusal(call: Callable[[], object]) -> LookupFailed:
 # --- on every platform ---------------------------------------------------------------------------------------------
 
 
-def test_everything_is_told_on_every_platform(ask: Ask, anywhere: MtnMomoEmulator) -> None:
+def test_everything_is_reported_on_every_platform(ask: Ask, anywhere: MtnMomoEmulator) -> None:
     client = ask(anywhere)
     currency = "EUR" if anywhere.platform == "sandbox" else "UGX"
 
@@ -58,15 +58,15 @@ def test_everything_is_told_on_every_platform(ask: Ask, anywhere: MtnMomoEmulato
     assert person.details["birthdate"] == "1976-08-13"
     consent = client.ask_consent(GOOD, scopes=["all_info"])
     assert (consent.poll_every_s, consent.expires_in_s) == (5, 300)
-    told = client.user_info(consent)
-    assert told.full_name == "Sand Box"
-    assert (told.details["occupation"], told.details["address"]["country"]) == ("Manager", "Sweden")
-    assert "Box" not in f"{person!r}{told!r}"
+    result = client.user_info(consent)
+    assert result.full_name == "Sand Box"
+    assert (result.details["occupation"], result.details["address"]["country"]) == ("Manager", "Sweden")
+    assert "Box" not in f"{person!r}{result!r}"
     assert consent.request_id not in f"{consent!r}"
     assert anywhere.ledger() == []
 
 
-def test_a_wallet_nobody_has_is_told_as_the_platform_tells_it(ask: Ask, anywhere: MtnMomoEmulator) -> None:
+def test_a_wallet_no_one_has_is_reported_as_the_platform_reports_it(ask: Ask, anywhere: MtnMomoEmulator) -> None:
     """The sandbox says 404 for it; in production a client measured that it is only not active."""
     found = ask(anywhere).account_holder(Payee.msisdn("+46733123450"))
 
@@ -87,7 +87,7 @@ BALANCES = {
 }
 
 
-def test_a_balance_that_flaps_is_told_or_not_told_each_time(ask: Ask) -> None:
+def test_a_balance_that_flaps_is_reported_or_not_reported_each_time(ask: Ask) -> None:
     """The sandbox gives one outcome after another: none of them is taken for another, and zero is a balance."""
     with MtnMomoEmulator(balance="flapping") as emulator:
         client = ask(emulator)
@@ -101,7 +101,7 @@ def test_a_balance_that_flaps_is_told_or_not_told_each_time(ask: Ask) -> None:
     assert seen == BALANCES
 
 
-def test_a_balance_in_another_currency_is_not_told(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_a_balance_in_another_currency_is_not_reported(ask: Ask, emulator: MtnMomoEmulator) -> None:
     client = ask(emulator)
 
     assert refusal(lambda: client.balances(currency="UGX")).reason == "misconfigured"
@@ -121,7 +121,7 @@ HOLDERS = {
 }
 
 
-def test_every_holder_of_the_portal_s_table_is_told_as_it_says(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_every_holder_of_the_portal_s_table_is_reported_as_it_says(ask: Ask, emulator: MtnMomoEmulator) -> None:
     """Numbers, e-mail addresses and party codes; an error says nothing about the payee."""
     client = ask(emulator)
     seen = {}
@@ -223,7 +223,7 @@ def test_a_consent_is_waited_for_and_used_up(ask: Ask) -> None:
     assert (again.reason, again.retry_after_s) == ("invalid_request", None)
 
 
-def test_a_consent_nobody_answered_in_time_has_expired(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_a_consent_no_one_answered_in_time_has_expired(ask: Ask, emulator: MtnMomoEmulator) -> None:
     client = ask(emulator)
     consent = client.ask_consent(GOOD, scopes=["profile"])
     emulator.advance(301)
@@ -277,7 +277,7 @@ def questions(client: Asking) -> Mapping[str, Callable[[], object]]:
         ({"waf_page": {"on": "any"}}, "not_permitted", None),
     ],
 )
-def test_what_is_no_answer_is_told_with_its_reason(
+def test_what_is_no_answer_is_reported_with_its_reason(
     ask: Ask, emulator: MtnMomoEmulator, fault: dict[str, Any], reason: str, retry_after_s: float | None
 ) -> None:
     client = ask(emulator)
@@ -319,7 +319,7 @@ def test_a_wrong_key_answers_nothing(ask: Ask, emulator: MtnMomoEmulator) -> Non
 # --- the flows alone: answers no emulator gives --------------------------------------------------------------------
 
 
-def told(flow: Any, *answers: HttpResponse) -> Any:
+def described(flow: Any, *answers: HttpResponse) -> Any:
     left = list(answers)
     return run_flow(flow, lambda _: left.pop(0))
 
@@ -336,10 +336,10 @@ def provider(make_settings: Callable[..., MtnMomoSettings]) -> MtnMomoProvider:
 @pytest.mark.parametrize(
     "body", [{}, [], b"", b"<html>", {"availableBalance": "much", "currency": "EUR"}, {"availableBalance": "5"}]
 )
-def test_a_balance_without_amount_or_currency_is_not_told(
+def test_a_balance_without_amount_or_currency_is_not_reported(
     provider: MtnMomoProvider, at: datetime, body: object
 ) -> None:
-    found = told(provider.balances(), answer(at, body))
+    found = described(provider.balances(), answer(at, body))
 
     assert isinstance(found, LookupRefused)
     assert (found.reason.code, found.http_status) == (ReasonCode.UNRECOGNISED, 200)
@@ -349,8 +349,8 @@ def test_numbers_may_come_as_numbers(provider: MtnMomoProvider, at: datetime) ->
     """An amount is exact however it is written; a currency that was asked for need not be repeated."""
     body = b'{"availableBalance":35.830000000000000001,"currency":"EUR"}'
 
-    assert told(provider.balances(), answer(at, body)) == (Balance(Decimal("35.830000000000000001"), "EUR"),)
-    assert told(provider.balances("EUR"), answer(at, {"availableBalance": 5})) == (Balance(Decimal(5), "EUR"),)
+    assert described(provider.balances(), answer(at, body)) == (Balance(Decimal("35.830000000000000001"), "EUR"),)
+    assert described(provider.balances("EUR"), answer(at, {"availableBalance": 5})) == (Balance(Decimal(5), "EUR"),)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_numbers_may_come_as_numbers(provider: MtnMomoProvider, at: datetime) ->
 def test_whether_a_payee_is_active_is_never_guessed(
     provider: MtnMomoProvider, at: datetime, status: int, body: object
 ) -> None:
-    assert isinstance(told(provider.account_holder(GOOD), answer(at, body, status)), LookupRefused)
+    assert isinstance(described(provider.account_holder(GOOD), answer(at, body, status)), LookupRefused)
 
 
 @pytest.mark.parametrize(("interval", "waits"), [(0, 5), (None, 5), (-3, 5), ("8", 8), ("soon", 5), (2.5, 2.5)])
@@ -379,7 +379,7 @@ def test_a_consent_is_never_asked_for_without_a_pause(
 ) -> None:
     body = {"auth_req_id": "a", "interval": interval, "expires_in": 0}
 
-    found = told(provider.ask_consent(GOOD, ["profile"]), answer(at, body))
+    found = described(provider.ask_consent(GOOD, ["profile"]), answer(at, body))
 
     assert isinstance(found, Consent)
     assert (found.request_id, found.poll_every_s, found.expires_in_s) == ("a", waits, None)
@@ -401,7 +401,7 @@ def test_a_consent_is_never_asked_for_without_a_pause(
 def test_only_what_passes_by_itself_is_asked_again(
     provider: MtnMomoProvider, at: datetime, status: int, body: object, code: ReasonCode, again_s: float | None
 ) -> None:
-    found = told(provider.user_info(Consent(request_id="a", poll_every_s=3)), answer(at, body, status))
+    found = described(provider.user_info(Consent(request_id="a", poll_every_s=3)), answer(at, body, status))
 
     assert isinstance(found, LookupRefused)
     assert (found.reason.code, found.retry_after_s) == (code, again_s)
@@ -409,9 +409,9 @@ def test_only_what_passes_by_itself_is_asked_again(
 
 def test_a_word_with_digits_is_no_code(provider: MtnMomoProvider, at: datetime) -> None:
     """What a gateway repeats of a request, a key or a number, does not come back in a reason."""
-    said = [answer(at, {"code": text, "message": text}, 500) for text in ("a1b2" * 8, "+256700199887", "A secret")]
+    entries = [answer(at, {"code": text, "message": text}, 500) for text in ("a1b2" * 8, "+256700199887", "A secret")]
 
-    found = [told(provider.balances(), one).reason for one in said]
+    found = [described(provider.balances(), one).reason for one in entries]
 
     assert [(reason.provider_code, reason.text) for reason in found] == [("", "")] * 3
 

@@ -96,7 +96,7 @@ def test_the_settings_may_say_another_rate(limited: MtnMomoEmulator, tmp_path: P
             assert client._runtime.account(name).facts.posts_per_s is None
 
 
-def test_a_penalty_and_its_end_are_told(
+def test_a_penalty_and_its_end_are_reported(
     limited: MtnMomoEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, at: datetime
 ) -> None:
     """Whoever watches the events sees that the provider asked for less, and that it answers again."""
@@ -106,6 +106,6 @@ def test_a_penalty_and_its_end_are_told(
         [payout] = sent(client, 1)
         client.refresh(payout)
         client.refresh(payout)
-    told = [record.getMessage() for record in caplog.records]
-    assert sum("rate.penalty" in line for line in told) == 1
-    assert sum("rate.cleared" in line for line in told) == 1
+    entries = [record.getMessage() for record in caplog.records]
+    assert sum("rate.penalty" in line for line in entries) == 1
+    assert sum("rate.cleared" in line for line in entries) == 1

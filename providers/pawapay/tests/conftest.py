@@ -42,7 +42,7 @@ def settle() -> Settle:
     """Return what makes settings of an account: ``settle(operator="MTN_MOMO_ZMB")``."""
 
     def settings(**more: Any) -> PawapaySettings:
-        told = {"api_token": SecretStr("token-of-somebody"), "country": "ZMB", "currency": "ZMW", **more}
-        return PawapaySettings.model_validate(told)
+        fields = {"api_token": SecretStr("token-of-somebody"), "country": "ZMB", "currency": "ZMW", **more}
+        return PawapaySettings.model_validate(fields)
 
     return settings

@@ -85,11 +85,11 @@ def test_what_is_wrong_with_us_fails_no_payout(code: str) -> None:
 
 
 def test_a_refusal_may_name_no_payment_and_never_another() -> None:
-    told = rejected("AMOUNT_OUT_OF_BOUNDS", payoutId=None)
-    assert isinstance(codec.read_submitted(reply(200, told), OURS), Final)
+    result = rejected("AMOUNT_OUT_OF_BOUNDS", payoutId=None)
+    assert isinstance(codec.read_submitted(reply(200, result), OURS), Final)
     for word in ("ACCEPTED", "DUPLICATE_IGNORED", "REJECTED"):
-        told = rejected("INVALID_AMOUNT", payoutId=ANOTHER, status=word)
-        assert isinstance(codec.read_submitted(reply(200, told), OURS), Unknown)
+        result = rejected("INVALID_AMOUNT", payoutId=ANOTHER, status=word)
+        assert isinstance(codec.read_submitted(reply(200, result), OURS), Unknown)
 
 
 def test_an_operator_that_is_down_is_waited_for() -> None:
@@ -140,14 +140,14 @@ def test_the_status_of_another_payment_says_nothing() -> None:
 def test_a_bulk_is_answered_payment_by_payment() -> None:
     """By the id; a refusal that names none by its place; one that is not answered is not known."""
     third = "f0000000-0000-4000-8000-000000000003"
-    told = [
+    entries = [
         {"payoutId": ANOTHER, "status": "DUPLICATE_IGNORED"},
         {"payoutId": OURS, "status": "ACCEPTED"},
         rejected("AMOUNT_TOO_LARGE", payoutId=None),
     ]
-    kinds = [type(one) for one in codec.read_many(reply(200, told), [OURS, ANOTHER, third])]
+    kinds = [type(one) for one in codec.read_many(reply(200, entries), [OURS, ANOTHER, third])]
     assert kinds == [Pending, Duplicate, Final]
-    kinds = [type(one) for one in codec.read_many(reply(200, told[:2]), [OURS, ANOTHER, third])]
+    kinds = [type(one) for one in codec.read_many(reply(200, entries[:2]), [OURS, ANOTHER, third])]
     assert kinds == [Pending, Duplicate, Unknown]
     refused = reply(400, rejected("INVALID_INPUT", payoutId=None))
     assert [type(one) for one in codec.read_many(refused, [OURS, ANOTHER])] == [Final, Final]

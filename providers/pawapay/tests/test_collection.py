@@ -78,8 +78,8 @@ def examples(ending: str) -> Iterator[tuple[str, HttpResponse]]:
 
 
 def code_of(response: HttpResponse) -> str:
-    told = json.loads(response.body)
-    return str(told.get("failureReason", {}).get("failureCode") or told.get("status"))
+    fields = json.loads(response.body)
+    return str(fields.get("failureReason", {}).get("failureCode") or fields.get("status"))
 
 
 def test_every_answer_to_a_payment() -> None:
@@ -95,13 +95,13 @@ def test_every_answer_to_a_payment() -> None:
 def test_every_answer_to_a_bulk() -> None:
     read = 0
     for name, response in examples("/v2/payouts/bulk"):
-        told = json.loads(response.body)
-        if isinstance(told, list):  # all three have one id, which no real answer has
-            told = [{**one, "payoutId": str(place)} for place, one in enumerate(told)]
-            outcomes = codec.read_many(reply(200, told), ["0", "1", "2"])
+        fields = json.loads(response.body)
+        if isinstance(fields, list):  # all three have one id, which no real answer has
+            fields = [{**one, "payoutId": str(place)} for place, one in enumerate(fields)]
+            outcomes = codec.read_many(reply(200, fields), ["0", "1", "2"])
             assert [type(one) for one in outcomes] == [Pending, Duplicate, Final], name
         else:
-            outcomes = codec.read_many(response, [told.get("payoutId", "another")])
+            outcomes = codec.read_many(response, [fields.get("payoutId", "another")])
             assert [type(one) for one in outcomes] == [CODES.get(code_of(response), Final)], name
         read += 1
     assert read == 8
@@ -124,7 +124,7 @@ def test_every_status() -> None:
 
 
 @pytest.mark.parametrize("call", ["resend-callback", "fail-enqueued"])
-def test_every_answer_to_a_cancellation_or_a_wish_for_a_callback(call: str) -> None:
+def test_every_answer_to_a_cancellation_or_a_request_for_a_callback(call: str) -> None:
     known = {
         "ACCEPTED": CancelAnswer.TAKEN,
         "NOT_FOUND": CancelAnswer.NOT_FOUND,

@@ -46,7 +46,7 @@ ODD = ["\x1b[2Jx", "A" * 500_000, "46733123499", "mtn", "X\u202eY", ""]
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_what_the_account_is_said_to_pay_to_is_repeated_in_the_form_of_a_name_only(odd: str) -> None:
+def test_what_the_account_is_reported_to_pay_to_is_repeated_in_the_form_of_a_name_only(odd: str) -> None:
     """A message about an order holds no escape, no number and no endless text of pawaPay's: such a name is unknown."""
     takes = [{"currency": one, "operationTypes": {"PAYOUT": {}}} for one in (odd, "ZMW")]
     providers = [
@@ -114,7 +114,7 @@ def test_a_draft_is_the_same_whatever_was_learned(settle: Any, provider: Pawapay
     assert ignorant.draft(ORDER, ATTEMPT) == provider.draft(ORDER, ATTEMPT)
 
 
-def test_what_nobody_has_told_goes_to_pawapay(settle: Any) -> None:
+def test_what_no_one_has_reported_goes_to_pawapay(settle: Any) -> None:
     """Beyond two decimals nobody takes; beyond the account's own currency an operator has to be named."""
     ignorant = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
     assert not list(ignorant.validate(order("15.5", "XOF", "+229999700789", provider="MTN_MOMO_BEN")))
@@ -123,12 +123,12 @@ def test_what_nobody_has_told_goes_to_pawapay(settle: Any) -> None:
 
 
 def test_the_operator_is_never_guessed(settle: Any) -> None:
-    nobody = PawapayProvider(settle())
-    [missing] = nobody.validate(ORDER)
+    stranger = PawapayProvider(settle())
+    [missing] = stranger.validate(ORDER)
     assert "operator is missing" in missing.message
     named = replace(ORDER, payee=Payee("msisdn", "260999700789", {"operator": "MTN_MOMO_ZMB"}))
-    assert '"provider":"MTN_MOMO_ZMB"' in (nobody.draft(named, ATTEMPT).request.body or "")
-    [twice] = nobody.validate(replace(named, options={"provider": "AIRTEL_OAPI_ZMB"}))
+    assert '"provider":"MTN_MOMO_ZMB"' in (stranger.draft(named, ATTEMPT).request.body or "")
+    [twice] = stranger.validate(replace(named, options={"provider": "AIRTEL_OAPI_ZMB"}))
     assert "two operators" in twice.message
 
 
@@ -138,8 +138,8 @@ def test_the_option_goes_before_the_account(provider: PawapayProvider) -> None:
 
 
 def test_a_note_is_shown_as_far_as_it_can_be(provider: PawapayProvider) -> None:
-    told = {"": None, "abc": None, "Salary, November 2026 (second half)": "Salary November 2026 s"}
-    for note, message in told.items():
+    fields = {"": None, "abc": None, "Salary, November 2026 (second half)": "Salary November 2026 s"}
+    for note, message in fields.items():
         body = provider.draft(replace(ORDER, note=note), ATTEMPT).request.body or ""
         assert (f'"customerMessage":"{message}"' in body) is (message is not None)
 
@@ -165,9 +165,9 @@ def test_it_is_learned_again_when_it_is_old(settle: Any) -> None:
     assert [type(one) for one in made.validate(order("15", "UGX"))] == [InvalidCurrency]
 
 
-@pytest.mark.parametrize("told", [None, [], {}, {"countries": 7}, "x"])
-def test_what_cannot_be_read_is_not_learned(told: object) -> None:
-    assert read_configuration(told) is None
+@pytest.mark.parametrize("expected", [None, [], {}, {"countries": 7}, "x"])
+def test_what_cannot_be_read_is_not_learned(expected: object) -> None:
+    assert read_configuration(expected) is None
 
 
 def test_the_three_ways_of_telling_what_a_payout_may_be() -> None:

@@ -88,7 +88,7 @@ def test_what_was_learned_is_asked_for_once(play: Any) -> None:
     assert asked.count("active_conf") == 2
 
 
-def test_pawapay_that_tells_nothing_is_paid_through_all_the_same(play: Any) -> None:
+def test_pawapay_that_reports_nothing_is_paid_through_all_the_same(play: Any) -> None:
     harness = play()
     with harness.faults(status_500={"on": "active_conf"}):
         assert harness.settle(sent(harness, "unlearned").key).status is PayoutStatus.SUCCEEDED
@@ -183,8 +183,8 @@ def test_whose_customer_it_is_is_asked_and_not_chosen(play: Any) -> None:
 
 def test_an_account_is_looked_at(play: Any) -> None:
     harness = play()
-    told = {finding.what: finding.level for finding in harness.payer.ask("diagnose", harness.account)}
-    assert told == {"configuration": "ok", "operator": "ok"}
+    fields = {finding.what: finding.level for finding in harness.payer.ask("diagnose", harness.account)}
+    assert fields == {"configuration": "ok", "operator": "ok"}
     with harness.faults(status_500={"on": "active_conf"}):
         [finding] = harness.payer.ask("diagnose", harness.account)
     assert finding.level == "wrong"
@@ -199,8 +199,8 @@ def test_a_callback_is_sent_once_more_when_it_is_asked_for(play: Any) -> None:
     asked = harness.payer.ask("ask", harness.account, lambda provider: provider.resend_callback(reference))
     assert asked is CancelAnswer.TAKEN
     harness.handle_callbacks()
-    told = harness.emulator.callbacks()[before:]
-    assert [row["state"] for row in told] == ["received"]
+    result = harness.emulator.callbacks()[before:]
+    assert [row["state"] for row in result] == ["received"]
     assert harness.get(payout.key).status is PayoutStatus.SUCCEEDED
 
 
@@ -210,8 +210,8 @@ def test_a_callback_finds_its_payout(play: Any) -> None:
     payout = sent(harness, "heard")
     harness.emulator.advance(61)
     harness.handle_callbacks()
-    heard = [count.outcome for count in harness.payer.client.inbox.counts()]
-    assert "read due" in heard
+    entries = [count.outcome for count in harness.payer.client.inbox.counts()]
+    assert "read due" in entries
     harness.payer.ask("resume", timeout_s=0)
     assert harness.get(payout.key).status is PayoutStatus.SUCCEEDED
 

@@ -75,7 +75,7 @@ class World(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def _leave_logging() -> Iterator[None]:
+def _keep_logging() -> Iterator[None]:
     """Undo what the command line sets up: its handler would go on to write into a test's closed output."""
     logger = logging.getLogger("payments_core")
     before = (list(logger.handlers), logger.level, logger.propagate)
@@ -191,16 +191,16 @@ def test_an_amount_above_every_route_is_refused(world: World, do: Any) -> None:
     assert world.paid == (0, 0, 0)
 
 
-def test_the_command_asks_only_when_it_is_told_to(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_asks_only_when_asked_to(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["route", "--to", AIRTEL_ZM, "--amount", "10 ZMW", "--json"]
     assert run(asked) == 4
-    told = json.loads(capsys.readouterr().out)
-    assert (told["account"], told["would_ask"]) == (None, ["mtn-zambia", "airtel-zambia"])
-    assert "--ask" in told["hint"]
+    fields = json.loads(capsys.readouterr().out)
+    assert (fields["account"], fields["would_ask"]) == (None, ["mtn-zambia", "airtel-zambia"])
+    assert "--ask" in fields["hint"]
     assert world.asked == []
     assert run([*asked, "--ask"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["account"], told["operator_from"], told["asked"]) == ("mtn-zambia", "provider", "mtn-zambia")
+    fields = json.loads(capsys.readouterr().out)
+    assert (fields["account"], fields["operator_from"], fields["asked"]) == ("mtn-zambia", "provider", "mtn-zambia")
     assert len(world.asked) == 1
     assert world.paid == (0, 0, 0)
 

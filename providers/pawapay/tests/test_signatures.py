@@ -61,8 +61,8 @@ def public(key: Any) -> str:
 
 
 def signing(settle: Any, key: Any, name: str, **more: Any) -> PawapayProvider:
-    told = {"signing_key": SecretStr(pem(key)), "signing_key_id": "OURS:1", "signing_algorithm": name}
-    return PawapayProvider(settle(operator="MTN_MOMO_ZMB", **told, **more))
+    fields = {"signing_key": SecretStr(pem(key)), "signing_key_id": "OURS:1", "signing_algorithm": name}
+    return PawapayProvider(settle(operator="MTN_MOMO_ZMB", **fields, **more))
 
 
 def sent(provider: PawapayProvider, at: datetime = NOW) -> HttpRequest:
@@ -188,14 +188,14 @@ def listening(settle: Any, keys: KeyRing | None = None, **more: Any) -> PawapayP
 
 def refresh_provider_config(provider: PawapayProvider, keys: KeyRing, after_s: float) -> int:
     at = NOW + timedelta(seconds=after_s)
-    told = [replace(reply(500), at=at), replace(reply(200, keys.public()), at=at)]
+    entries = [replace(reply(500), at=at), replace(reply(200, keys.public()), at=at)]
     flow = provider.refresh_provider_config(at)
     asked = 0
     try:
         command: Any = next(flow)
         while True:
             asked += 1
-            command = flow.send(told[command.operation == "keys"])
+            command = flow.send(entries[command.operation == "keys"])
     except StopIteration:
         return asked
 

@@ -24,7 +24,7 @@ TRANSPORTS = ("httpx", "aiohttp")
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedRequest:
     """One request as the server read it."""
 
     method: str
@@ -34,10 +34,10 @@ class Heard:
 
 
 # What a server does with the connection after it has read a request; afterwards it reads the next one.
-Answer: TypeAlias = Callable[["Line"], None]
+Answer: TypeAlias = Callable[["Connection"], None]
 
 
-class Line:
+class Connection:
     """One accepted connection, as an answer sees it."""
 
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
@@ -46,7 +46,7 @@ class Line:
         self.ended = threading.Event()  # the caller has gone away
         self._unread = b""
 
-    def hear(self) -> Heard | None:
+    def hear(self) -> ReceivedRequest | None:
         """Read one complete request; None at the end. (No makefile: it would keep a closed socket open.)"""
         head, separator, self._unread = self._more_until(lambda seen: b"\r\n\r\n" in seen).partition(b"\r\n\r\n")
         if not separator:
@@ -56,7 +56,7 @@ class Line:
         size = int(headers.get("content-length", 0))
         body = self._more_until(lambda seen: len(seen) >= size)
         self._unread = body[size:]
-        return Heard(*start.split()[:2], headers, body[:size])
+        return ReceivedRequest(*start.split()[:2], headers, body[:size])
 
     def _more_until(self, enough: Callable[[bytes], bool]) -> bytes:
         seen = self._unread
@@ -97,13 +97,13 @@ class Server:
     """A server whose nth request gets the nth answer, the last one repeating."""
 
     def __init__(self, *answers: Answer, on_connect: Answer | None = None) -> None:
-        self._answers = answers or (Line.ok,)
+        self._answers = answers or (Connection.ok,)
         self._on_connect = on_connect
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
-        self.lines: list[Line] = []
-        self.heard: list[Heard] = []
+        self.lines: list[Connection] = []
+        self.requests: list[ReceivedRequest] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port: int = self._listener.getsockname()[1]
         self._run(self._accept)
@@ -117,11 +117,11 @@ class Server:
         return len(self.lines)
 
     def count(self, target: str) -> int:
-        return sum(heard.target == target for heard in self.heard)
+        return sum(entry.target == target for entry in self.requests)
 
-    def wait_until_heard(self, requests: int) -> None:
+    def wait_for_requests(self, requests: int) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.heard) >= requests, timeout=5)
+            assert self._changed.wait_for(lambda: len(self.requests) >= requests, timeout=5)
 
     def wait_until_connected(self, connections: int) -> None:
         with self._changed:
@@ -146,25 +146,25 @@ class Server:
         with suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
-                line = Line(sock, self._stopping)
+                line = Connection(sock, self._stopping)
                 with self._changed:
                     self.lines.append(line)
                     self._changed.notify_all()
                 self._run(self._serve, line)
 
-    def _serve(self, line: Line) -> None:
+    def _serve(self, line: Connection) -> None:
         self._converse(line)
         line.ended.set()
 
-    def _converse(self, line: Line) -> None:
+    def _converse(self, line: Connection) -> None:
         with suppress(OSError):
             if self._on_connect:
                 self._on_connect(line)
                 return
-            while heard := line.hear():
+            while parsed := line.hear():
                 with self._changed:
-                    self.heard.append(heard)
-                    turn = min(len(self.heard), len(self._answers)) - 1
+                    self.requests.append(parsed)
+                    turn = min(len(self.requests), len(self._answers)) - 1
                     self._changed.notify_all()
                 self._answers[turn](line)
 

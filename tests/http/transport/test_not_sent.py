@@ -17,7 +17,7 @@ import pytest
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 if TYPE_CHECKING:
-    from tests.http.transport.conftest import Line, Outcome, Server, World
+    from tests.http.transport.conftest import Connection, Outcome, Server, World
 
     Case = Callable[[World], tuple[Outcome, int]]
 
@@ -74,7 +74,7 @@ def tls_stalls(world: World) -> tuple[Outcome, int]:
 def tls_fails(world: World) -> tuple[Outcome, int]:
     """The server answers the TLS handshake with something else."""
 
-    def speak_plainly(line: Line) -> None:
+    def speak_plainly(line: Connection) -> None:
         line.sock.recv(1024)
         line.say("HTTP/1.1 400 Bad Request\r\n\r\n")
         line.close()
@@ -88,7 +88,7 @@ def tls_fails(world: World) -> tuple[Outcome, int]:
 def tls_broken_off(world: World) -> tuple[Outcome, int]:
     """The server resets the connection in the middle of the TLS handshake."""
 
-    def break_off(line: Line) -> None:
+    def break_off(line: Connection) -> None:
         line.sock.recv(1024)
         line.reset()
 
@@ -102,7 +102,7 @@ def _behind_a_slow_one(world: World, **changes: Any) -> tuple[Outcome, int]:
     server = world.server(lambda line: line.hang())
     caller = world.caller(max_connections=1)
     slow = caller.start(asks(server.url + "/slow", timeout_s=30.0))
-    server.wait_until_heard(1)
+    server.wait_for_requests(1)
     ended = caller.start(asks(server.url + THE_ONE, **changes)).result(3)  # far less than timeout_s below
     assert not slow.done()
     server.stop()
@@ -124,7 +124,7 @@ def deadline_passes_before_a_reused_connection(world: World) -> tuple[Outcome, i
     """The wait for a connection ends well; by then ``send_before`` has passed."""
     start, passed = datetime.now(UTC), threading.Event()
 
-    def answer_late(line: Line) -> None:
+    def answer_late(line: Connection) -> None:
         line.stopping.wait(0.2)
         passed.set()
         line.ok()
@@ -135,7 +135,7 @@ def deadline_passes_before_a_reused_connection(world: World) -> tuple[Outcome, i
     server = world.server(answer_late, lambda line: line.ok())
     caller = world.caller(max_connections=1, clock=clock)
     slow = caller.start(asks(server.url + "/slow", timeout_s=5.0))
-    server.wait_until_heard(1)
+    server.wait_for_requests(1)
     waiting = caller.start(asks(server.url + THE_ONE, timeout_s=5.0, send_before=start + timedelta(minutes=30)))
     assert isinstance(slow.result(5), HttpResponse)
     ended = waiting.result(5)
@@ -180,7 +180,7 @@ def deadline_already_passed(world: World) -> tuple[Outcome, int]:
 # --- The server has read it ------------------------------------------------------------------------------------------
 
 
-def _answered(*answers: Callable[[Line], None], **changes: Any) -> Case:
+def _answered(*answers: Callable[[Connection], None], **changes: Any) -> Case:
     def case(world: World) -> tuple[Outcome, int]:
         server = world.server(*answers)
         ended = world.call(asks(server.url + THE_ONE, **changes))
@@ -190,8 +190,8 @@ def _answered(*answers: Callable[[Line], None], **changes: Any) -> Case:
     return case
 
 
-def _says_and_closes(text: str) -> Callable[[Line], None]:
-    def answer(line: Line) -> None:
+def _says_and_closes(text: str) -> Callable[[Connection], None]:
+    def answer(line: Connection) -> None:
         line.say(text)
         line.close()
 
@@ -199,14 +199,14 @@ def _says_and_closes(text: str) -> Callable[[Line], None]:
 
 
 def _drips(text: str) -> Case:
-    def answer(line: Line) -> None:
+    def answer(line: Connection) -> None:
         line.say(text)
         line.drip("x")
 
     return _answered(answer, timeout_s=READ_TIMEOUT_S)
 
 
-def _on_a_reused_connection(method: str, breaks: Callable[[Line], None]) -> Case:
+def _on_a_reused_connection(method: str, breaks: Callable[[Connection], None]) -> Case:
     def case(world: World) -> tuple[Outcome, int]:
         # Whoever sends it again gets a good answer, as from a server that pays.
         server: Server = world.server(lambda line: line.ok(), breaks, lambda line: line.ok())

@@ -31,7 +31,7 @@ from payments_core.http.transport.exchange import Exchange
 from payments_core.http.transport.httpx_sync import HttpxTransport
 
 if TYPE_CHECKING:
-    from tests.http.transport.conftest import Heard, Line, Outcome, Server, World
+    from tests.http.transport.conftest import Connection, Outcome, ReceivedRequest, Server, World
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 PHONE = "46733123450"  # a test number of the sandbox
@@ -59,19 +59,19 @@ def test_they_are_transports() -> None:
 # --- What leaves -----------------------------------------------------------------------------------------------------
 
 
-def heard_by(server: Server, world: World, **changes: Any) -> Heard:
+def request_received_by(server: Server, world: World, **changes: Any) -> ReceivedRequest:
     answered(world.call(asks(server.url + changes.pop("target", "/"), **changes)))
-    return server.heard[-1]
+    return server.requests[-1]
 
 
 def test_what_leaves_is_the_request_and_nothing_else(world: World) -> None:
     """The provider's own fields, four the transport owes, and nothing a library would add."""
     headers = {"Authorization": f"Bearer {SECRET}", "X-Reference-Id": "1"}
-    heard = heard_by(world.server(), world, method="POST", headers=headers, body='{"note": "é"}')
-    assert heard.body == '{"note": "é"}'.encode()
-    assert re.fullmatch(r"payments-core/[\w.]+", heard.headers.pop("user-agent"))
-    assert re.fullmatch(r"127\.0\.0\.1:\d+", heard.headers.pop("host"))
-    assert heard.headers == {
+    parsed = request_received_by(world.server(), world, method="POST", headers=headers, body='{"note": "é"}')
+    assert parsed.body == '{"note": "é"}'.encode()
+    assert re.fullmatch(r"payments-core/[\w.]+", parsed.headers.pop("user-agent"))
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", parsed.headers.pop("host"))
+    assert parsed.headers == {
         "authorization": f"Bearer {SECRET}",
         "x-reference-id": "1",
         "accept-encoding": "identity",
@@ -81,14 +81,14 @@ def test_what_leaves_is_the_request_and_nothing_else(world: World) -> None:
 
 def test_a_request_may_name_its_own_agent(world: World) -> None:
     """Fields of ours give way to the provider's, however they are spelt."""
-    heard = heard_by(world.server(), world, headers={"user-AGENT": "acme/1", "Accept": "text/plain"})
-    assert (heard.headers["user-agent"], heard.headers["accept"]) == ("acme/1", "text/plain")
+    parsed = request_received_by(world.server(), world, headers={"user-AGENT": "acme/1", "Accept": "text/plain"})
+    assert (parsed.headers["user-agent"], parsed.headers["accept"]) == ("acme/1", "text/plain")
 
 
 @pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("GET", None)])
-def test_no_body_is_said_where_one_was_expected(world: World, method: str, length: str | None) -> None:
+def test_no_body_is_reported_where_one_was_expected(world: World, method: str, length: str | None) -> None:
     """A POST without a body says so: gateways answer 411 otherwise."""
-    assert heard_by(world.server(), world, method=method).headers.get("content-length") == length
+    assert request_received_by(world.server(), world, method=method).headers.get("content-length") == length
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_no_body_is_said_where_one_was_expected(world: World, method: str, lengt
 )
 def test_the_address_leaves_as_written(world: World, target: str) -> None:
     """No library rewrites an address: a signature may cover it."""
-    assert heard_by(world.server(), world, target=target).target == target
+    assert request_received_by(world.server(), world, target=target).target == target
 
 
 def test_a_redirect_is_an_answer(world: World) -> None:
@@ -106,7 +106,7 @@ def test_a_redirect_is_an_answer(world: World) -> None:
     )
     response = answered(world.call(asks(server.url + "/pay", method="POST", body="{}")))
     assert (response.status, response.headers["location"]) == (307, "/elsewhere")
-    assert [heard.target for heard in server.heard] == ["/pay"]
+    assert [entry.target for entry in server.requests] == ["/pay"]
 
 
 def test_the_environment_is_not_read(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_the_environment_is_not_read(world: World, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    assert "authorization" not in heard_by(world.server(), world).headers
+    assert "authorization" not in request_received_by(world.server(), world).headers
 
 
 def test_no_cookie_is_kept(world: World) -> None:
@@ -129,7 +129,7 @@ def test_no_cookie_is_kept(world: World) -> None:
     for _ in range(2):
         answered(caller.start(asks(server.url)).result(5))
     assert server.connections == 1
-    assert all("cookie" not in heard.headers for heard in server.heard)
+    assert all("cookie" not in entry.headers for entry in server.requests)
 
 
 # --- What comes back -------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_an_answer_is_complete(world: World) -> None:
 def test_every_form_of_answer(world: World, status: int, text: str, body: bytes) -> None:
     """Each way HTTP has to end a message is understood."""
 
-    def speak(line: Line) -> None:
+    def speak(line: Connection) -> None:
         for character in text:  # in as many pieces as can be
             line.say(character)
         if body == b"to the end":
@@ -240,7 +240,7 @@ def test_an_asynchronous_transport_belongs_to_one_loop(serve: Callable[..., Serv
     asyncio.run(send_and_close())
 
 
-def test_a_library_that_no_longer_tells_when_it_writes_is_not_used(
+def test_a_library_that_no_longer_reports_when_it_writes_is_not_used(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proof of NotSent rests on one call; the first answer without it stops everything."""
@@ -316,7 +316,7 @@ def test_the_guard_alone_stops_a_retry(world: World, monkeypatch: pytest.MonkeyP
     answered(caller.start(asks(server.url + "/first")).result(5))
     ended = caller.start(asks(server.url + "/second", method=method)).result(5)
     assert isinstance(ended, NoAnswer)
-    assert [heard.target for heard in server.heard] == ["/first", "/second"]
+    assert [entry.target for entry in server.requests] == ["/first", "/second"]
     if world.transport == "aiohttp":
         server.wait_until_connected(2)  # it did try; otherwise this proves nothing
 
@@ -330,7 +330,7 @@ def test_connections_are_shared_and_capped(world: World) -> None:
     caller = world.caller(max_connections=16)
     waiting = [caller.start(asks(f"{server.url}/{number}", timeout_s=30.0)) for number in range(400)]
     assert [answered(future.result(30)).status for future in waiting] == [200] * 400
-    assert len(server.heard) == 400
+    assert len(server.requests) == 400
     assert server.connections <= 16
 
 
@@ -339,7 +339,7 @@ def test_closing_leaves_nothing_behind(world: World) -> None:
     server = world.server(lambda line: line.hang())
     caller = world.caller(max_connections=2)
     waiting = [caller.start(asks(f"{server.url}/{number}", timeout_s=5.0)) for number in range(5)]
-    server.wait_until_heard(2)
+    server.wait_for_requests(2)
     begun = time.monotonic()
     caller.close_transport()
     first = next(as_completed(waiting)).result()
@@ -347,7 +347,7 @@ def test_closing_leaves_nothing_behind(world: World) -> None:
     assert isinstance(first, NotSent | NoAnswer)
     outcomes = [future.result(10) for future in waiting]
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["NoAnswer"] * 2 + ["NotSent"] * 3
-    assert len(server.heard) == server.connections == 2
+    assert len(server.requests) == server.connections == 2
     for line in server.lines:
         assert line.ended.wait(5), "a connection is still open"
 
@@ -359,7 +359,7 @@ def test_a_cancelled_caller_frees_its_connection(serve: Callable[..., Server]) -
     async def cancel_and_go_on() -> HttpResponse:
         transport = AiohttpTransport(max_connections=1, clock=lambda: AT)
         stuck = asyncio.create_task(transport.send(asks(server.url + "/stuck")))
-        await asyncio.to_thread(server.wait_until_heard, 1)
+        await asyncio.to_thread(server.wait_for_requests, 1)
         stuck.cancel()
         with pytest.raises(asyncio.CancelledError):
             await stuck
@@ -373,7 +373,7 @@ def test_a_cancelled_caller_frees_its_connection(serve: Callable[..., Server]) -
 # --- What nobody may overhear ----------------------------------------------------------------------------------------
 
 
-def test_no_logger_tells_an_address(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_logger_reports_an_address(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """With every logger at DEBUG, neither number nor token nor answer is told by any library."""
     caplog.set_level(logging.DEBUG)
     quotes = f"Location: /{PHONE}\r\nX-Token: {SECRET}\r\n"
@@ -394,16 +394,16 @@ def test_no_logger_tells_an_address(world: World, caplog: pytest.LogCaptureFixtu
                 timeout_s=timeout_s,
             )
         ).result(5)
-    assert len(server.heard) == 4
-    told = "\n".join(f"{record.name} {record.getMessage()} {record.__dict__}" for record in caplog.records)
+    assert len(server.requests) == 4
+    result = "\n".join(f"{record.name} {record.getMessage()} {record.__dict__}" for record in caplog.records)
     if world.transport == "httpx":
-        assert "httpcore" in told, "nothing was logged, so nothing was tested"
+        assert "httpcore" in result, "nothing was logged, so nothing was tested"
     for never in (PHONE, SECRET, "/accountholder"):
-        assert never not in told
+        assert never not in result
 
 
 @pytest.mark.parametrize("how", ["refused", "reset", "hang", "nonsense"])
-def test_no_error_tells_an_address(world: World, how: str) -> None:
+def test_no_error_reports_an_address(world: World, how: str) -> None:
     """Neither the reason nor anything chained to it holds the path, where phone numbers stand."""
     answers = {
         "refused": lambda line: line.ok(),
@@ -418,10 +418,10 @@ def test_no_error_tells_an_address(world: World, how: str) -> None:
     assert isinstance(ended, NotSent if how == "refused" else NoAnswer)
     assert ended.__cause__ is None
     assert ended.__context__ is None
-    told = f"{ended!r} {ended.why} {''.join(traceback.format_exception(ended))}"
+    result = f"{ended!r} {ended.why} {''.join(traceback.format_exception(ended))}"
     assert "127.0.0.1" in ended.why
     for never in (PHONE, SECRET, "msisdn"):
-        assert never not in told
+        assert never not in result
 
 
 # --- TLS -------------------------------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def _over_tls(certificate: Path, answer: Any) -> Any:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
-    def on_connect(line: Line) -> None:
+    def on_connect(line: Connection) -> None:
         line.sock = context.wrap_socket(line.sock, server_side=True)
         while line.hear():
             answer(line)
@@ -456,14 +456,14 @@ def _over_tls(certificate: Path, answer: Any) -> Any:
     return on_connect
 
 
-def test_a_certificate_nobody_vouches_for_is_not_sent_to(world: World, certificate: Path) -> None:
+def test_a_certificate_no_one_vouches_for_is_not_sent_to(world: World, certificate: Path) -> None:
     """The request does not leave for a server whose certificate is not trusted."""
-    heard: list[object] = []
-    server = world.server(on_connect=_over_tls(certificate, heard.append))
+    entries: list[object] = []
+    server = world.server(on_connect=_over_tls(certificate, entries.append))
     ended = world.call(asks(server.url.replace("http:", "https:")))
     assert isinstance(ended, NotSent)
     assert "certificate" in ended.why.lower()
-    assert heard == []
+    assert entries == []
 
 
 def test_a_trusted_server_is_spoken_to_over_tls(world: World, certificate: Path) -> None:
@@ -471,7 +471,7 @@ def test_a_trusted_server_is_spoken_to_over_tls(world: World, certificate: Path)
     trusted = ssl.create_default_context(cafile=f"{certificate}.crt")
     dripping = False
 
-    def answer(line: Line) -> None:
+    def answer(line: Connection) -> None:
         if dripping:
             line.say("HTTP/1.1 200 OK\r\nX: ")
             line.drip("x")

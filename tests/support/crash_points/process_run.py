@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
-from crash_points.scenario import Heard, Point, Restless, Scenario, Stage, Stopped, World
+from crash_points.scenario import CallerView, Point, Restless, Scenario, Stage, Stopped, World
 from payments_core.client import PayoutClient
 from payments_core.domain.errors import OverRefund
 from payments_core.domain.money import Money
@@ -39,7 +39,7 @@ class Life:
         scenario: Scenario,
         world: World,
         stage: Stage,
-        heard: Heard,
+        parsed: CallerView,
         stop_at: int | None,
         stop: Callable[[Point], None],
     ) -> None:
@@ -47,7 +47,7 @@ class Life:
         self._scenario = scenario
         self._world = world
         self._clock = stage.clock
-        self._heard = heard
+        self._view = parsed
         self._stop_at = stop_at
         self._stop = stop
         self._is_dead = False
@@ -78,7 +78,7 @@ class Life:
 
     def acknowledge(self, key: str) -> None:
         """The application has heard that its key is written down."""
-        self._heard.accepted.add(key)
+        self._view.accepted.add(key)
 
     def exchange(self, request: HttpRequest) -> HttpResponse:
         """Let the world answer."""
@@ -91,13 +91,13 @@ class Life:
 
     def missing(self) -> set[str]:
         """Return the acknowledged keys that the journal does not know."""
-        return {key for key in self._heard.accepted if self._journal.by_key(key) is None}
+        return {key for key in self._view.accepted if self._journal.by_key(key) is None}
 
     def run(self) -> None:
         """Send what has no answer yet, then work until nothing is due before the horizon."""
         until = self._scenario.starts_at + timedelta(seconds=self._scenario.horizon_s)
         for account, order in self._scenario.orders:
-            if order.key not in self._heard.accepted | self._heard.refused:
+            if order.key not in self._view.accepted | self._view.refused:
                 self._send(account, order)
         for _ in range(self._scenario.most_steps):
             taken_in = self._take_in()
@@ -151,7 +151,7 @@ class Life:
                 expires_at=order.expires_at,
             )
         except OverRefund:  # an answer as good as any: the application does not ask again
-            self._heard.refused.add(order.key)
+            self._view.refused.add(order.key)
 
     def _take_in(self) -> bool:
         arrivals, taken_in = self._world.arrivals, False

@@ -13,7 +13,7 @@ from payments_core.http.messages import HttpRequest, HttpResponse
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Callback
 
-__all__ = ["Arrival", "End", "Heard", "Point", "Restless", "Scenario", "Stage", "Stopped", "VirtualClock", "World"]
+__all__ = ["Arrival", "CallerView", "End", "Point", "Restless", "Scenario", "Stage", "Stopped", "VirtualClock", "World"]
 
 
 class VirtualClock:
@@ -101,7 +101,7 @@ class World:
 
 
 @dataclass(slots=True)
-class Heard:
+class CallerView:
     """What the application has heard of its keys; no crash of ours takes that back.
 
     Args:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 from crash_points.crash_stores import CrashStore
 from crash_points.process_run import NAMESPACE, Life
-from crash_points.scenario import End, Heard, Point, Scenario, Stage, Stopped, VirtualClock
+from crash_points.scenario import CallerView, End, Point, Scenario, Stage, Stopped, VirtualClock
 
 __all__ = ["Simulator", "live"]
 
@@ -53,7 +53,7 @@ class Simulator:
         stage.store.clear(NAMESPACE, scenario.starts_at)
         world = scenario.world(stage)
         lives: list[Sequence[Point]] = []
-        heard = Heard()
+        parsed = CallerView()
         lost: set[str] = set()
 
         def die(point: Point) -> None:
@@ -61,7 +61,7 @@ class Simulator:
             raise Stopped(point)
 
         for stop_at in (*points, None):
-            life = Life(scenario, world, stage, heard, stop_at, die)
+            life = Life(scenario, world, stage, parsed, stop_at, die)
             lives.append(life.points)
             try:
                 lost |= life.missing()
@@ -72,7 +72,7 @@ class Simulator:
                     lives=lives,
                     lost=frozenset(lost),
                     store=stage.store,
-                    refused=frozenset(heard.refused),
+                    refused=frozenset(parsed.refused),
                 )
             except Stopped:
                 world.accounts = world.accounts_after or world.accounts
@@ -91,7 +91,7 @@ def live(scenario: Scenario, stage: Stage, *, stop_at: int | None = None, stop: 
         stop: Called there; should not return, such as ``lambda _: os._exit(1)``.
 
     """
-    life = Life(scenario, scenario.world(stage), stage, Heard(), stop_at, stop)
+    life = Life(scenario, scenario.world(stage), stage, CallerView(), stop_at, stop)
     try:
         life.run()
     finally:

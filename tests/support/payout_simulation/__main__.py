@@ -17,40 +17,40 @@ from payout_simulation.summary import Summary, play_all
 
 def main(words: Sequence[str] | None = None) -> int:
     """Play the plans that a command line asks for; return the exit code."""
-    told = _parser().parse_args(words)
-    plain = {field.name: getattr(told, field.name) for field in fields(Plan) if field.name != "without"}
+    result = _parser().parse_args(words)
+    plain = {field.name: getattr(result, field.name) for field in fields(Plan) if field.name != "without"}
     try:
-        first = Plan(**plain, without=_without(told))
+        first = Plan(**plain, without=_without(result))
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    plans = [replace(first, seed=seed) for seed in range(first.seed, first.seed + told.seeds)]
+    plans = [replace(first, seed=seed) for seed in range(first.seed, first.seed + result.seeds)]
     summary = Summary()
     failed = None
-    for outcome in play_all(plans, jobs=told.jobs):
+    for outcome in play_all(plans, jobs=result.jobs):
         summary.add(outcome)
-        if told.json:
-            summary.write(told.json)
+        if result.json:
+            summary.write(result.json)
         if outcome.breaches:
             failed = outcome
             break
-        if told.trace:
+        if result.trace:
             _say(*outcome.story(whole=True), f"trace {outcome.trace_hash}")
     if failed is not None:
         _say(*map(str, failed.breaches), "", "To play it again:", f"  {failed.plan.command}", "")
-        if not told.shrink:
+        if not result.shrink:
             _say(*failed.story())
-    _say(*summary.told())
-    if failed is not None and told.shrink:  # what is known is said by now: it may take a while, or be broken off
-        _say("", f"Looking for the same in small, for {told.shrink_s:g} s at the most ...")
-        _say(*_in_small(failed, told.shrink_s))
+    _say(*summary.lines())
+    if failed is not None and result.shrink:  # what is known is said by now: it may take a while, or be broken off
+        _say("", f"Looking for the same in small, for {result.shrink_s:g} s at the most ...")
+        _say(*_in_small(failed, result.shrink_s))
     return 0 if failed is None else 1
 
 
-def _without(told: argparse.Namespace) -> frozenset[str]:
-    if told.only:
-        return frozenset(NAMES).symmetric_difference(set(told.only.split(",")) - {"nothing"})  # unknown names stay
-    return frozenset(filter(None, told.without.split(",")))
+def _without(payload: argparse.Namespace) -> frozenset[str]:
+    if payload.only:
+        return frozenset(NAMES).symmetric_difference(set(payload.only.split(",")) - {"nothing"})  # unknown names stay
+    return frozenset(filter(None, payload.without.split(",")))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,7 @@ from payout_simulation.simulated_time import HOUR, SECOND, Time
 
 __all__ = ["CallbackMessage", "CallbackTraffic", "Messenger"]
 
-_SHARE_TOLD = 0.5  # of the payments that a provider calls back about at all
+_SHARE_CALLED_BACK = 0.5  # of the payments that a provider calls back about at all
 _LATELY = 50
 _ANSWER_LATEST_US = 3 * HOUR
 _CALLBACK_LATEST_US = 24 * HOUR
@@ -48,22 +48,22 @@ class CallbackTraffic:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self._letters: list[tuple[int, int, CallbackMessage]] = []
+        self._pending: list[tuple[int, int, CallbackMessage]] = []
         self._number = 0
 
     @property
     def next_us(self) -> int | None:
         """When the next one arrives; None when none is on its way."""
-        return self._letters[0][0] if self._letters else None
+        return self._pending[0][0] if self._pending else None
 
     def post(self, at_us: int, letter: CallbackMessage) -> None:
         """Send one."""
         self._number += 1
-        heappush(self._letters, (at_us, self._number, letter))
+        heappush(self._pending, (at_us, self._number, letter))
 
     def take(self) -> CallbackMessage:
         """Return the one that arrives next."""
-        return heappop(self._letters)[2]
+        return heappop(self._pending)[2]
 
 
 class Messenger:
@@ -84,7 +84,7 @@ class Messenger:
         self._time = time
         self._share = plan.faults
         self._mail = mail
-        self._chance = stream(plan.seed, "letters", names[0])
+        self._chance = stream(plan.seed, "callbacks", names[0])
         self._calls_back = plan.has("callbacks")
         self._callbacks = SeededRandom(plan.kept(CALLBACK_FAULTS))
         self._answers = SeededRandom(plan.kept(ANSWER_FAULTS))
@@ -94,7 +94,7 @@ class Messenger:
         """Decide what is called back about a payment, and when."""
         self._lately.append(payment)
         chance = payment.fate.chance
-        if not self._calls_back or chance.random() >= _SHARE_TOLD:
+        if not self._calls_back or chance.random() >= _SHARE_CALLED_BACK:
             return
         how = self._how(self._callbacks, chance)
         if how == "callback-lost":
@@ -141,11 +141,11 @@ class Messenger:
         if how == "callback-garbled":
             return b'{"external": "'
         self.gateway.bank.tick(self._time.passed_us)
-        shown: dict[str, Any] = {**self.gateway.shown(payment, chance), "reference": payment.told["reference"]}
+        shown: dict[str, Any] = {**self.gateway.shown(payment, chance), "reference": payment.fields["reference"]}
         if how == "callback-forged":
             shown["state"] = _CONTRARY[shown["state"]]
         elif how == "callback-swapped":
-            shown["external"] = chance.choice(self._lately).told["external"]
+            shown["external"] = chance.choice(self._lately).fields["external"]
         return json.dumps(shown).encode()
 
     def _answer_now(self, reference: str, payment: Payment, chance: random.Random) -> bytes:
@@ -159,7 +159,7 @@ class Messenger:
         shown: Mapping[str, Any]
         if how == "answer-garbled":
             return b'{"state": "SUC'
-        if how == "answer-swapped" and other is not None and other.told["reference"] != reference:
+        if how == "answer-swapped" and other is not None and other.fields["reference"] != reference:
             shown = self.gateway.shown(other, chance)
         elif payment is None or how == "answer-404":
             self.gateway.not_found_count[reference] += 1

@@ -52,7 +52,7 @@ class Ends:
         attempt = self._attempts.get(request.url.rsplit("/", 1)[1])
         if request.operation != "status" or response.status != 200 or attempt is None:
             return []
-        return [attempt] if self._contradicts(_told(response.body), attempt) else []
+        return [attempt] if self._contradicts(_described(response.body), attempt) else []
 
     def erased(self, attempts: Iterable[Attempt]) -> list[Attempt]:
         """Return those of which the journal does not hold what was told against them."""
@@ -69,25 +69,25 @@ class Ends:
         attempt = self._asked.get(arrival.query)
         if attempt is None or outcome not in set(Effect):  # who has sent it is in no configuration any more
             return None
-        told = _told(base64.b64decode(json.loads(arrival.encoded)["body"]))
-        is_ours, is_end = told.get("external") == attempt[0], told.get("state") in _CONTRARY.values()
-        if (is_ours or "external" not in told) and self._contradicts(told, attempt) and self.erased([attempt]):
+        fields = _described(base64.b64decode(json.loads(arrival.encoded)["body"]))
+        is_ours, is_end = fields.get("external") == attempt[0], fields.get("state") in _CONTRARY.values()
+        if (is_ours or "external" not in fields) and self._contradicts(fields, attempt) and self.erased([attempt]):
             return "a contradiction was forgotten", attempt
         if is_ours and is_end and self._status(attempt) in _OPEN:  # nothing follows from one that does not say whose
             return "an answer was dropped", attempt
         return None
 
-    def _contradicts(self, told: Mapping[str, Any], attempt: Attempt) -> bool:
-        return "state" in told and told["state"] == _CONTRARY.get(self._status(attempt))
+    def _contradicts(self, payload: Mapping[str, Any], attempt: Attempt) -> bool:
+        return "state" in payload and payload["state"] == _CONTRARY.get(self._status(attempt))
 
     def _status(self, attempt: Attempt) -> PayoutStatus:
         row = self._rows[attempt[0]]
         return row.status if attempt[1] == row.attempt.number else _S.FAILED
 
 
-def _told(body: bytes) -> Mapping[str, Any]:
+def _described(body: bytes) -> Mapping[str, Any]:
     try:
-        told = json.loads(body)
+        fields = json.loads(body)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return fields if isinstance(fields, dict) else {}

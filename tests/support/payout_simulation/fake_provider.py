@@ -74,7 +74,7 @@ class FakeProvider:
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         """Make a payment ready."""
         reference = uuid4_shaped(attempt.seed)
-        told = {
+        fields = {
             "user": self._user,
             "reference": reference,
             "external": attempt.payout_id,
@@ -84,44 +84,44 @@ class FakeProvider:
             "operation": str(order.operation),
         }
         if order.original_amount is not None:
-            told["collected"] = order.original_amount.text
+            fields["collected"] = order.original_amount.text
         headers = {"authorization": f"Bearer {slot('token')}", "reference": reference}
-        body = json.dumps(told)
+        body = json.dumps(fields)
         request = HttpRequest("POST", f"{self._url}/payments", "pay", headers=headers, body=body, moves_money=True)
         return Draft({"reference": reference, "external_id": attempt.payout_id}, request, order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         """Send it."""
         answer = yield from exchange(draft.request)
-        body, status = _told(answer.body), answer.status
-        told: dict[str, Any] = {"http_status": status, "code": str(body.get("error", ""))}
+        body, status = _described(answer.body), answer.status
+        fields: dict[str, Any] = {"http_status": status, "code": str(body.get("error", ""))}
         match status, body.get("error"):
             case 409, "DUPLICATE":
-                return Duplicate(**told)
+                return Duplicate(**fields)
             case 400, str():
-                return Final(reason=Reason(ReasonCode.REJECTED, told["code"]), **told)
+                return Final(reason=Reason(ReasonCode.REJECTED, fields["code"]), **fields)
             case (429, _) | (503, "NOT_TAKEN"):
-                return NotAccepted(retry_after_s=_seconds(answer), **told)
+                return NotAccepted(retry_after_s=_seconds(answer), **fields)
             case 401, "BAD_TOKEN":
-                return NotAccepted(blocks_if_repeated=_CREDENTIALS, **told)
+                return NotAccepted(blocks_if_repeated=_CREDENTIALS, **fields)
             case 403, "CLOSED":
                 return AccountRefused(Reason(ReasonCode.NOT_PERMITTED, "CLOSED"), status)
-            case (200 | 202, _) if verdict := _verdict(body, told):
+            case (200 | 202, _) if verdict := _verdict(body, fields):
                 return verdict
             case _:
-                return Unknown(**told)
+                return Unknown(**fields)
 
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of it."""
         answer = yield from exchange(self._question("GET", draft))
-        body, status = _told(answer.body), answer.status
-        told: dict[str, Any] = {"http_status": status, "code": str(body.get("error", ""))}
+        body, status = _described(answer.body), answer.status
+        fields: dict[str, Any] = {"http_status": status, "code": str(body.get("error", ""))}
         if status == 404 and body.get("error") == "NOT_FOUND":
-            return NotFound(**told)
+            return NotFound(**fields)
         if status == 429:
-            return Unknown(retry_after_s=_seconds(answer), **told)
-        verdict = _verdict(body, told) if status == 200 else None
-        return verdict or Unknown(**told)
+            return Unknown(retry_after_s=_seconds(answer), **fields)
+        verdict = _verdict(body, fields) if status == 200 else None
+        return verdict or Unknown(**fields)
 
     def binding(self, operation: Operation) -> Mapping[str, str]:
         """Return where and as whom it is paid."""
@@ -130,7 +130,7 @@ class FakeProvider:
     def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         """Fetch a token."""
         answer = yield from exchange(HttpRequest("POST", f"{self._url}/token", "token", credential=False))
-        body = _told(answer.body)
+        body = _described(answer.body)
         if answer.status == 200 and isinstance(token := body.get("token"), str):
             return Credential({"token": token}, answer.at + timedelta(seconds=float(body["lives_s"])))
         return AccountRefused(Reason(ReasonCode.CREDENTIALS, str(body.get("error", ""))), answer.status)
@@ -149,7 +149,7 @@ class FakeProvider:
 
     def parse(self, callback: Callback) -> ParsedCallback | None:
         """Read what it is about."""
-        body = _told(callback.body)
+        body = _described(callback.body)
         references = {"reference": str(body.get("reference")), "external_id": str(body.get("external"))}
         return ParsedCallback(references=references, status=str(body.get("state", ""))) if body else None
 
@@ -170,20 +170,20 @@ class LateFakeProvider(FakeProvider):
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask what became of it; the answer comes by callback."""
         answer = yield from exchange(self._question("POST", draft))
-        told: dict[str, Any] = {"http_status": answer.status, "code": str(_told(answer.body).get("error", ""))}
+        fields: dict[str, Any] = {"http_status": answer.status, "code": str(_described(answer.body).get("error", ""))}
         if answer.status == 429:
-            return Unknown(retry_after_s=_seconds(answer), **told)
-        return Deferred(**told) if answer.status == 202 else Unknown(**told)
+            return Unknown(retry_after_s=_seconds(answer), **fields)
+        return Deferred(**fields) if answer.status == 202 else Unknown(**fields)
 
     def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
         """Say what an answer that came later means."""
-        body = _told(callback.body)
+        body = _described(callback.body)
         if body.get("error") == "NOT_FOUND":
             return NotFound(code="NOT_FOUND")
         return _verdict(body, {}) or Unknown(code=str(body.get("error", "")))
 
 
-def _told(raw: bytes) -> Mapping[str, Any]:
+def _described(raw: bytes) -> Mapping[str, Any]:
     try:
         body = json.loads(raw)
     except ValueError:
@@ -196,18 +196,18 @@ def _seconds(answer: HttpResponse) -> float | None:
     return float(text) if text.isdigit() else None
 
 
-def _verdict(body: Mapping[str, Any], told: Mapping[str, Any]) -> Final | Pending | None:
+def _verdict(body: Mapping[str, Any], payload: Mapping[str, Any]) -> Final | Pending | None:
     """Read the states that are known; any other word says nothing."""
     seen = ReportedDetails(_amount(body.get("amount")), body.get("currency"), body.get("to"), body.get("external"))
     match body.get("state"):
         case "PENDING":
-            return Pending(seen=seen, **told)
+            return Pending(seen=seen, **payload)
         case "SUCCESSFUL":
-            return Final(seen=seen, **told)
+            return Final(seen=seen, **payload)
         case "FAILED":
             why = str(body.get("why", ""))
             settling_h = SETTLING_H if why == "TIMED_OUT" else 0.0
-            return Final(reason=Reason(ReasonCode.NOT_COMPLETED, why, settling_h=settling_h), seen=seen, **told)
+            return Final(reason=Reason(ReasonCode.NOT_COMPLETED, why, settling_h=settling_h), seen=seen, **payload)
         case _:
             return None
 

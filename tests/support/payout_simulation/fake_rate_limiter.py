@@ -51,11 +51,11 @@ class AsyncRateLimiter:
     """
 
     def __init__(self, limiter: RateLimiter) -> None:
-        self._turns = limiter
+        self._limiter = limiter
         self.is_penalised = False
         self.applies = limiter.applies
         self.is_over = limiter.is_over
 
     async def take(self, priority: Priority) -> float | None:
         """Return what the others return."""
-        return self._turns.take(priority)
+        return self._limiter.take(priority)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payout_simulation.ledger import Ledger, Payment, Told
+from payout_simulation.ledger import Ledger, Payment, RequestFields
 from payout_simulation.plan import READ_FAULTS, SEND_FAULTS, TOKEN_FAULTS, Plan
 from payout_simulation.seeded_random import SeededRandom, stream
 from payout_simulation.simulated_time import HOUR, MINUTE, SECOND, Time
@@ -63,12 +63,12 @@ class Gateway:
         bank: Ledger,
         time: Time,
         plan: Plan,
-        arrived: Callable[[HttpRequest, Told], None],
+        arrived: Callable[[HttpRequest, RequestFields], None],
         answers: Callable[[str, Shown], None],
     ) -> None:
         self.bank = bank
         self.calls: Counter[str] = Counter()
-        self.said: defaultdict[str, set[str]] = defaultdict(set)  # final words that were spoken, by reference
+        self.final_states: defaultdict[str, set[str]] = defaultdict(set)  # final words that were spoken, by reference
         self.not_found_count: Counter[str] = Counter()  # how often it was said that it is not there, by reference
         self.honest: set[str] = set()  # references of which it never says so while they are
         self._time = time
@@ -102,26 +102,28 @@ class Gateway:
     # --- payments ---
 
     def _send(self, request: HttpRequest) -> Ended:
-        told = json.loads(request.body or "{}")
-        chance = self.bank.fate(told).chance
+        fields = json.loads(request.body or "{}")
+        chance = self.bank.fate(fields).chance
         fault = self._fault("send", chance)
         if fault == "send-twice" and self.bank.facts.resend != "safe":
             fault = "send-taken-lost"  # who takes the same payment twice would pay twice, whatever we do
         if fault == "send-refused":
             return self._ended(fault, NotSent("refused", at=self._time()), chance)
-        self._arrived(request, told)
+        self._arrived(request, fields)
         if fault == "fine" and not self._knows(request):
             fault = "send-401"
         if fault == "send-late":
-            self.bank.take_later(told, self._time.passed_us + chance.randrange(_LATEST_US))
+            self.bank.take_later(fields, self._time.passed_us + chance.randrange(_LATEST_US))
         if "taken" in fault or fault == "send-twice":
-            self.bank.take(told, self._time.passed_us)
-        return self._ended(fault, self._sent(fault, told, request, chance), chance, request.timeout_s)
+            self.bank.take(fields, self._time.passed_us)
+        return self._ended(fault, self._sent(fault, fields, request, chance), chance, request.timeout_s)
 
-    def _sent(self, fault: str, told: Told, request: HttpRequest, chance: random.Random) -> HttpResponse | NoAnswer:
+    def _sent(
+        self, fault: str, payload: RequestFields, request: HttpRequest, chance: random.Random
+    ) -> HttpResponse | NoAnswer:
         match fault:
             case "fine":
-                return self._taken(told, chance)
+                return self._taken(payload, chance)
             case "send-lost" | "send-taken-lost" | "send-late":
                 return NoAnswer("timed out", at=self._time())
             case "send-taken-cut":
@@ -129,15 +131,15 @@ class Gateway:
             case "send-taken-garbled":
                 return self._http(202, b'{"state": "PEND')
             case "send-400":
-                self.said[told["reference"]].add("FAILED")
+                self.final_states[payload["reference"]].add("FAILED")
                 return self._http(400, {"error": "REFUSED"})
             case "send-twice":
                 return self._http(409, {"error": "DUPLICATE"})
             case _:
                 return self._trouble(fault, chance)
 
-    def _taken(self, told: Told, chance: random.Random) -> HttpResponse:
-        payment = self.bank.take(told, self._time.passed_us)
+    def _taken(self, payload: RequestFields, chance: random.Random) -> HttpResponse:
+        payment = self.bank.take(payload, self._time.passed_us)
         if payment is None:
             return self._http(409, {"error": "DUPLICATE"})
         if payment.fate.settles_us == 0:  # it is over before the answer, which tells so
@@ -152,7 +154,7 @@ class Gateway:
         payment = self.bank.find(user, reference, now_us)
         chance = payment.fate.chance if payment else self._chance
         fault = "read-lost" if now_us in self._down_us else self._fault("read", chance)
-        if fault in {"read-404", "read-page"} and (self._tells_absence or reference in self.honest):
+        if fault in {"read-404", "read-page"} and (self._shows_absence or reference in self.honest):
             fault = "read-503"  # whose "not found" means something does not say it lightly
         if fault == "fine" and not self._knows(request):
             fault = "read-401"
@@ -162,13 +164,13 @@ class Gateway:
         if late and fault == "fine":
             self._answers(json.loads(request.body or "{}")["answer_to"], (reference, payment))
             return self._ended(fault, self._http(202, {}), chance, request.timeout_s)
-        return self._ended(fault, self._told(fault, reference, payment, chance), chance, request.timeout_s)
+        return self._ended(fault, self._described(fault, reference, payment, chance), chance, request.timeout_s)
 
     @property
-    def _tells_absence(self) -> bool:
+    def _shows_absence(self) -> bool:
         return self.bank.facts.not_found_conclusive_after_s is not None
 
-    def _told(
+    def _described(
         self, fault: str, reference: str, payment: Payment | None, chance: random.Random
     ) -> HttpResponse | NoAnswer | NotSent:
         match fault:
@@ -200,18 +202,18 @@ class Gateway:
         """Tell how a payment stands; from here on this word has been spoken."""
         shown = self.shown(payment, chance)
         if shown["state"] != "PENDING":
-            self.said[payment.told["reference"]].add(shown["state"])
+            self.final_states[payment.fields["reference"]].add(shown["state"])
         return shown
 
     def shown(self, payment: Payment, chance: random.Random) -> dict[str, Any]:
         """Return what the provider writes about a payment."""
-        told, state = payment.told, "FAILED" if payment.state == "REVERSED" else payment.state
-        amount = told["amount"]
+        result, state = payment.fields, "FAILED" if payment.state == "REVERSED" else payment.state
+        amount = result["amount"]
         if self._amounts:
             amount = chance.choice([amount, amount + "0", amount.rstrip("0").rstrip(".")])
-        shown = {"state": state, "amount": amount, "currency": told["currency"], "external": told["external"]}
-        if "collected" not in told:  # of a refund it would show the payer
-            shown["to"] = told["to"]
+        shown = {"state": state, "amount": amount, "currency": result["currency"], "external": result["external"]}
+        if "collected" not in result:  # of a refund it would show the payer
+            shown["to"] = result["to"]
         if state == "FAILED":
             shown["why"] = "TIMED_OUT" if payment.fate.times_out else payment.state
         return shown

@@ -48,8 +48,8 @@ def faults_of(payout: Payout) -> list[tuple[str, str]]:
         found.append(("a history has a gap", str([entry.seq for entry in history])))
     if history[0].event != EventName.PAYOUT_CREATED or history[-1].status is not payout.status:
         found.append(("a history does not tell where it stands", f"{history[-1].status}, {payout.status}"))
-    if (told := sum(entry.event == EventName.PAYOUT_CONTRADICTED for entry in history)) != len(payout.contradictions):
-        found.append(("a contradiction was forgotten", f"{told} in the history, {len(payout.contradictions)} kept"))
+    if (result := sum(entry.event == EventName.PAYOUT_CONTRADICTED for entry in history)) != len(payout.contradictions):
+        found.append(("a contradiction was forgotten", f"{result} in the history, {len(payout.contradictions)} kept"))
     submissions = 0
     for before, after in pairwise(history):
         again = after.event == EventName.PAYOUT_REISSUED
@@ -68,10 +68,10 @@ def faults_of(payout: Payout) -> list[tuple[str, str]]:
 
 def doubts_of(payout: Payout, visible_after_s: float) -> Doubts:
     """Follow each doubt: three absences before it is sent again, an end by a read or REVIEW, and that in 72 hours."""
-    told = Doubts()
+    result = Doubts()
     for part in _parts(payout.history):
-        _follow(told, part, timedelta(seconds=visible_after_s))
-    return told
+        _follow(result, part, timedelta(seconds=visible_after_s))
+    return result
 
 
 def _parts(history: tuple[HistoryEntry, ...]) -> Iterator[list[HistoryEntry]]:
@@ -85,7 +85,7 @@ def _parts(history: tuple[HistoryEntry, ...]) -> Iterator[list[HistoryEntry]]:
     yield part
 
 
-def _follow(told: Doubts, part: list[HistoryEntry], visible_after: timedelta) -> None:
+def _follow(payload: Doubts, part: list[HistoryEntry], visible_after: timedelta) -> None:
     doubt, since = False, part[0].at
     not_found_count: list[datetime] = []
     for entry in part:
@@ -99,22 +99,22 @@ def _follow(told: Doubts, part: list[HistoryEntry], visible_after: timedelta) ->
                 else None
             )
             if doubt and (waited is None or waited < visible_after):
-                told.found.append(("sent again too soon", f"after {len(not_found_count)} absences over {waited}"))
+                payload.found.append(("sent again too soon", f"after {len(not_found_count)} absences over {waited}"))
             not_found_count, since = [], entry.at
         if doubt and (entry.status.is_final or entry.status is _S.REVIEW):
-            _ended(told, entry, entry.at - since)
+            _ended(payload, entry, entry.at - since)
             return
         if entry.event in _DOUBTS or entry.status is _S.UNKNOWN:
-            told.count += not doubt
+            payload.count += not doubt
             doubt = True
 
 
-def _ended(told: Doubts, entry: HistoryEntry, took: timedelta) -> None:
-    told.longest_s = max(told.longest_s, took.total_seconds())
+def _ended(payload: Doubts, entry: HistoryEntry, took: timedelta) -> None:
+    payload.longest_s = max(payload.longest_s, took.total_seconds())
     if took > _LONGEST:
-        told.found.append(("in doubt for too long", str(took)))
+        payload.found.append(("in doubt for too long", str(took)))
     else:
-        told.ended += 1
+        payload.ended += 1
     if entry.status is _S.FAILED and entry.decided_by not in _BY_A_READ:
-        told.by_timer += 1
-        told.found.append(("doubt was not ended by a read", f"{entry.event} by {entry.decided_by}"))
+        payload.by_timer += 1
+        payload.found.append(("doubt was not ended by a read", f"{entry.event} by {entry.decided_by}"))

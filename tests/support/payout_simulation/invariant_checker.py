@@ -43,7 +43,7 @@ _PUBLISHED = {
     EventName.PAYOUT_CANCELLED,
 }
 _MOST_TRIES = 5
-_BY_NOBODY = {"guard", "expiry"}  # who may fail what was never in doubt
+_WITHOUT_DOUBT = {"guard", "expiry"}  # who may fail what was never in doubt
 _SPACING = timedelta(seconds=5)  # between two reads that callbacks ask for
 
 
@@ -84,7 +84,7 @@ class InvariantChecker:
         time: Time,
         accounts: Mapping[str, Account],
         gateways: Mapping[str, Gateway],
-        wishes: Mapping[str, PlannedOrder],
+        planned_payouts: Mapping[str, PlannedOrder],
         auditor: Journal,
     ) -> None:
         self.breaches: list[Breach] = []
@@ -101,24 +101,24 @@ class InvariantChecker:
         self._first: dict[tuple[str, int], tuple[Any, ...]] = {}
         self._approved: set[tuple[str, int]] = set()
         self._answered: set[str] = set()
-        self._absences: Counter[str] = Counter()
+        self._not_found_counts: Counter[str] = Counter()
         self._hints: dict[str, datetime] = {}  # when the read that a callback asks for is due
         self._time = time
         self._accounts = accounts
         self._gateways = gateways
-        self._wishes = wishes
+        self._planned_payouts = planned_payouts
         self._auditor = auditor
 
     def broken(self, rule: str, payout_id: str, text: str) -> None:
         """Write a breach down."""
-        wish = self._wishes.get(payout_id)
-        self.breaches.append(Breach(rule, wish.order.key if wish else "", text))
+        planned = self._planned_payouts.get(payout_id)
+        self.breaches.append(Breach(rule, planned.order.key if planned else "", text))
 
     # --- in every step ---
 
-    def arrived(self, request: HttpRequest, told: Mapping[str, Any]) -> None:
+    def arrived(self, request: HttpRequest, payload: Mapping[str, Any]) -> None:
         """A payment's bytes are with the provider: its try must be on disk, and be the request of every try."""
-        payout = told["external"]
+        payout = payload["external"]
         row = self._auditor.get(payout)
         attempt = payout, row.attempt.number if row else 1
         self.posts[attempt] += 1
@@ -228,10 +228,10 @@ class InvariantChecker:
     def _absent(self, row: PayoutRecord) -> None:
         """Each absence is one answer of the provider's."""
         reference = row.attempt.references["reference"]
-        self._absences[reference] += 1
-        told = self._gateways[row.attempt.account].not_found_count[reference]
-        if self._absences[reference] > told:
-            self.broken("absent by a guess", row.id, f"{self._absences[reference]} times, told {told} times")
+        self._not_found_counts[reference] += 1
+        result = self._gateways[row.attempt.account].not_found_count[reference]
+        if self._not_found_counts[reference] > result:
+            self.broken("absent by a guess", row.id, f"{self._not_found_counts[reference]} times, told {result} times")
 
     def _remembers(self, before: PayoutRecord, row: PayoutRecord, event: Event) -> None:
         """A read that a callback asks for stays due until there was one, unless it is not our turn."""
@@ -245,8 +245,8 @@ class InvariantChecker:
             due_at = max(self._hints[row.id], event.at)
             latest = due_at if row.schedule.read_at is None else max(due_at, row.schedule.read_at + _SPACING)
             if row.schedule.next_at is None or row.schedule.next_at > latest:
-                told = f"due at {due_at}, put off to {row.schedule.next_at} by {event.name}"
-                self.broken("a callback was forgotten", row.id, told)
+                result = f"due at {due_at}, put off to {row.schedule.next_at} by {event.name}"
+                self.broken("a callback was forgotten", row.id, result)
             else:  # what is handled late is dated before what moved it here
                 self._hints[row.id] = max(self._hints[row.id], row.schedule.next_at)
 
@@ -264,10 +264,10 @@ class InvariantChecker:
         self.figures["paid from elsewhere"] += row.attempt.account != before.attempt.account
         self.rows[row.id] = row
 
-    def _will_pay(self, payout: str, *, whatever_it_said: bool = True) -> bool:
+    def _will_pay(self, payout: str, *, ignores_statuses: bool = True) -> bool:
         """Say whether money of a payout has arrived or will, from whichever account."""
         banks = [gateway.bank for gateway in self._gateways.values()]
-        return any(bank.will_pay(payout, whatever_it_said=whatever_it_said) for bank in banks)
+        return any(bank.will_pay(payout, ignores_statuses=ignores_statuses) for bank in banks)
 
     def _was_paid(self, payout: str, reference: str | None) -> bool:
         return any(gateway.bank.was_paid(payout, reference) for gateway in self._gateways.values())
@@ -275,7 +275,7 @@ class InvariantChecker:
     def _entered(self, before: PayoutRecord, row: PayoutRecord) -> None:
         payout, gateway = row.id, self._gateways[row.attempt.account]
         bank, reference = gateway.bank, row.attempt.references["reference"]
-        said, by_person = gateway.said[reference], row.decided_by == "person"
+        output, by_person = gateway.final_states[reference], row.decided_by == "person"
         if row.status is _S.SENDING:
             self._sends(before, row)
         elif row.status is _S.CANCELLED:
@@ -285,14 +285,14 @@ class InvariantChecker:
                     "cancelled and sent", payout, f"it was {before.status}, with {before.attempt.submissions} tries"
                 )
         elif row.status is _S.FAILED:
-            if self._will_pay(payout, whatever_it_said="FAILED" not in said):
+            if self._will_pay(payout, ignores_statuses="FAILED" not in output):
                 self.broken("failed and paid", payout, f"{row.reason}, decided by {row.decided_by}")
-            elif not by_person and row.decided_by not in _BY_NOBODY and "FAILED" not in said:
+            elif not by_person and row.decided_by not in _WITHOUT_DOUBT and "FAILED" not in output:
                 self.broken("failed by a guess", payout, f"{row.reason}; the provider never said so")
         elif row.status is _S.SUCCEEDED:
             if not self._was_paid(payout, None if by_person else reference):
                 self.broken("succeeded and not paid", payout, f"{bank.credits[payout]} credits")
-            elif not by_person and "SUCCESSFUL" not in said:
+            elif not by_person and "SUCCESSFUL" not in output:
                 self.broken("succeeded by a guess", payout, "the provider never said so")
 
     def _sends(self, before: PayoutRecord, row: PayoutRecord) -> None:
@@ -353,13 +353,13 @@ class InvariantChecker:
         for key in sorted(self.refused & rows.keys()):
             self.breaches.append(Breach("refused and written all the same", key, str(rows[key].status)))
         for row in rows.values():
-            heard, payout = self.rows.get(row.id), row.view(self._auditor.history(row.id))
-            if heard is None or (heard.status, heard.version, heard.attempt.submissions) != (
+            parsed, payout = self.rows.get(row.id), row.view(self._auditor.history(row.id))
+            if parsed is None or (parsed.status, parsed.version, parsed.attempt.submissions) != (
                 row.status,
                 row.version,
                 row.attempt.submissions,
             ):
-                self.broken("a commit was lost", row.id, f"{heard and heard.status} heard, {row.status} found")
+                self.broken("a commit was lost", row.id, f"{parsed and parsed.status} heard, {row.status} found")
             doubts = doubts_of(payout, self._accounts[row.attempt.account].facts.visible_after_s)
             for rule, text in (*self._end(row), *faults_of(payout), *doubts.found):
                 self.broken(rule, row.id, text)
@@ -386,7 +386,7 @@ class InvariantChecker:
             self.figures["succeeded and not paid"] += 1
             found.append(("succeeded and not paid", "at the end"))
         if row.status is _S.FAILED and self._will_pay(row.id):
-            if self._will_pay(row.id, whatever_it_said=False):
+            if self._will_pay(row.id, ignores_statuses=False):
                 self.figures["failed and paid"] += 1
                 found.append(("failed and paid", "at the end"))
             else:  # the provider's own word, taken back within the time that it names

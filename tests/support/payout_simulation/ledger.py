@@ -14,9 +14,9 @@ from payments_core.provider import Facts
 from payout_simulation.simulated_time import HOUR, SECOND
 from payout_simulation.workload import Fate
 
-__all__ = ["BANKS", "Counts", "Ledger", "Payment", "Told"]
+__all__ = ["BANKS", "Counts", "Ledger", "Payment", "RequestFields"]
 
-Told: TypeAlias = Mapping[str, Any]  # what a payment was asked for with
+RequestFields: TypeAlias = Mapping[str, Any]  # what a payment was asked for with
 
 _DAY_S = 86_400.0
 _DAYS_US = 100 * HOUR  # how long reads find what is not soon gone
@@ -48,7 +48,7 @@ class Payment:
 
     """
 
-    told: Told
+    fields: RequestFields
     fate: Fate
     taken_us: int
     forgotten_us: int
@@ -59,7 +59,7 @@ class Payment:
     def pays(self) -> bool:
         """Whether its money has arrived or will, and is not taken back yet."""
         if self.state == "FAILED":
-            return self.fate.turns_us is not None
+            return self.fate.reverses_after_us is not None
         return self.state == "SUCCESSFUL" or (self.state == "PENDING" and self.fate.pays)
 
     @property
@@ -104,7 +104,7 @@ class Ledger:
     shared: Counts = field(default_factory=Counts)
     payments: dict[str, list[Payment]] = field(default_factory=lambda: defaultdict(list))
     refunded: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    under_way: dict[str, list[Told]] = field(default_factory=lambda: defaultdict(list))
+    under_way: dict[str, list[RequestFields]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[tuple[str, str, str]] = field(default_factory=list)
     _by_reference: dict[tuple[str, str], Payment] = field(default_factory=dict)
     _fates: dict[tuple[str, str], Fate] = field(default_factory=dict)
@@ -116,36 +116,36 @@ class Ledger:
         """How often money of a payout has arrived, from whichever provider, and was not taken back; by our id."""
         return self.shared.credits
 
-    def fate(self, told: Told) -> Fate:
+    def fate(self, payload: RequestFields) -> Fate:
         """Return what becomes of a payment: one fate for each reference under which one user asks for it."""
-        called = _called(told)
+        called = _called(payload)
         if called not in self._fates:
-            self.shared.references[told["external"]] += 1
-            self._fates[called] = self.fates(told["external"], self.shared.references[told["external"]])
+            self.shared.references[payload["external"]] += 1
+            self._fates[called] = self.fates(payload["external"], self.shared.references[payload["external"]])
         return self._fates[called]
 
-    def take(self, told: Told, now_us: int) -> Payment | None:
+    def take(self, payload: RequestFields, now_us: int) -> Payment | None:
         """Take a payment; None when its reference is remembered."""
         self.tick(now_us)
-        known = self._by_reference.get(_called(told))
+        known = self._by_reference.get(_called(payload))
         if known is not None and self.facts.resend == "safe" and now_us < known.forgotten_us:
             return None
-        fate = self.fate(told)
+        fate = self.fate(payload)
         forgotten_us = now_us + int(self.facts.dedupe_window_s * SECOND)
         # Whose absence means something shows what it has taken; who remembers nothing has nothing to forget.
         forgets = fate.soon_gone and self.facts.resend == "safe" and self.facts.not_found_conclusive_after_s is None
         gone_us = forgotten_us if forgets else now_us + _DAYS_US
-        payment = Payment(told, fate, now_us, forgotten_us, gone_us)
-        self._by_reference[_called(told)] = payment
-        self.payments[told["external"]].append(payment)
+        payment = Payment(payload, fate, now_us, forgotten_us, gone_us)
+        self._by_reference[_called(payload)] = payment
+        self.payments[payload["external"]].append(payment)
         self._plan(now_us + fate.settles_us, "settle", payment)
         self.taken(payment, now_us)
         return payment
 
-    def take_later(self, told: Told, at_us: int) -> None:
+    def take_later(self, payload: RequestFields, at_us: int) -> None:
         """Take a payment that is still on its way."""
-        self.under_way[told["external"]].append(told)
-        self._plan(at_us, "arrive", told)
+        self.under_way[payload["external"]].append(payload)
+        self._plan(at_us, "arrive", payload)
 
     def find(self, user: str, reference: str, now_us: int) -> Payment | None:
         """Return what a read of a user finds: taken, visible and remembered."""
@@ -168,11 +168,11 @@ class Ledger:
                 self._pay(about, at_us)
             else:
                 about.state = "REVERSED"
-                self.credits[about.told["external"]] -= 1
-                if "collected" in about.told:
-                    self.refunded[about.told["to"]] -= Decimal(about.told["amount"])
+                self.credits[about.fields["external"]] -= 1
+                if "collected" in about.fields:
+                    self.refunded[about.fields["to"]] -= Decimal(about.fields["amount"])
 
-    def will_pay(self, external: str, *, whatever_it_said: bool = True) -> bool:
+    def will_pay(self, external: str, *, ignores_statuses: bool = True) -> bool:
         """Say whether money of a payout has arrived or will.
 
         Args:
@@ -180,38 +180,38 @@ class Ledger:
             whatever_it_said: Count also what pays after the provider has said that it failed, for a while at least.
 
         """
-        counted = [one for one in self.payments[external] if whatever_it_said or one.fate.turns_us is None]
-        coming = [told for told in self.under_way[external] if _called(told) not in self._by_reference]
-        return any(payment.pays for payment in counted) or any(self.fate(told).pays for told in coming)
+        counted = [one for one in self.payments[external] if ignores_statuses or one.fate.reverses_after_us is None]
+        coming = [entry for entry in self.under_way[external] if _called(entry) not in self._by_reference]
+        return any(payment.pays for payment in counted) or any(self.fate(entry).pays for entry in coming)
 
     def was_paid(self, external: str, reference: str | None) -> bool:
         """Say whether money has arrived under a reference of a payout; under any of them, without one."""
         paid = [one for one in self.payments[external] if one.was_paid]
-        return any(reference in {None, one.told["reference"]} for one in paid)
+        return any(reference in {None, one.fields["reference"]} for one in paid)
 
     def has(self, external: str, reference: str) -> bool:
         """Say whether something under a reference of a payout is here or on its way."""
-        here = [payment.told for payment in self.payments[external]]
-        return any(told["reference"] == reference for told in (*here, *self.under_way[external]))
+        here = [payment.fields for payment in self.payments[external]]
+        return any(entry["reference"] == reference for entry in (*here, *self.under_way[external]))
 
     def _settle(self, payment: Payment, at_us: int) -> None:
         if payment.fate.succeeds:
             self._pay(payment, at_us)
             return
         payment.state = "FAILED"
-        if payment.fate.turns_us is not None:
-            self._plan(at_us + payment.fate.turns_us, "turn", payment)
+        if payment.fate.reverses_after_us is not None:
+            self._plan(at_us + payment.fate.reverses_after_us, "turn", payment)
 
     def _pay(self, payment: Payment, at_us: int) -> None:
         payment.state = "SUCCESSFUL"
-        told = payment.told
-        payout, collection = told["external"], told["to"]
+        result = payment.fields
+        payout, collection = result["external"], result["to"]
         self.credits[payout] += 1
         if self.credits[payout] > 1:
             self.wrong.append(("paid twice", payout, f"{self.credits[payout]} credits"))
-        if "collected" in told:
-            self.refunded[collection] += Decimal(told["amount"])
-            if self.refunded[collection] > Decimal(told["collected"]):
+        if "collected" in result:
+            self.refunded[collection] += Decimal(result["amount"])
+            if self.refunded[collection] > Decimal(result["collected"]):
                 self.wrong.append(("refunded too much", payout, f"{self.refunded[collection]} of {collection}"))
         if payment.fate.reverses_us is not None:
             self._plan(at_us + payment.fate.reverses_us, "reverse", payment)
@@ -220,6 +220,6 @@ class Ledger:
         heapq.heappush(self._events, (at_us, next(self._number), what, about))
 
 
-def _called(told: Told) -> tuple[str, str]:
+def _called(payload: RequestFields) -> tuple[str, str]:
     """Return what the provider tells payments apart by: another user's are nobody's business."""
-    return told["user"], told["reference"]
+    return payload["user"], payload["reference"]

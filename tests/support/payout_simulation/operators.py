@@ -28,7 +28,7 @@ ACTS = {
     "cancel": _S.CREATED,
 }
 _SHARE_FROM_ELSEWHERE = 0.35
-_NOBODY = OperatorDecision("somebody", "it is to be so", evidence="line 12 of the provider's statement")
+_ANY_OPERATOR = OperatorDecision("an operator", "it is to be so", evidence="line 12 of the provider's statement")
 
 
 class People:
@@ -119,13 +119,15 @@ class People:
                 paid = self._says(process, row)
                 if paid is None:
                     return None
-                return row, deciding(serving, engine.resolve(serving, row, paid=paid, person=_NOBODY, moment=moment))
+                return row, deciding(
+                    serving, engine.resolve(serving, row, paid=paid, person=_ANY_OPERATOR, moment=moment)
+                )
             case "reopen":
-                return row, deciding(serving, engine.reopen(serving, account, row, person=_NOBODY, moment=moment))
+                return row, deciding(serving, engine.reopen(serving, account, row, person=_ANY_OPERATOR, moment=moment))
             case "cancel":
-                return row, deciding(account, engine.cancel(account, row, person=_NOBODY, moment=moment))
+                return row, deciding(account, engine.cancel(account, row, person=_ANY_OPERATOR, moment=moment))
             case "approve":
-                return row, deciding(account, engine.approve(row, person=_NOBODY, at=moment.at))
+                return row, deciding(account, engine.approve(row, person=_ANY_OPERATOR, at=moment.at))
             case _:
                 return row, advancing(process, row, early=True)
 
@@ -138,7 +140,7 @@ class People:
     def _with_evidence(self, row: PayoutRecord) -> OperatorDecision:
         """Return who wants it paid again: with evidence only where the providers' own books show no payment."""
         banks = [gateway.bank for gateway in self._world.gateways.values()]
-        return replace(_NOBODY, evidence="") if any(bank.will_pay(row.id) for bank in banks) else _NOBODY
+        return replace(_ANY_OPERATOR, evidence="") if any(bank.will_pay(row.id) for bank in banks) else _ANY_OPERATOR
 
     def _says(self, process: Process, row: PayoutRecord) -> bool | None:
         """Say what became of a payout, from the provider's statement; None while that does not tell.

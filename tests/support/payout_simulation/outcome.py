@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from payout_simulation.invariant_checker import Breach
 from payout_simulation.plan import Plan
-from payout_simulation.simulated_time import told
+from payout_simulation.simulated_time import described
 
 __all__ = ["Outcome"]
 
@@ -41,7 +41,7 @@ class Outcome:
     statuses: Counter[str]
     calls: Counter[str]
     troubles: Counter[str]
-    letters: Counter[str]
+    callbacks: Counter[str]
     refusals: Counter[str]
     figures: Counter[str]
     longest_doubt_s: float
@@ -63,4 +63,4 @@ class Outcome:
         """Return the trace for people: whole, or only what befell all and the payouts of the breaches."""
         keys = {breach.key for breach in self.breaches} | {""}
         shown = [line for line in self.trace if whole or line[2] in keys]
-        return [f"{told(at_us)}  {who:<14} {about:<9} {what}" for at_us, who, about, what in shown]
+        return [f"{described(at_us)}  {who:<14} {about:<9} {what}" for at_us, who, about, what in shown]

@@ -16,7 +16,7 @@ from payout_simulation.gateway import Gateway
 from payout_simulation.guards import plugins_of
 from payout_simulation.identities import Identities
 from payout_simulation.invariant_checker import InvariantChecker
-from payout_simulation.ledger import BANKS, Counts, Ledger, Told
+from payout_simulation.ledger import BANKS, Counts, Ledger, RequestFields
 from payout_simulation.operators import ACTS, People
 from payout_simulation.outcome import Outcome
 from payout_simulation.plan import TROUBLES, Plan
@@ -72,26 +72,26 @@ class _Simulation:
         desk = self._desk = store.open(NAMESPACE, self.time)  # where people pause, and the watch looks
         kinds = [kind for kind in BANKS if kind != "deferred" or plan.has("deferred")]
         facts = {name: BANKS[self.chance.choice(kinds)] for name in _NAMES}
-        wishes = planned_orders(plan, _NAMES)
-        ids = [payout_id(NAMESPACE, wish.order.key) for wish in wishes]
+        planned_payouts = planned_orders(plan, _NAMES)
+        ids = [payout_id(NAMESPACE, planned.order.key) for planned in planned_payouts]
         self.identities = Identities(plan, facts)
         accounts, mail, gateways, counts = self.identities.accounts(), CallbackTraffic(), {}, Counts()
         for name in _NAMES:
             others = tuple(other for other in _NAMES if other != name)
             messenger = Messenger((name, *others), self.time, plan, mail)
             bank = Ledger(facts[name], functools.partial(fate_of, plan), messenger.taken, counts)
-            arrived: Callable[[HttpRequest, Told], None] = lambda *told: self.watch.arrived(*told)  # noqa: E731 - made below
+            arrived: Callable[[HttpRequest, RequestFields], None] = lambda *payload: self.watch.arrived(*payload)  # noqa: E731 - made below
             gateways[name] = Gateway(name, bank, self.time, plan, arrived, messenger.answer)
             messenger.gateway = gateways[name]
-        self.watch = InvariantChecker(self.time, accounts, gateways, dict(zip(ids, wishes, strict=True)), desk)
+        self.watch = InvariantChecker(self.time, accounts, gateways, dict(zip(ids, planned_payouts, strict=True)), desk)
         guarded = plan.has("guards") and self.chance.random() < 0.2
         plugins = plugins_of(plan.seed, guarded=guarded)
         self.world = World(plan, self.time, accounts, gateways, mail, plugins, self.watch)
         self.people = People(self.world, stream(plan.seed, "people"), desk, ids)
-        self.wishes = wishes
-        self.to_send = [(wish.at_us, number, wish) for number, wish in enumerate(wishes)]
+        self.planned_payouts = planned_payouts
+        self.to_send = [(planned.at_us, number, planned) for number, planned in enumerate(planned_payouts)]
         heapify(self.to_send)
-        self._resent = len(wishes)
+        self._resent = len(planned_payouts)
         self.in_hand: dict[str, PlannedOrder] = {}  # given to the application's process, which has not answered yet
         self.processes = [self._born("application"), *(self._born(f"worker-{n + 1}") for n in range(plan.workers))]
 
@@ -154,10 +154,10 @@ class _Simulation:
 
     def _send_next(self) -> None:
         process = self.processes[0]
-        _, _, wish = heappop(self.to_send)
-        self.in_hand[wish.order.key] = wish
-        process.about = wish.order.key
-        process.take_up(wish.order.key, paying(process, wish))
+        _, _, planned = heappop(self.to_send)
+        self.in_hand[planned.order.key] = planned
+        process.about = planned.order.key
+        process.take_up(planned.order.key, paying(process, planned))
 
     def _take_up_due(self, process: Process) -> None:
         if self.people.wants:
@@ -232,7 +232,7 @@ class _Simulation:
         # Most often somebody who is in the middle of something: there it hurts.
         busy = [process for process in self.processes if process.tasks and self.chance.random() < 0.9]
         process = self.chance.choice(busy or self.processes)
-        wish = self.chance.choice(self.wishes)
+        planned = self.chance.choice(self.planned_payouts)
         self.troubles[what] += 1
         match what:
             case "kill":
@@ -256,7 +256,7 @@ class _Simulation:
             case _ if what in ACTS:
                 self.people.disturb(what)
             case _:
-                self._send_again(wish.other_intent if what == "other-intent" else wish)
+                self._send_again(planned.other_intent if what == "other-intent" else planned)
 
     def _change_identity(self, name: str, *, keeps: bool) -> None:
         """Another configuration, and whoever does not start anew at once does so at its next step."""
@@ -269,10 +269,10 @@ class _Simulation:
             else:
                 process.doomed = True
 
-    def _send_again(self, wish: PlannedOrder) -> None:
-        if self.watch.acknowledged >= {wish.order.key}:
+    def _send_again(self, planned: PlannedOrder) -> None:
+        if self.watch.acknowledged >= {planned.order.key}:
             self._resent += 1
-            heappush(self.to_send, (self.time.passed_us, self._resent, wish))
+            heappush(self.to_send, (self.time.passed_us, self._resent, planned))
 
     # --- lives ---
 
@@ -291,11 +291,11 @@ class _Simulation:
         if self.chance.random() < 0.3:
             self.processes[place].frozen_until_us = self.time.passed_us + self.chance.randrange(3 * MINUTE)
         if place == 0:  # it comes back with its own table, and sends what it has no answer to
-            for key, wish in self.in_hand.items():
+            for key, planned in self.in_hand.items():
                 forgets = self.chance.random() < 0.3
                 if key not in self.watch.refused and (forgets or key not in self.watch.acknowledged):
                     self._resent += 1
-                    heappush(self.to_send, (self.time.passed_us, self._resent, wish))
+                    heappush(self.to_send, (self.time.passed_us, self._resent, planned))
             self.in_hand.clear()
 
     def close(self) -> None:
@@ -314,7 +314,7 @@ class _Simulation:
             statuses=Counter(str(row.status) for row in rows),
             calls=calls,
             troubles=self.troubles,
-            letters=self.world.mail.counts,
+            callbacks=self.world.mail.counts,
             refusals=self.world.refusals,
             figures=self.watch.figures,
             longest_doubt_s=self.watch.longest_doubt_s,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["HOUR", "MINUTE", "SECOND", "START", "Time", "told"]
+__all__ = ["HOUR", "MINUTE", "SECOND", "START", "Time", "described"]
 
 SECOND = 1_000_000  # whole microseconds throughout: a moment that is reached is reached exactly
 MINUTE = 60 * SECOND
@@ -46,7 +46,7 @@ class Time:
         self._shows = START + timedelta(microseconds=self.passed_us + self._offset_us)
 
 
-def told(passed_us: int) -> str:
+def described(passed_us: int) -> str:
     """Return a moment as hours, minutes and seconds since the start."""
     seconds, micro = divmod(passed_us, SECOND)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{micro:06}"

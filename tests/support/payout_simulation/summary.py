@@ -62,7 +62,7 @@ class Summary:
         self.seeds = self.payouts = self.steps = self.breaches = 0
         self.longest_doubt_s = 0.0
         self.statuses, self.calls, self.troubles = Counter[str](), Counter[str](), Counter[str]()
-        self.letters, self.refusals, self.figures = Counter[str](), Counter[str](), Counter[str]()
+        self.callbacks, self.refusals, self.figures = Counter[str](), Counter[str](), Counter[str]()
 
     def add(self, outcome: Outcome) -> None:
         """Count what came of one plan."""
@@ -72,7 +72,7 @@ class Summary:
         self.steps += outcome.steps
         self.breaches += len(outcome.breaches)
         self.longest_doubt_s = max(self.longest_doubt_s, outcome.longest_doubt_s)
-        for name in ("statuses", "calls", "troubles", "letters", "refusals", "figures"):
+        for name in ("statuses", "calls", "troubles", "callbacks", "refusals", "figures"):
             getattr(self, name).update(getattr(outcome, name))
 
     @property
@@ -105,7 +105,7 @@ class Summary:
             "steps": self.steps,
             "statuses": dict(sorted(self.statuses.items())),
             "troubles": dict(sorted(self.troubles.items())),
-            "letters": dict(sorted(self.letters.items())),
+            "callbacks": dict(sorted(self.callbacks.items())),
             "faults": dict(sorted(self.calls.items())),
             "refusals": dict(sorted(self.refusals.items())),
             "seconds": round(took_s, 1),
@@ -117,7 +117,7 @@ class Summary:
         fresh.write_text(json.dumps(self.proof(), indent=1) + "\n", encoding="utf-8")
         Path(fresh).replace(path)
 
-    def told(self) -> list[str]:
+    def lines(self) -> list[str]:
         """Return the figures for people."""
         figures = self.proof()
         took_s, troubles = max(figures["seconds"], 0.1), self.troubles
@@ -125,8 +125,8 @@ class Summary:
         ends = ", ".join(f"{count} {status}" for status, count in figures["statuses"].items())
         return [
             f"{self.payouts} payouts in {took_s:.1f} s ({self.payouts / took_s:.0f}/s), {self.steps} steps: {ends}",
-            f"{figures['exchanges']} exchanges, {self.faulty:.0%} of them faulty; {self.letters.total()} callbacks and "
-            f"late answers; {deaths} deaths, {troubles['power-cut']} power cuts, {troubles['freeze']} freezes, "
+            f"{figures['exchanges']} exchanges, {self.faulty:.0%} of them faulty; {self.callbacks.total()} callbacks "
+            f"and late answers; {deaths} deaths, {troubles['power-cut']} power cuts, {troubles['freeze']} freezes, "
             f"{troubles['clock']} clocks set, {troubles['identity'] + troubles['identity-gone']} changed identities; "
             f"{figures['paid_again']} paid again ({figures['paid_from_elsewhere']} from another account), "
             f"{self.refusals.total()} decisions and keys refused",

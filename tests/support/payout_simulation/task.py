@@ -165,20 +165,20 @@ class Task:
         return reply
 
 
-def paying(process: Process, wish: PlannedOrder) -> Work:
+def paying(process: Process, planned: PlannedOrder) -> Work:
     """Do what a client does to send a key: look it up, write it down, and go on while something is due at once."""
     runtime, watch = process.runtime, process.world.watch
-    row = existing_payout(runtime, wish.order, wish.account)
+    row = existing_payout(runtime, planned.order, planned.account)
     if row is None:
-        account = runtime.account(wish.account)
+        account = runtime.account(planned.account)
         yield Use(account)
         try:
-            opened = yield from steps.accept(account, wish.order, process.moment())
+            opened = yield from steps.accept(account, planned.order, process.moment())
         except OverRefund:
-            watch.refused.add(wish.order.key)
+            watch.refused.add(planned.order.key)
             raise
         row = opened.row
-    watch.acknowledged.add(wish.order.key)
+    watch.acknowledged.add(planned.order.key)
     for _ in range(resuming.STEPS_AT_ONCE):
         before = row
         row = yield from advancing(process, row)

@@ -67,13 +67,13 @@ class Fate:
     succeeds: bool
     reverses_us: int | None
     times_out: bool
-    turns_us: int | None
+    reverses_after_us: int | None
     soon_gone: bool
 
     @property
     def pays(self) -> bool:
         """Whether money arrives, sooner or later."""
-        return self.succeeds or self.turns_us is not None
+        return self.succeeds or self.reverses_after_us is not None
 
 
 def planned_orders(plan: Plan, accounts: Sequence[str]) -> list[PlannedOrder]:
@@ -144,6 +144,6 @@ def _fate(plan: Plan, chance: random.Random) -> Fate:
     reverses = succeeds and plan.has("reversals") and chance.random() < 0.1
     reverses_us = chance.randrange(HOUR) if reverses else None
     times_out = not succeeds and plan.has("turned-failures") and chance.random() < 0.3
-    turns_us = chance.randrange(MINUTE, HOUR) if times_out and chance.random() < 0.5 else None
+    reverses_after_us = chance.randrange(MINUTE, HOUR) if times_out and chance.random() < 0.5 else None
     soon_gone = chance.random() < 0.15
-    return Fate(chance, visible_us, settles_us, succeeds, reverses_us, times_out, turns_us, soon_gone)
+    return Fate(chance, visible_us, settles_us, succeeds, reverses_us, times_out, reverses_after_us, soon_gone)

@@ -10,12 +10,12 @@ from typing import Any
 
 from mpesa import MpesaClient
 
-told = json.loads(sys.stdin.read())
+expected = json.loads(sys.stdin.read())
 seen: dict[str, str] = {}
 
 
-def client(secret: str = told["consumer_secret"]) -> Any:
-    return MpesaClient(told["consumer_key"], secret, told["shortcode"], base_url=told["url"])
+def client(secret: str = expected["consumer_secret"]) -> Any:
+    return MpesaClient(expected["consumer_key"], secret, expected["shortcode"], base_url=expected["url"])
 
 
 def take(name: str, step: Callable[[], Any]) -> None:
@@ -31,10 +31,10 @@ def pay(by: Any, phone: str, amount: int = 50) -> Any:
         phone,
         amount,
         "Salary",
-        callback_url=told["callback_url"],
-        queue_timeout_url=told["callback_url"],
-        initiator_name=told["initiator"],
-        security_credential=told["security_credential"],
+        callback_url=expected["callback_url"],
+        queue_timeout_url=expected["callback_url"],
+        initiator_name=expected["initiator"],
+        security_credential=expected["security_credential"],
     )
 
 

@@ -34,7 +34,7 @@ def drive(name: str, python: str) -> tuple[dict[str, str], list[str]]:
     """Return what a client made of the emulator, and what is wrong with its books afterwards."""
     with MpesaDarajaEmulator() as emulator:
         held = emulator.gateway.credentials
-        told = {
+        fields = {
             "url": emulator.url,
             "consumer_key": held.consumer_key,
             "consumer_secret": held.consumer_secret,
@@ -47,7 +47,7 @@ def drive(name: str, python: str) -> tuple[dict[str, str], list[str]]:
         clean = {key: value for key, value in os.environ.items() if not key.upper().startswith("PYTHON")}
         ran = subprocess.run(
             [python, str(HERE / f"drive_{name}.py")],
-            input=json.dumps(told),
+            input=json.dumps(fields),
             capture_output=True,
             text=True,
             timeout=60,

@@ -49,8 +49,8 @@ class BlockingWaiter:
             "x-target-environment": self.target,
             "authorization": self.bearer,
         } | {name.replace("_", "-"): value for name, value in changed.items()}
-        told = {name: value for name, value in headers.items() if value is not None}
-        return self.gateway.handle(method, path, told, body, self.at)
+        fields = {name: value for name, value in headers.items() if value is not None}
+        return self.gateway.handle(method, path, fields, body, self.at)
 
     def token(self, **changed: str | None) -> Answer:
         self.bearer = getattr(self, "bearer", "")
@@ -59,19 +59,19 @@ class BlockingWaiter:
     def get(self, path: str, **changed: str | None) -> Answer:
         return self.ask("GET", PRODUCT + path, **changed)
 
-    def post(self, path: str, told: Any, reference: str = "", **changed: str | None) -> Answer:
-        body = told if isinstance(told, bytes) else json.dumps(told).encode()
+    def post(self, path: str, payload: Any, reference: str = "", **changed: str | None) -> Answer:
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         named = {"x_reference_id": reference or str(uuid.uuid4())} | changed
         return self.ask("POST", path if path.startswith("/v1_0/apiuser") else PRODUCT + path, body, **named)
 
-    def form(self, path: str, told: Mapping[str, str], **changed: str | None) -> Answer:
+    def form(self, path: str, payload: Mapping[str, str], **changed: str | None) -> Answer:
         kind = {"content_type": "application/x-www-form-urlencoded"}
-        return self.ask("POST", PRODUCT + path, urlencode(told).encode(), **(kind | changed))
+        return self.ask("POST", PRODUCT + path, urlencode(payload).encode(), **(kind | changed))
 
-    def collect(self, **told: Any) -> str:
+    def collect(self, **fields: Any) -> str:
         """Have collected something, to pay it back."""
-        told = {"amount": "100", "currency": "EUR", "payer": "46733123499"} | told
-        found = Collection(**{"api_user": self.held.api_user, "at": self.at} | told)
+        fields = {"amount": "100", "currency": "EUR", "payer": "46733123499"} | fields
+        found = Collection(**{"api_user": self.held.api_user, "at": self.at} | fields)
         self.gateway.collections[found.reference] = found
         return found.reference
 

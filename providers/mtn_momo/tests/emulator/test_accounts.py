@@ -45,10 +45,10 @@ def test_the_table_of_holders_is_the_documented_one() -> None:
 def test_each_test_holder_answers_by_its_http_status(caller: Any, kind: str, row: int) -> None:
     holder = [known for of, known in ACTIVE if of == kind.lower()][row]
     answer = caller.get(f"/v1_0/accountholder/{kind}/{quote(holder, safe='')}/active")
-    status, told = TABLE[row]
+    status, result = TABLE[row]
 
     assert answer.status == status
-    assert answer.body == told if isinstance(told, bytes) else json.loads(answer.body)["code"] == told
+    assert answer.body == result if isinstance(result, bytes) else json.loads(answer.body)["code"] == result
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_the_answer_may_be_bare(make_caller: Callable[..., Any]) -> None:
 def test_everybody_is_sand_box(make_caller: Callable[..., Any]) -> None:
     """The sandbox's body has fields the export does not know and lacks its status; the switch gives the export's."""
     path = "/v1_0/accountholder/msisdn/46733123499/basicuserinfo"
-    told = json.loads(make_caller().get(path).body)
+    fields = json.loads(make_caller().get(path).body)
     spec = json.loads(make_caller(basic_user_info="spec").get(path).body)
 
-    assert list(told) == [
+    assert list(fields) == [
         "sub",
         "name",
         "given_name",
@@ -101,12 +101,12 @@ def test_everybody_is_sand_box(make_caller: Callable[..., Any]) -> None:
         "gender",
         "updated_at",
     ]
-    assert (told["sub"], told["name"], told["birthdate"]) == ("0", "Sand Box", "1976-08-13")
+    assert (fields["sub"], fields["name"], fields["birthdate"]) == ("0", "Sand Box", "1976-08-13")
     assert list(spec) == ["given_name", "family_name", "birthdate", "locale", "gender", "status"]
 
 
 @pytest.mark.parametrize(
-    ("switches", "status", "told"),
+    ("switches", "status", "payload"),
     [
         ({}, 200, "1000"),
         ({"available_balance": "35.83"}, 200, "35.83"),
@@ -121,13 +121,13 @@ def test_everybody_is_sand_box(make_caller: Callable[..., Any]) -> None:
 )
 @pytest.mark.parametrize("path", ["/v1_0/account/balance", "/v1_0/account/balance/EUR"])
 def test_each_balance_scenario(
-    make_caller: Callable[..., Any], switches: dict[str, Any], status: int, told: str, path: str
+    make_caller: Callable[..., Any], switches: dict[str, Any], status: int, payload: str, path: str
 ) -> None:
     answer = make_caller(**switches).get(path)
 
     assert answer.status == status
-    wanted = {"availableBalance": told, "currency": "EUR"}
-    assert json.loads(answer.body) == wanted if status == 200 else json.loads(answer.body)["code"] == told
+    wanted = {"availableBalance": payload, "currency": "EUR"}
+    assert json.loads(answer.body) == wanted if status == 200 else json.loads(answer.body)["code"] == payload
 
 
 def test_a_balance_that_flaps_gives_every_scenario_in_turn(make_caller: Callable[..., Any]) -> None:
@@ -147,7 +147,7 @@ def test_a_named_currency_is_the_account_s_own(make_caller: Callable[..., Any]) 
     assert caller.get("/v1_0/account/balance/ugx").status == 400
 
 
-def test_payments_leave_the_balance_alone(caller: Any) -> None:
+def test_payments_do_not_change_the_balance(caller: Any) -> None:
     caller.post("/v1_0/transfer", ORDER)
 
     assert json.loads(caller.get("/v1_0/account/balance").body)["availableBalance"] == "1000"
@@ -161,7 +161,7 @@ def notify(caller: Any, reference: str, message: str | None = "thank you", **cha
     return caller.post(path, {"notificationMessage": "x"}, notificationmessage=message, **changed)
 
 
-def test_a_payer_is_told_once(caller: Any) -> None:
+def test_a_payer_is_reported_once(caller: Any) -> None:
     collected = caller.collect()
 
     assert (notify(caller, collected).status, notify(caller, collected).status) == (200, 429)
@@ -185,7 +185,7 @@ def test_the_message_is_a_header_of_at_most_160(caller: Any, message: str | None
 
 
 @pytest.mark.parametrize("state", ["PENDING", "FAILED"])
-def test_only_a_collection_that_succeeded_is_told_about(caller: Any, state: str) -> None:
+def test_only_a_collection_that_succeeded_is_known(caller: Any, state: str) -> None:
     answer = notify(caller, caller.collect(state=state))
 
     assert (answer.status, json.loads(answer.body)["code"]) == (409, "NOT_SUCCESSFULLY_COMPLETED")
@@ -207,7 +207,7 @@ def test_it_is_too_late_after_the_window(caller: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "payload",
     [
         {},
         {"amount": "x"},
@@ -218,6 +218,6 @@ def test_it_is_too_late_after_the_window(caller: Any) -> None:
         {"amount": "1", "currency": "EUR", "payer": "46733123499", "x": 1},
     ],
 )
-def test_a_collection_that_cannot_be_is_refused(caller: Any, told: dict[str, Any]) -> None:
+def test_a_collection_that_cannot_be_is_refused(caller: Any, payload: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
-        Collection(**told, at=caller.at)
+        Collection(**payload, at=caller.at)

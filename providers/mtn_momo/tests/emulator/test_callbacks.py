@@ -49,8 +49,8 @@ class Received(NamedTuple):
 
     @property
     def status(self) -> str:
-        told: str = json.loads(self.body)["status"]
-        return told
+        fields: str = json.loads(self.body)["status"]
+        return fields
 
 
 class Receiver:
@@ -162,9 +162,9 @@ class Harness(NamedTuple):
 def make_scene() -> Iterator[Callable[..., Harness]]:
     opened: list[Any] = []
 
-    def make(**told: Any) -> Harness:
+    def make(**fields: Any) -> Harness:
         wanted: dict[str, Any] = {"callback_host": "localhost", "callback_timeout_s": 30}
-        emulator = MtnMomoEmulator(**(wanted | told))
+        emulator = MtnMomoEmulator(**(wanted | fields))
         for one in (receiver := Receiver(), emulator):
             opened.append(one.__enter__())
         opened.append(caller := BlockingWaiter(emulator))
@@ -217,10 +217,10 @@ def test_a_failure_is_called_back_with_its_reason_and_no_transaction_id(
 ) -> None:
     harness = make_scene(reason_shape=shape)
     harness.pay(way, "46733123451")
-    told = json.loads(harness.receiver.next().body)
+    fields = json.loads(harness.receiver.next().body)
 
-    assert (told["status"], told["reason"]) == ("FAILED", reason)
-    assert "financialTransactionId" not in told
+    assert (fields["status"], fields["reason"]) == ("FAILED", reason)
+    assert "financialTransactionId" not in fields
 
 
 def test_a_transfer_is_called_back_by_post_when_switched(make_scene: Callable[..., Harness]) -> None:
@@ -231,7 +231,7 @@ def test_a_transfer_is_called_back_by_post_when_switched(make_scene: Callable[..
 
 
 @pytest.mark.parametrize("where", ["body", "header"])
-def test_a_reference_is_told_only_when_switched(make_scene: Callable[..., Harness], where: str) -> None:
+def test_a_reference_is_reported_only_when_switched(make_scene: Callable[..., Harness], where: str) -> None:
     """One public receiver reads it in the body, one in the header; no capture has it."""
     harness = make_scene(callback_reference=where)
     reference = harness.pay()
@@ -241,7 +241,7 @@ def test_a_reference_is_told_only_when_switched(make_scene: Callable[..., Harnes
     assert (came.headers.get("x-reference-id") == reference) is (where == "header")
 
 
-def test_nobody_is_called_back_who_did_not_ask_or_was_not_taken(harness: Harness) -> None:
+def test_no_one_is_called_back_who_did_not_ask_or_was_not_taken(harness: Harness) -> None:
     """No header, a duplicate, a payment that stays PENDING, another host: no callback, and for that host no payment."""
     reference = harness.pay()
     harness.receiver.next()
@@ -399,7 +399,7 @@ REFUSED = [("once", 1, 0.0), ("blocks", 75, 20 * 1 + 30 * 120 + 24 * 3600)]
 
 
 @pytest.mark.parametrize(("retries", "times", "after_s"), REFUSED)
-def test_a_receiver_that_refuses_is_tried_as_told(
+def test_a_receiver_that_refuses_is_tried_as_configured(
     make_scene: Callable[..., Harness], retries: str, times: int, after_s: float
 ) -> None:
     """Version A sends once. Version B: 20 more at 1 s, 30 at 2 min, then hourly, here for a day."""
@@ -430,7 +430,7 @@ def test_a_block_ends_with_the_first_answer_that_counts(make_scene: Callable[...
     assert row["next_at"] is None
 
 
-def test_a_redirect_is_an_answer_that_nobody_follows(harness: Harness) -> None:
+def test_a_redirect_is_an_answer_that_no_one_follows(harness: Harness) -> None:
     harness.receiver.answer = 302
     harness.pay()
 
@@ -477,14 +477,14 @@ def raw(answer: bytes) -> Iterator[int]:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut", (200, None)),
     ],
 )
-def test_what_came_of_a_try_is_told(harness: Harness, answer: bytes, tried: tuple[int | None, str | None]) -> None:
+def test_what_came_of_a_try_is_reported(harness: Harness, answer: bytes, tried: tuple[int | None, str | None]) -> None:
     for port in raw(answer):
         harness.caller.pay(f"http://localhost:{port}/cb")
         [row] = harness.over()
         assert [(one["answer"], one["failed"]) for one in row["attempts"]] == [tried]
 
 
-def test_nobody_listening_is_told(harness: Harness) -> None:
+def test_no_one_listening_is_reported(harness: Harness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     harness.caller.pay(f"http://localhost:{port}/cb")
@@ -535,7 +535,7 @@ def test_an_answer_that_waits_for_a_callback_does_not_keep_the_emulator(make_sce
 # --- faults -------------------------------------------------------------------------------------------------------
 
 
-def told(harness: Harness, faults: Mapping[str, Any], **changed: Any) -> list[Received]:
+def described(harness: Harness, faults: Mapping[str, Any], **changed: Any) -> list[Received]:
     """Pay once under faults and return what reached the receiver, in turn."""
     harness.emulator.set_faults(faults)
     harness.pay(**changed)
@@ -544,10 +544,13 @@ def told(harness: Harness, faults: Mapping[str, Any], **changed: Any) -> list[Re
 
 
 def test_a_lost_callback_never_leaves(harness: Harness) -> None:
-    assert told(harness, {"callback_lost": {"next": 1}, "callback_repeated": True, "callback_contradicts": True}) == []
+    assert (
+        described(harness, {"callback_lost": {"next": 1}, "callback_repeated": True, "callback_contradicts": True})
+        == []
+    )
     [row] = harness.rows()
     assert (row["state"], row["faults"], row["says"]) == ("lost", ["callback_lost"], "SUCCESSFUL")
-    assert [came.status for came in told(harness, {})] == ["SUCCESSFUL"]
+    assert [came.status for came in described(harness, {})] == ["SUCCESSFUL"]
 
 
 def test_a_fault_counts_the_payments_that_want_a_callback(harness: Harness) -> None:
@@ -561,7 +564,7 @@ def test_a_fault_counts_the_payments_that_want_a_callback(harness: Harness) -> N
 
 
 def test_a_repeated_callback_comes_with_its_copies(harness: Harness) -> None:
-    first, *copies = told(harness, {"callback_repeated": {"value": 4}})
+    first, *copies = described(harness, {"callback_repeated": {"value": 4}})
 
     assert [copy.body for copy in copies] == [first.body] * 4
     assert [row["faults"] for row in harness.rows()] == [[], *[["callback_repeated"]] * 4]
@@ -582,11 +585,11 @@ def test_a_late_callback_comes_when_the_clock_says_so(harness: Harness) -> None:
     ("payee", "comes"),
     [(GOOD, ["FAILED", "SUCCESSFUL"]), (FAILING, ["SUCCESSFUL", "FAILED"]), (STUCK, ["SUCCESSFUL"])],
 )
-def test_a_forged_callback_tells_another_end_before_the_true_one(
+def test_a_forged_callback_reports_another_end_before_the_true_one(
     harness: Harness, payee: str, comes: list[str]
 ) -> None:
     """Even of a payment that never ends: who believes it is wrong."""
-    found = told(harness, {"callback_forged": True}, payee=payee)
+    found = described(harness, {"callback_forged": True}, payee=payee)
 
     assert [came.status for came in found] == comes
     [(path, host)] = {(came.path, came.headers["host"]) for came in found}
@@ -595,13 +598,13 @@ def test_a_forged_callback_tells_another_end_before_the_true_one(
     assert payment["state"] == {GOOD: "SUCCESSFUL", FAILING: "FAILED", STUCK: "PENDING"}[payee]
 
 
-def test_a_callback_may_carry_somebody_else_s_external_id(harness: Harness) -> None:
+def test_a_callback_may_carry_another_payments_external_id(harness: Harness) -> None:
     """That of another payment of the gateway, or one that nobody knows."""
-    names = [{json.loads(came.body)["externalId"] for came in told(harness, {"callback_for_another": True})}]
+    names = [{json.loads(came.body)["externalId"] for came in described(harness, {"callback_for_another": True})}]
     harness.emulator.set_faults({})
     harness.pay(externalId="po_2")
     harness.receiver.next()
-    names.append({json.loads(came.body)["externalId"] for came in told(harness, {"callback_for_another": True})})
+    names.append({json.loads(came.body)["externalId"] for came in described(harness, {"callback_for_another": True})})
 
     assert names == [{"po_1", "another-payment"}, {"po_1", "po_2"}]
 
@@ -618,7 +621,7 @@ def test_a_callback_may_carry_somebody_else_s_external_id(harness: Harness) -> N
 def test_a_malformed_callback_has_the_body_that_was_asked_for(
     harness: Harness, form: Any, content_type: str, is_json: bool, size: range
 ) -> None:
-    [came] = told(harness, {"callback_malformed": form})
+    [came] = described(harness, {"callback_malformed": form})
 
     assert came.headers["content-type"] == content_type
     assert len(came.body) in size
@@ -631,7 +634,7 @@ def test_a_malformed_callback_has_the_body_that_was_asked_for(
 
 def test_a_contradiction_comes_after_the_truth(harness: Harness) -> None:
     """SUCCESSFUL, then FAILED: a read still says what is true."""
-    assert [came.status for came in told(harness, {"callback_contradicts": True})] == ["SUCCESSFUL", "FAILED"]
+    assert [came.status for came in described(harness, {"callback_contradicts": True})] == ["SUCCESSFUL", "FAILED"]
     [payment] = harness.emulator.ledger()
     assert payment["state"] == "SUCCESSFUL"
 

@@ -38,24 +38,24 @@ def info(caller: Any, token: str) -> Any:
 def test_a_consent_gives_a_token_and_a_name(caller: Any) -> None:
     asked = json.loads(ask(caller).body)
     token = json.loads(exchange(caller, grant_type=CIBA, auth_req_id=asked["auth_req_id"]).body)
-    told = json.loads(info(caller, token["access_token"]).body)
+    fields = json.loads(info(caller, token["access_token"]).body)
 
     assert list(asked) == ["auth_req_id", "interval", "expires_in"]
     assert list(token) == ["access_token", "token_type", "expires_in", "scope"]
     assert (token["token_type"], token["expires_in"], token["scope"]) == ("Bearer", 3600, "profile")
-    assert list(told) == ["sub", "name", "given_name", "family_name", "birthdate", "locale", "gender", "updated_at"]
+    assert list(fields) == ["sub", "name", "given_name", "family_name", "birthdate", "locale", "gender", "updated_at"]
 
 
-def test_the_whole_person_is_told_with_an_address_that_is_an_object(caller: Any) -> None:
+def test_the_whole_person_is_reported_with_an_address_that_is_an_object(caller: Any) -> None:
     token = json.loads(first(caller, scope="profile all_info").body)["access_token"]
-    told = json.loads(info(caller, token).body)
+    fields = json.loads(info(caller, token).body)
 
-    assert told["address"]["locality"] == "Karlskrona"
-    assert told["credit_score"] == 123
-    assert (told["status"], told["identification_type"]) == ("ACTIVE", "PASS")
+    assert fields["address"]["locality"] == "Karlskrona"
+    assert fields["credit_score"] == 123
+    assert (fields["status"], fields["identification_type"]) == ("ACTIVE", "PASS")
 
 
-def test_the_api_user_s_own_token_does_not_tell_who_somebody_is(caller: Any) -> None:
+def test_the_api_user_s_own_token_does_not_tell_who_the_holder_is(caller: Any) -> None:
     assert caller.get("/oauth2/v1_0/userinfo").status == 401
     token = json.loads(first(caller).body)["access_token"]
     caller.at += timedelta(hours=1)
@@ -126,12 +126,12 @@ def test_a_question_is_called_back_where_it_may(make_caller: Callable[..., Any])
 def test_an_offline_consent_is_refreshed_and_the_old_refresh_token_is_used_up(caller: Any) -> None:
     token = json.loads(first(caller, access_type="offline").body)
     again = exchange(caller, grant_type="refresh_token", refresh_token=token["refresh_token"])
-    told = json.loads(again.body)
+    fields = json.loads(again.body)
 
     assert list(token)[-2:] == ["refresh_token", "refresh_token_expired_in"]
-    assert told["access_token"] != token["access_token"]
-    assert told["refresh_token"] != token["refresh_token"]
-    assert info(caller, told["access_token"]).status == 200
+    assert fields["access_token"] != token["access_token"]
+    assert fields["refresh_token"] != token["refresh_token"]
+    assert info(caller, fields["access_token"]).status == 200
     assert exchange(caller, grant_type="refresh_token", refresh_token=token["refresh_token"]).status == 400
 
 
@@ -184,7 +184,7 @@ def test_the_cases_are_the_documented_ones() -> None:
 
 @pytest.mark.parametrize("errors", ["oauth", "momo"])
 @pytest.mark.parametrize(("number", "case"), CASES.items())
-def test_each_case_shows_where_it_is_told_to(
+def test_each_case_shows_where_it_is_configured_to(
     make_caller: Callable[..., Any], number: str, case: Any, errors: str
 ) -> None:
     """Everything before that place goes well; there it is refused, in the shape that is switched on."""
@@ -200,13 +200,13 @@ def test_each_case_shows_where_it_is_told_to(
         answer = exchange(caller, grant_type="refresh_token", refresh_token=token["refresh_token"])
         where = "refresh"
 
-    told = json.loads(answer.body)
+    fields = json.loads(answer.body)
     assert where == case.at
     if errors == "oauth":
-        assert (answer.status, told["error"]) == (case.status, case.error)
+        assert (answer.status, fields["error"]) == (case.status, case.error)
     else:
         assert answer.status in {404, 500}
-        assert told["code"] == case.code
+        assert fields["code"] == case.code
 
 
 def test_a_pending_consent_may_come(make_caller: Callable[..., Any]) -> None:

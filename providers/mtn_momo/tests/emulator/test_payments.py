@@ -43,8 +43,8 @@ def momo(answer: Answer) -> tuple[int, str]:
 
 
 def status(caller: Any, operation: str, reference: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(caller.get(f"/v1_0/{operation}/{reference}").body)
-    return told
+    details: dict[str, Any] = json.loads(caller.get(f"/v1_0/{operation}/{reference}").body)
+    return details
 
 
 @pytest.mark.parametrize(("operation", "path"), WAYS)
@@ -85,11 +85,11 @@ FIELDS = {
 def test_each_status_has_its_own_fields_in_their_order(caller: Any, reference: str, operation: str) -> None:
     """As recorded: no transaction id in a deposit, whatever becomes of it."""
     caller.post(PATHS[operation][0], order(operation), reference)
-    told = status(caller, operation, reference)
+    result = status(caller, operation, reference)
 
-    assert list(told) == FIELDS[operation]
-    assert told["amount"] == "12.5"
-    assert operation == "deposit" or len(told["financialTransactionId"]) == 10
+    assert list(result) == FIELDS[operation]
+    assert result["amount"] == "12.5"
+    assert operation == "deposit" or len(result["financialTransactionId"]) == 10
 
 
 @pytest.mark.parametrize("operation", FIELDS)
@@ -100,11 +100,11 @@ def test_what_failed_has_a_reason_and_no_transaction_id(
     payee = {"partyIdType": "MSISDN", "partyId": "46733123451"}
     changed: Mapping[str, Any] = {"externalId": "3"} if operation == "refund" else {"payee": payee}
     caller.post(PATHS[operation][0], order(operation, **changed), reference)
-    told = status(caller, operation, reference)
+    result = status(caller, operation, reference)
 
     fields = [name for name in FIELDS[operation] if name != "financialTransactionId"]
-    assert list(told) == [*fields, "reason"]
-    assert told["reason"] == "APPROVAL_REJECTED"
+    assert list(result) == [*fields, "reason"]
+    assert result["reason"] == "APPROVAL_REJECTED"
     assert caller.entry(reference)["credits"] == 0
 
 
@@ -152,9 +152,9 @@ def test_each_test_payee_of_a_deposit_has_its_end(
 ) -> None:
     caller.post(path, order("deposit", payee=PAYEE | {"partyId": payee}), reference)
     caller.at += timedelta(minutes=5)
-    told = status(caller, "deposit", reference)
+    result = status(caller, "deposit", reference)
 
-    assert (told["status"], told.get("reason", "")) == (fate.end or "PENDING", fate.reason)
+    assert (result["status"], result.get("reason", "")) == (fate.end or "PENDING", fate.reason)
     assert caller.entry(reference)["credits"] == (fate.end == "SUCCESSFUL")
 
 
@@ -166,9 +166,9 @@ def test_each_refund_scenario_has_its_end_in_the_field_that_is_switched_on(
     caller = make_caller(refund_scenario=field)
     assert caller.post("/v2_0/refund", order("refund", **{field: scenario}), reference).status == 202
     caller.at += timedelta(minutes=5)
-    told = status(caller, "refund", reference)
+    result = status(caller, "refund", reference)
 
-    assert (told["status"], told.get("reason", "")) == (fate.end or "PENDING", fate.reason)
+    assert (result["status"], result.get("reason", "")) == (fate.end or "PENDING", fate.reason)
 
 
 @pytest.mark.parametrize("field", ["referenceIdToRefund", "externalId"])
@@ -180,15 +180,15 @@ def test_without_the_switch_no_field_carries_a_scenario(caller: Any, reference: 
     assert field == "referenceIdToRefund" or status(caller, "refund", reference)["status"] == "SUCCESSFUL"
 
 
-@pytest.mark.parametrize("told", ["", "x", None, 7, "0", "14"])
-def test_only_a_uuid_can_be_refunded(make_caller: Callable[..., Any], told: Any) -> None:
+@pytest.mark.parametrize("expected_text", ["", "x", None, 7, "0", "14"])
+def test_only_a_uuid_can_be_refunded(make_caller: Callable[..., Any], expected_text: Any) -> None:
     caller = make_caller(refund_scenario="referenceIdToRefund")
 
-    assert caller.post("/v1_0/refund", order("refund", referenceIdToRefund=told)).status == 400
+    assert caller.post("/v1_0/refund", order("refund", referenceIdToRefund=expected_text)).status == 400
     assert caller.gateway.ledger(caller.at) == []
 
 
-def test_a_refund_goes_to_whoever_paid(caller: Any, reference: str) -> None:
+def test_a_refund_goes_to_the_payer(caller: Any, reference: str) -> None:
     collected = caller.collect(payer="+46733123498")
     caller.post("/v2_0/refund", order("refund", referenceIdToRefund=collected.upper()), reference)
 
@@ -203,9 +203,9 @@ def test_a_refund_of_an_unknown_collection_goes_to_a_code_or_fails(
     for switch, end in (("succeeds", "SUCCESSFUL"), ("fails", "FAILED")):
         caller = make_caller(unknown_refund=switch)
         caller.post("/v2_0/refund", order("refund"), reference)
-        told = status(caller, "refund", reference)
-        assert (told["status"], told["payee"]["partyIdType"]) == (end, "PARTY_CODE")
-        assert told.get("reason") == (None if end == "SUCCESSFUL" else "TRANSACTION_NOT_FOUND")
+        result = status(caller, "refund", reference)
+        assert (result["status"], result["payee"]["partyIdType"]) == (end, "PARTY_CODE")
+        assert result.get("reason") == (None if end == "SUCCESSFUL" else "TRANSACTION_NOT_FOUND")
 
 
 def test_refunds_together_do_not_exceed_their_collection(make_caller: Callable[..., Any]) -> None:
@@ -218,7 +218,7 @@ def test_refunds_together_do_not_exceed_their_collection(make_caller: Callable[.
         assert [status(caller, "refund", reference)["status"] for reference in references] == ends
 
 
-def test_a_refund_that_failed_and_another_collection_s_leave_the_rest_refundable(caller: Any, reference: str) -> None:
+def test_a_refund_that_failed_and_another_collection_s_keep_the_rest_refundable(caller: Any, reference: str) -> None:
     collected, other = caller.collect(amount="100"), caller.collect(amount="100")
     for paid_back, amount in ((collected, "101"), (other, "100")):
         caller.post("/v2_0/refund", order("refund", referenceIdToRefund=paid_back, amount=amount))
@@ -347,17 +347,17 @@ def test_the_pending_payees_are_switched(make_caller: Callable[..., Any], refere
 
 def test_a_status_may_hold_numbers(make_caller: Callable[..., Any], reference: str) -> None:
     caller = make_caller(status_values="number")
-    told = paid(caller, reference, externalId="42", payerMessage="7")
+    result = paid(caller, reference, externalId="42", payerMessage="7")
 
-    assert (told["amount"], told["externalId"], told["payee"]["partyId"]) == (12.5, 42, 46733123499)
-    assert isinstance(told["financialTransactionId"], int)
+    assert (result["amount"], result["externalId"], result["payee"]["partyId"]) == (12.5, 42, 46733123499)
+    assert isinstance(result["financialTransactionId"], int)
     assert paid(caller, str(uuid.uuid4()), amount="3", externalId="po_1")["amount"] == 3
 
 
 def test_a_pending_transfer_may_show_its_transaction_id(make_caller: Callable[..., Any], reference: str) -> None:
     for switch in (False, True):
-        told = paid(make_caller(pending_transaction_id=switch), reference, payee=payee("46733123453"))
-        assert ("financialTransactionId" in told) is switch
+        result = paid(make_caller(pending_transaction_id=switch), reference, payee=payee("46733123453"))
+        assert ("financialTransactionId" in result) is switch
 
 
 @pytest.mark.parametrize(
@@ -408,6 +408,6 @@ def test_each_target_takes_its_own_money_in_its_own_steps(make_caller: Callable[
 def test_a_number_with_a_plus_sign_is_taken_in_production(make_caller: Callable[..., Any], reference: str) -> None:
     """Measured there: every form of a number is taken, and a wrong one fails later."""
     caller = make_caller("mtnsouthafrica")
-    told = paid(caller, reference, currency="ZAR", payee=payee("+46733123457"))
+    result = paid(caller, reference, currency="ZAR", payee=payee("+46733123457"))
 
-    assert (told["status"], told["reason"]) == ("FAILED", "PAYEE_NOT_FOUND")
+    assert (result["status"], result["reason"]) == ("FAILED", "PAYEE_NOT_FOUND")

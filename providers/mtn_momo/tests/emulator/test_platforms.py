@@ -162,9 +162,9 @@ def test_a_provisioned_user_pays_and_is_called_back_at_its_host(caller: Any, ref
 @pytest.mark.parametrize("host", ["payouts.example.org", "https://payouts.example.org/cb?x=1", " odd host "])
 def test_the_host_is_kept_as_it_was_given(caller: Any, host: str) -> None:
     user = provisioned(caller, host).api_user
-    told = json.loads(caller.ask("GET", f"/v1_0/apiuser/{user}").body)
+    fields = json.loads(caller.ask("GET", f"/v1_0/apiuser/{user}").body)
 
-    assert told == {"providerCallbackHost": host, "targetEnvironment": "sandbox"}
+    assert fields == {"providerCallbackHost": host, "targetEnvironment": "sandbox"}
 
 
 @pytest.mark.parametrize(
@@ -233,8 +233,8 @@ def test_a_new_user_may_take_a_moment(make_caller: Callable[..., Any], reference
     assert caller.post(f"/v1_0/apiuser/{reference}/apikey", b"").status == 404
     caller.at += timedelta(seconds=2)
     assert caller.post(f"/v1_0/apiuser/{reference}/apikey", b"").status == 201
-    told = json.loads(caller.ask("GET", f"/v1_0/apiuser/{reference}").body)
-    assert list(told) == ["providerCallbackHost", "targetEnvironment"]
+    fields = json.loads(caller.ask("GET", f"/v1_0/apiuser/{reference}").body)
+    assert list(fields) == ["providerCallbackHost", "targetEnvironment"]
 
 
 @pytest.mark.parametrize(("scoping", "expected"), [(True, 500), (False, 200)])

@@ -82,12 +82,12 @@ def where(emulator: MtnMomoEmulator, currency: str) -> dict[str, str]:
 def drive(name: str, python: str) -> tuple[dict[str, str], list[str]]:
     """Return what a client made of the emulators, and what is wrong with their books afterwards."""
     with MtnMomoEmulator() as sandbox, MtnMomoEmulator(target="mtnuganda", platform="momo_africa") as moved:
-        told = json.dumps({"sandbox": where(sandbox, "EUR"), "moved": where(moved, "UGX")})
+        fields = json.dumps({"sandbox": where(sandbox, "EUR"), "moved": where(moved, "UGX")})
         # Nothing of ours in its path, and no proxy between it and this machine.
         clean = {name: value for name, value in os.environ.items() if not name.upper().startswith("PYTHON")}
         ran = subprocess.run(
             [python, str(HERE / f"drive_{name}.py")],
-            input=told,
+            input=fields,
             capture_output=True,
             text=True,
             timeout=60,

@@ -16,9 +16,9 @@ class Steps:
     """A record of steps; standard input tells where to go, standard output is told what came of it."""
 
     def __init__(self) -> None:
-        told = json.loads(sys.stdin.read())
-        self.sandbox: dict[str, str] = told["sandbox"]
-        self.moved: dict[str, str] = told["moved"]
+        fields = json.loads(sys.stdin.read())
+        self.sandbox: dict[str, str] = fields["sandbox"]
+        self.moved: dict[str, str] = fields["moved"]
         self.seen: dict[str, str] = {}
 
     def take(self, name: str, step: Callable[[], Any]) -> Any:

@@ -36,7 +36,7 @@ class ExpectedOutcome:
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedRequest:
     """One request as it came in."""
 
     method: str
@@ -49,7 +49,7 @@ class Script:
     """What the gateway says: the token call always works unless told otherwise, everything else as told."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
+        self.requests: list[ReceivedRequest] = []
         self.url = ""
         self._lock = threading.Lock()
         self.token: list[ExpectedOutcome] = []
@@ -61,33 +61,33 @@ class Script:
         self.answers = list(answers)
 
     def say_json(self, value: object, status: int = 200) -> None:
-        self.say(json_said(value, status))
+        self.say(json_outcome(value, status))
 
-    def calls(self, *, but: str = TOKEN_PATH) -> list[Heard]:
-        return [heard for heard in self.heard if heard.path != but]
+    def calls(self, *, but: str = TOKEN_PATH) -> list[ReceivedRequest]:
+        return [entry for entry in self.requests if entry.path != but]
 
-    def token_calls(self) -> list[Heard]:
-        return [heard for heard in self.heard if heard.path == TOKEN_PATH]
+    def token_calls(self) -> list[ReceivedRequest]:
+        return [entry for entry in self.requests if entry.path == TOKEN_PATH]
 
-    def answer(self, heard: Heard) -> ExpectedOutcome:
+    def answer(self, parsed: ReceivedRequest) -> ExpectedOutcome:
         with self._lock:
-            self.heard.append(heard)
-            if heard.path == TOKEN_PATH:
+            self.requests.append(parsed)
+            if parsed.path == TOKEN_PATH:
                 if self.token:
                     return self.token.pop(0) if len(self.token) > 1 else self.token[0]
                 self.tokens_given += 1
-                return token_said(f"token-number-{self.tokens_given}.")
+                return token_outcome(f"token-number-{self.tokens_given}.")
             if not self.answers:
                 return ExpectedOutcome(404)
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
-def json_said(value: object, status: int = 200) -> ExpectedOutcome:
+def json_outcome(value: object, status: int = 200) -> ExpectedOutcome:
     return ExpectedOutcome(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
 
-def token_said(token: str, **changed: Any) -> ExpectedOutcome:
-    return json_said({"access_token": token, "token_type": "access_token", "expires_in": 3600} | changed)
+def token_outcome(token: str, **changed: Any) -> ExpectedOutcome:
+    return json_outcome({"access_token": token, "token_type": "access_token", "expires_in": 3600} | changed)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,19 +97,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        heard = Heard(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
-        said = self.script.answer(heard)
-        if said.after_s:
-            threading.Event().wait(said.after_s)
-        if said.hang_up:
+        parsed = ReceivedRequest(
+            self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body
+        )
+        output = self.script.answer(parsed)
+        if output.after_s:
+            threading.Event().wait(output.after_s)
+        if output.hang_up:
             self.close_connection = True
             return
-        self.send_response(said.status)
-        for name, value in said.headers.items():
+        self.send_response(output.status)
+        for name, value in output.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(said.body)))
+        self.send_header("Content-Length", str(len(output.body)))
         self.end_headers()
-        self.wfile.write(said.body)
+        self.wfile.write(output.body)
 
     do_GET = do_POST = do_PUT = _serve
 
@@ -249,7 +251,7 @@ def provisioning(form: str, script: Script, held: Credentials) -> Iterator[Face]
 
 
 @pytest.fixture(scope="session")
-def make_said() -> Callable[[int, Any], ExpectedOutcome]:
+def make_outcome() -> Callable[[int, Any], ExpectedOutcome]:
     def make(status: int, body: Any = "", **headers: str) -> ExpectedOutcome:
         text = body if isinstance(body, str) else json.dumps(body)
         kind = "text/html" if text.startswith("<") else "application/json"

@@ -111,7 +111,7 @@ READS: dict[str, Callable[[Any, str], Any]] = {
 def test_a_payment_gives_the_documented_class(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], ExpectedOutcome],
+    make_outcome: Callable[[int, Any], ExpectedOutcome],
     operation: str,
     status: int,
     body: Any,
@@ -120,7 +120,7 @@ def test_a_payment_gives_the_documented_class(
     reason: ReasonCode | None,
 ) -> None:
     """Refused only where nothing can have moved; asked once, whatever it was; always with the reference."""
-    script.say(make_said(status, body))
+    script.say(make_outcome(status, body))
     reference = new_reference()
 
     with pytest.raises(ActionError) as caught:
@@ -143,7 +143,7 @@ def test_a_payment_gives_the_documented_class(
 def test_a_read_gives_the_documented_class(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], ExpectedOutcome],
+    make_outcome: Callable[[int, Any], ExpectedOutcome],
     operation: str,
     status: int,
     body: Any,
@@ -152,7 +152,7 @@ def test_a_read_gives_the_documented_class(
     reason: ReasonCode | None,
 ) -> None:
     """No answer to a read is ever a failure of a payment, and only a proven fault of ours is refused."""
-    script.say(make_said(status, body))
+    script.say(make_outcome(status, body))
     reference = new_reference()
 
     with pytest.raises(ReadError) as caught:
@@ -236,13 +236,13 @@ READ = [
 def test_no_read_of_anything_else_gives_advice_about_a_payment(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], ExpectedOutcome],
+    make_outcome: Callable[[int, Any], ExpectedOutcome],
     call: Callable[[Any], Any],
     answer: tuple[int, str],
 ) -> None:
     """What to do about a balance or a name that cannot be read is never what to do about a lost payment."""
     status, code = answer
-    script.say(make_said(status, {"code": code} if code.isupper() else {"error": "invalid_client"}))
+    script.say(make_outcome(status, {"code": code} if code.isupper() else {"error": "invalid_client"}))
 
     with pytest.raises(ReadError) as caught:
         call(client)
@@ -254,14 +254,14 @@ def test_no_read_of_anything_else_gives_advice_about_a_payment(
 def test_other_calls_give_their_class(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], ExpectedOutcome],
+    make_outcome: Callable[[int, Any], ExpectedOutcome],
     operation: str,
     call: Callable[[Any], Any],
     status: int,
     body: Any,
     kind: type[MomoError],
 ) -> None:
-    script.say(make_said(status, body))
+    script.say(make_outcome(status, body))
 
     with pytest.raises(MomoError) as caught:
         call(client)
@@ -297,13 +297,13 @@ PROVISIONING: list[tuple[Callable[[Any], Any], int, Any, type[MomoError]]] = [
 def test_provisioning_gives_its_class(
     provisioning: Face,
     script: Script,
-    make_said: Callable[[int, Any], ExpectedOutcome],
+    make_outcome: Callable[[int, Any], ExpectedOutcome],
     call: Callable[[Any], Any],
     status: int,
     body: Any,
     kind: type[MomoError],
 ) -> None:
-    script.say(make_said(status, body))
+    script.say(make_outcome(status, body))
 
     with pytest.raises(MomoError) as caught:
         call(provisioning)
@@ -332,14 +332,14 @@ TOKENS = [
 def test_without_a_token_nothing_is_sent(
     client: Face,
     script: Script,
-    make_said: Callable[[int, Any], ExpectedOutcome],
+    make_outcome: Callable[[int, Any], ExpectedOutcome],
     status: int,
     body: Any,
     paid: type[ActionError],
     read: type[ReadError],
 ) -> None:
     """A payment that could not get a token is refused or not sent, never unknown; a read says the same of itself."""
-    script.token = [make_said(status, body)]
+    script.token = [make_outcome(status, body)]
     reference = new_reference()
 
     with pytest.raises(ActionError) as caught:
@@ -356,10 +356,10 @@ def test_without_a_token_nothing_is_sent(
     assert script.calls() == []
 
 
-def test_a_refused_payment_tells_how_long_to_wait(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+def test_a_refused_payment_reports_how_long_to_wait(
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
-    script.say(make_said(429, {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 7 seconds."}))
+    script.say(make_outcome(429, {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 7 seconds."}))
 
     with pytest.raises(RefusedError) as caught:
         PAYMENTS["transfer"](client, new_reference())
@@ -368,9 +368,9 @@ def test_a_refused_payment_tells_how_long_to_wait(
 
 
 def test_errors_survive_the_way_to_another_process(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
-    script.say(make_said(500, ""))
+    script.say(make_outcome(500, ""))
     with pytest.raises(UnknownOutcomeError) as caught:
         PAYMENTS["transfer"](client, new_reference())
 
@@ -403,10 +403,10 @@ def _below(kind: type[MomoError]) -> list[type[MomoError]]:
     ],
     ids=["key", "token", "empty"],
 )
-def test_a_refused_consent_token_is_told_from_a_refused_key(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome], body: Any, words: str
+def test_a_refused_consent_token_is_distinguished_from_a_refused_key(
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], body: Any, words: str
 ) -> None:
-    script.say(make_said(401, body))
+    script.say(make_outcome(401, body))
 
     with pytest.raises(ReadRefused, match=words):
         client.ask_user_info("a-consent's-token")

@@ -112,14 +112,14 @@ SENT: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
 def test_a_payment_is_the_documented_request(
     client: Face,
     script: Script,
-    make_said: Callable[..., ExpectedOutcome],
+    make_outcome: Callable[..., ExpectedOutcome],
     held: Credentials,
     method: str,
     given: dict[str, Any],
     path: str,
     body: dict[str, Any],
 ) -> None:
-    script.say(make_said(202))
+    script.say(make_outcome(202))
     reference = new_reference()
 
     taken = getattr(client, method)(
@@ -130,24 +130,24 @@ def test_a_payment_is_the_documented_request(
         **given,
     )
 
-    (heard,) = script.calls()
-    assert (heard.method, heard.path) == ("POST", path)
-    assert heard.headers["authorization"] == "Bearer token-number-1."
-    assert heard.headers["ocp-apim-subscription-key"] == held.subscription_key
-    assert heard.headers["x-target-environment"] == "sandbox"
-    assert heard.headers["x-reference-id"] == reference
-    assert heard.headers["x-callback-url"] == "http://pay.example.org/x"
-    assert heard.headers["content-type"] == "application/json"
+    (parsed,) = script.calls()
+    assert (parsed.method, parsed.path) == ("POST", path)
+    assert parsed.headers["authorization"] == "Bearer token-number-1."
+    assert parsed.headers["ocp-apim-subscription-key"] == held.subscription_key
+    assert parsed.headers["x-target-environment"] == "sandbox"
+    assert parsed.headers["x-reference-id"] == reference
+    assert parsed.headers["x-callback-url"] == "http://pay.example.org/x"
+    assert parsed.headers["content-type"] == "application/json"
     common = {"amount": "12.5", "currency": "EUR", "externalId": reference, "payerMessage": "dete", "payeeNote": "dete"}
-    assert json.loads(heard.body) == common | body
+    assert json.loads(parsed.body) == common | body
     assert (taken.reference, taken.external_id, taken.at.tzinfo) == (reference, reference, UTC)
 
 
 @pytest.mark.parametrize("amount", [Money("5", "EUR"), Decimal("5.00"), 5, "5"], ids=repr)
 def test_an_amount_may_be_written_in_any_exact_way(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome], amount: Any
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], amount: Any
 ) -> None:
-    script.say(make_said(202))
+    script.say(make_outcome(202))
     client.transfer(reference=new_reference(), payee="+46733123499", amount=amount, external_id="salary-7")
 
     sent = json.loads(script.calls()[0].body)
@@ -155,14 +155,14 @@ def test_an_amount_may_be_written_in_any_exact_way(
 
 
 def test_more_than_the_largest_amount_of_the_settings_is_not_sent(
-    make_client: Callable[..., Face], script: Script, make_said: Callable[..., ExpectedOutcome]
+    make_client: Callable[..., Face], script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """A limit that is set holds for who pays without a journal, too."""
     client = make_client(largest_amount={"EUR": "5"})
     with pytest.raises(NotSentError, match=r"5\.01 EUR is more than the largest_amount of account sandbox: 5 EUR"):
         client.transfer(reference=new_reference(), payee="+46733123499", amount="5.01")
-    assert script.heard == []
-    script.say(make_said(202))
+    assert script.requests == []
+    script.say(make_outcome(202))
     client.transfer(reference=new_reference(), payee="+46733123499", amount="5")
     assert len(script.calls()) == 1
 
@@ -209,7 +209,7 @@ def test_a_mistake_is_not_sent_and_keeps_its_reference(
     assert isinstance(caught.value.__cause__, cause)
     assert "46733123499" not in str(caught.value)
     assert "0733123499" not in str(caught.value)
-    assert script.heard == []
+    assert script.requests == []
 
 
 def test_an_unknown_version_is_not_sent(client: Face, script: Script) -> None:
@@ -223,7 +223,7 @@ def test_an_unknown_version_is_not_sent(client: Face, script: Script) -> None:
         client.get_account_balance_in("euro")
     with pytest.raises(ReadRefused):
         client.is_active("not a number")
-    assert script.heard == []
+    assert script.requests == []
 
 
 READS: list[tuple[str, tuple[Any, ...], str]] = [
@@ -249,11 +249,11 @@ def test_a_read_is_the_documented_request(
 
     getattr(client, method)(*given)
 
-    (heard,) = script.calls()
-    assert (heard.method, heard.path, heard.body) == ("GET", path, "")
-    assert heard.headers["authorization"] == "Bearer token-number-1."
-    assert heard.headers["ocp-apim-subscription-key"] == held.subscription_key
-    assert heard.headers["x-target-environment"] == "sandbox"
+    (parsed,) = script.calls()
+    assert (parsed.method, parsed.path, parsed.body) == ("GET", path, "")
+    assert parsed.headers["authorization"] == "Bearer token-number-1."
+    assert parsed.headers["ocp-apim-subscription-key"] == held.subscription_key
+    assert parsed.headers["x-target-environment"] == "sandbox"
 
 
 STATUS = {
@@ -341,7 +341,7 @@ def test_a_reason_is_a_word_or_an_object(
         ("NEW", False, False),
     ],
 )
-def test_a_status_nobody_documented_is_kept_and_is_no_failure(
+def test_a_status_no_one_documented_is_kept_and_is_no_failure(
     client: Face, script: Script, word: str, final: bool, pending: bool
 ) -> None:
     script.say_json({"status": word})
@@ -362,9 +362,9 @@ def test_what_cannot_be_read_is_kept(client: Face, script: Script) -> None:
     assert {"amount", "payee", "currency"} <= set(found.extra)
 
 
-@pytest.mark.parametrize(("told", "amount"), [("35.83", "35.83"), (-25, "-25"), ("0", "0")])
-def test_a_balance_is_a_decimal_and_may_be_negative(client: Face, script: Script, told: Any, amount: str) -> None:
-    script.say_json({"availableBalance": told, "currency": "EUR"})
+@pytest.mark.parametrize(("payload", "amount"), [("35.83", "35.83"), (-25, "-25"), ("0", "0")])
+def test_a_balance_is_a_decimal_and_may_be_negative(client: Face, script: Script, payload: Any, amount: str) -> None:
+    script.say_json({"availableBalance": payload, "currency": "EUR"})
     found = client.get_account_balance()
 
     assert (found.available_balance, found.currency) == (Decimal(amount), "EUR")
@@ -381,9 +381,9 @@ def test_a_balance_is_a_decimal_and_may_be_negative(client: Face, script: Script
     ],
 )
 def test_active_is_true_or_false(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome], body: str, active: bool
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], body: str, active: bool
 ) -> None:
-    script.say(make_said(200, body))
+    script.say(make_outcome(200, body))
 
     assert client.is_active("46733123499") is active
 
@@ -494,35 +494,35 @@ def test_a_consent_without_refresh_token_is_not_refreshed(client: Face, script: 
 
 @pytest.mark.parametrize("status", [200, 202])
 def test_a_notification_is_sent_in_header_and_body(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome], status: int
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], status: int
 ) -> None:
-    script.say(make_said(status))
+    script.say(make_outcome(status))
     assert client.send_delivery_notification(REFUNDED, "Merci d'été", language="fr") is None
 
-    (heard,) = script.calls()
-    assert heard.path == f"/disbursement/v1_0/requesttopay/{REFUNDED}/deliverynotification"
-    assert (heard.headers["notificationmessage"], heard.headers["language"]) == ("Merci d'ete", "fr")
-    assert json.loads(heard.body) == {"notificationMessage": "Merci d'été"}
+    (parsed,) = script.calls()
+    assert parsed.path == f"/disbursement/v1_0/requesttopay/{REFUNDED}/deliverynotification"
+    assert (parsed.headers["notificationmessage"], parsed.headers["language"]) == ("Merci d'ete", "fr")
+    assert json.loads(parsed.body) == {"notificationMessage": "Merci d'été"}
 
 
 @pytest.mark.parametrize("message", ["", "x" * 161, "{{slot:access_token}}", "a\nb"])
 def test_a_message_that_cannot_be_sent_is_not_sent(client: Face, script: Script, message: str) -> None:
     with pytest.raises(NotSentError):
         client.send_delivery_notification(REFUNDED, message)
-    assert script.heard == []
+    assert script.requests == []
 
 
 def test_provisioning_speaks_with_the_subscription_key_alone(
-    provisioning: Face, script: Script, make_said: Callable[..., ExpectedOutcome], held: Credentials
+    provisioning: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], held: Credentials
 ) -> None:
-    script.say(make_said(201))
+    script.say(make_outcome(201))
     user = provisioning.create_api_user("pay.example.org")
     script.say_json({"apiKey": "f" * 32}, 201)
     key = provisioning.create_api_key(user.api_user)
     script.say_json({"providerCallbackHost": "pay.example.org", "targetEnvironment": "sandbox", "apiKey": None})
     found = provisioning.get_api_user(user.api_user)
 
-    made, keyed, read = script.heard
+    made, keyed, read = script.requests
     assert (made.method, made.path, json.loads(made.body)) == (
         "POST",
         "/v1_0/apiuser",
@@ -532,17 +532,17 @@ def test_provisioning_speaks_with_the_subscription_key_alone(
     assert (keyed.method, keyed.path, keyed.body) == ("POST", f"/v1_0/apiuser/{user.api_user}/apikey", "")
     assert keyed.headers["content-length"] == "0"
     assert (read.method, read.path) == ("GET", f"/v1_0/apiuser/{user.api_user}")
-    for heard in script.heard:
-        assert heard.headers["ocp-apim-subscription-key"] == held.subscription_key
-        assert "authorization" not in heard.headers
-        assert "x-target-environment" not in heard.headers
+    for request in script.requests:
+        assert request.headers["ocp-apim-subscription-key"] == held.subscription_key
+        assert "authorization" not in request.headers
+        assert "x-target-environment" not in request.headers
     assert key.api_key.get_secret_value() == "f" * 32
     assert "f" * 32 not in f"{key!r} {key}"
     assert (found.provider_callback_host, found.target_environment) == ("pay.example.org", "sandbox")
     assert found.api_user == user.api_user
 
 
-def test_wrong_settings_are_told_without_their_values() -> None:
+def test_wrong_settings_are_reported_without_their_values() -> None:
     with pytest.raises(SettingsError) as caught:
         DisbursementsClient(target_environment="sandbox", api_user="no-uuid", api_key="a secret ", subscription_key="k")
     with pytest.raises(SettingsError, match="transfer is no operation that is repeated"):

@@ -53,11 +53,11 @@ def test_one_token_serves_all(client: Face, script: Script) -> None:
 
 
 def test_a_slow_refusal_of_the_token_is_shared_as_well(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     from dataclasses import replace
 
-    script.token = [replace(make_said(401, {"error": "invalid_client"}), after_s=0.1)]
+    script.token = [replace(make_outcome(401, {"error": "invalid_client"}), after_s=0.1)]
 
     found = client.all_at_once(*[pay] * 6)
 
@@ -76,32 +76,32 @@ def test_a_token_is_renewed_before_its_end(make_client: Callable[..., Face], scr
         now[0] += timedelta(seconds=seconds)
         client.get_account_balance()
 
-    used = [heard.headers["authorization"] for heard in script.calls()]
+    used = [request.headers["authorization"] for request in script.calls()]
     assert used == ["Bearer token-number-1.", "Bearer token-number-1.", "Bearer token-number-2."]
     assert (token.token_type, token.expires_in_s) == ("access_token", 3600)
     assert "token-number" not in f"{token!r} {token}"
 
 
 def test_a_refused_token_is_renewed_for_a_read_and_dropped_by_a_payment(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """A read goes on with a fresh token; a payment is refused, and the caller's next try has a fresh one."""
-    script.say(make_said(401), make_said(200, {"availableBalance": "1"}))
+    script.say(make_outcome(401), make_outcome(200, {"availableBalance": "1"}))
     client.get_account_balance()
-    script.say(make_said(401), make_said(202))
+    script.say(make_outcome(401), make_outcome(202))
     reference = new_reference()
     with pytest.raises(RefusedError, match="same reference"):
         pay(client, reference)
     pay(client, reference)
 
-    used = [heard.headers["authorization"][-2:] for heard in script.calls()]
+    used = [request.headers["authorization"][-2:] for request in script.calls()]
     assert used == ["1.", "2.", "2.", "3."]
 
 
 def test_a_refused_subscription_key_costs_no_token(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
-    script.say(make_said(401, {"statusCode": 401, "message": "Access denied due to invalid subscription key."}))
+    script.say(make_outcome(401, {"statusCode": 401, "message": "Access denied due to invalid subscription key."}))
 
     for _ in range(2):
         with pytest.raises(ReadRefused):
@@ -127,16 +127,20 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("name", ACTIONS)
 @pytest.mark.parametrize("ended", ["hang up", "503", "429", "timeout"])
 def test_nothing_that_does_something_is_sent_twice(
-    make_client: Callable[..., Face], script: Script, make_said: Callable[..., ExpectedOutcome], name: str, ended: str
+    make_client: Callable[..., Face],
+    script: Script,
+    make_outcome: Callable[..., ExpectedOutcome],
+    name: str,
+    ended: str,
 ) -> None:
     """The server counts one request, whatever became of its answer; a lost answer is unknown, not failed."""
     from dataclasses import replace
 
     answers = {
-        "hang up": replace(make_said(202), hang_up=True),
-        "timeout": replace(make_said(202), after_s=2.0),
-        "503": make_said(503, "", **{"Retry-After": "0"}),
-        "429": make_said(429, "", **{"Retry-After": "0"}),
+        "hang up": replace(make_outcome(202), hang_up=True),
+        "timeout": replace(make_outcome(202), after_s=2.0),
+        "503": make_outcome(503, "", **{"Retry-After": "0"}),
+        "429": make_outcome(429, "", **{"Retry-After": "0"}),
     }
     client = make_client(timeout_s=1.0 if ended == "timeout" else 5.0)
     client.create_access_token()
@@ -149,12 +153,12 @@ def test_nothing_that_does_something_is_sent_twice(
 
 
 def test_a_read_is_repeated_by_its_policy(
-    make_client: Callable[..., Face], script: Script, make_said: Callable[..., ExpectedOutcome]
+    make_client: Callable[..., Face], script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     client = make_client(retry={"balance": SWIFT})
-    script.say(make_said(500), make_said(503), make_said(200, {"availableBalance": "7"}))
+    script.say(make_outcome(500), make_outcome(503), make_outcome(200, {"availableBalance": "7"}))
     found = client.get_account_balance()
-    script.say(make_said(500))
+    script.say(make_outcome(500))
     with pytest.raises(ReadUnanswered):
         client.get_account_balance()
 
@@ -163,7 +167,7 @@ def test_a_read_is_repeated_by_its_policy(
 
 
 def test_settings_of_the_account_count(
-    form: str, script: Script, held: Credentials, make_said: Callable[..., ExpectedOutcome]
+    form: str, script: Script, held: Credentials, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """``retry`` and ``callback_url`` of the settings are kept to; an argument of a call counts more."""
     own = "http://pay.example.org/own"
@@ -174,7 +178,7 @@ def test_settings_of_the_account_count(
         callback_url=own,
         retry={"balance": SWIFT | {"attempts": 2}},
     )
-    script.say(make_said(503))
+    script.say(make_outcome(503))
     more = [{}, {"callback_url": "http://pay.example.org/other"}, {"callback_url": ""}]
     payments = [{"reference": new_reference(), "payee": NUMBER, "amount": 5, **one} for one in more]
 
@@ -182,7 +186,7 @@ def test_settings_of_the_account_count(
         async with AsyncDisbursementsClient(settings) as client:
             with pytest.raises(ReadUnanswered):
                 await client.get_account_balance()
-            script.say(make_said(202))
+            script.say(make_outcome(202))
             for payment in payments:
                 await client.transfer(**payment)
 
@@ -192,7 +196,7 @@ def test_settings_of_the_account_count(
         with DisbursementsClient(settings) as client:
             with pytest.raises(ReadUnanswered):
                 client.get_account_balance()
-            script.say(make_said(202))
+            script.say(make_outcome(202))
             for payment in payments:
                 client.transfer(**payment)
 
@@ -238,7 +242,7 @@ def test_a_closed_client_sends_nothing(make_client: Callable[..., Face], script:
         pay(client)
     with pytest.raises(ReadUnanswered, match="closed"):
         client.get_account_balance()
-    assert script.heard == []
+    assert script.requests == []
 
 
 def test_a_client_made_before_a_fork_sends_nothing(
@@ -249,16 +253,16 @@ def test_a_client_made_before_a_fork_sends_nothing(
     with pytest.raises(NotSentError, match="fork"):
         pay(client)
     monkeypatch.undo()
-    assert script.heard == []
+    assert script.requests == []
 
 
 def test_a_cancelled_waiter_harms_no_other(
-    script: Script, held: Credentials, make_said: Callable[..., ExpectedOutcome]
+    script: Script, held: Credentials, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """The token's fetch belongs to nobody: whoever gives up waiting takes it from no one."""
     from dataclasses import replace
 
-    script.token = [replace(make_said(200, {"access_token": "slow"}), after_s=0.2)]
+    script.token = [replace(make_outcome(200, {"access_token": "slow"}), after_s=0.2)]
     script.say_json({"availableBalance": "1"})
 
     async def main() -> Any:
@@ -282,11 +286,11 @@ def test_a_cancelled_waiter_harms_no_other(
 
 
 def test_closing_while_a_token_is_fetched_is_not_sent(
-    script: Script, held: Credentials, make_said: Callable[..., ExpectedOutcome]
+    script: Script, held: Credentials, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     from dataclasses import replace
 
-    script.token = [replace(make_said(200, {"access_token": "slow"}), after_s=0.3)]
+    script.token = [replace(make_outcome(200, {"access_token": "slow"}), after_s=0.3)]
 
     async def main() -> Any:
         client = AsyncDisbursementsClient(
@@ -327,24 +331,24 @@ def test_opaque_credentials_go_out_raw(
 
 
 def test_every_call_names_the_target_and_a_neutral_user_agent(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """The newer platform wants the target on the token call too, and blocks ``python-requests``."""
-    script.say(make_said(202))
+    script.say(make_outcome(202))
     pay(client)
 
-    assert [heard.path for heard in script.heard] == ["/disbursement/token/", "/disbursement/v1_0/transfer"]
-    for heard in script.heard:
-        assert heard.headers["x-target-environment"] == "sandbox"
-        assert heard.headers["user-agent"].startswith("payments-core/")
-    assert script.heard[0].headers["content-length"] == "0"
-    assert script.heard[0].body == ""
+    assert [request.path for request in script.requests] == ["/disbursement/token/", "/disbursement/v1_0/transfer"]
+    for request in script.requests:
+        assert request.headers["x-target-environment"] == "sandbox"
+        assert request.headers["user-agent"].startswith("payments-core/")
+    assert script.requests[0].headers["content-length"] == "0"
+    assert script.requests[0].body == ""
 
 
 def test_no_error_shows_a_secret_or_a_number(
     make_client: Callable[..., Face],
     script: Script,
-    make_said: Callable[..., ExpectedOutcome],
+    make_outcome: Callable[..., ExpectedOutcome],
     held: Credentials,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -353,7 +357,7 @@ def test_no_error_shows_a_secret_or_a_number(
     pair = base64.b64encode(f"{held.api_user}:{held.api_key}".encode()).decode()
     ours, consent = (held.api_key, held.subscription_key, pair, NUMBER), "secret-consent-token"
     client = make_client()
-    told: list[str] = []
+    entries: list[str] = []
     plain: list[Callable[[Any], Any]] = [
         *ACTIONS.values(),
         lambda c: c.get_account_balance(),
@@ -371,15 +375,15 @@ def test_no_error_shows_a_secret_or_a_number(
         for call in (*plain, *consenting):
             words = " ".join((*ours, consent) if call in consenting else ours)
             body = f"<html><title>{words}</title></html>" if shape == "html" else {shape: words, "code": words}
-            script.say(make_said(status, body))
+            script.say(make_outcome(status, body))
             with pytest.raises(MomoError) as caught:
                 call(client)
             error = caught.value
             shown = "".join(traceback.format_exception(error))
-            told.append(f"{error} {error!r} {shown} {error.text} {error.provider_code} {error.args!r}")
+            entries.append(f"{error} {error!r} {shown} {error.text} {error.provider_code} {error.args!r}")
     lines = [f"{record.getMessage()} {record.__dict__!r}" for record in caplog.records if "test_" not in record.name]
     for hidden in (*ours, consent):
-        leaks = [text for text in (*told, *lines) if hidden in _without_source(text)]
+        leaks = [text for text in (*entries, *lines) if hidden in _without_source(text)]
         assert leaks[:1] == []
 
 
@@ -389,9 +393,9 @@ def _without_source(text: str) -> str:
 
 
 def test_already_used_points_at_the_earlier_one(
-    client: Face, script: Script, make_said: Callable[..., ExpectedOutcome]
+    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
-    script.say(make_said(409, {"code": "RESOURCE_ALREADY_EXIST", "message": "Duplicated reference id."}))
+    script.say(make_outcome(409, {"code": "RESOURCE_ALREADY_EXIST", "message": "Duplicated reference id."}))
     reference = new_reference()
 
     with pytest.raises(AlreadyUsedError) as caught:

@@ -129,9 +129,9 @@ def _remember(emulator: MtnMomoEmulator, given: dict[str, str]) -> None:
 
     def remembering(*asked: Any) -> Any:
         outcome = exchange(*asked)
-        told = json.loads(outcome.answer.body) if outcome.answer and outcome.answer.body.startswith(b"{") else {}
+        fields = json.loads(outcome.answer.body) if outcome.answer and outcome.answer.body.startswith(b"{") else {}
         for name in ("access_token", "refresh_token", "auth_req_id", "apiKey"):
-            if secret := told.get(name):
+            if secret := fields.get(name):
                 given[f"{name} {len(given)}"] = secret
         return outcome
 
@@ -145,11 +145,11 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(consent, "_MORE", {"status": "ACTIVE", "phone_number": paying.SLOW})
     echo = Echo(f"echo-access-token-{secrets.token_urlsafe(24)}")
     threading.Thread(target=echo.serve_forever, daemon=True).start()
-    with MtnMomoEmulator(delayed_s=60) as emulator, socket.create_server(("127.0.0.1", 0)) as nobody:
+    with MtnMomoEmulator(delayed_s=60) as emulator, socket.create_server(("127.0.0.1", 0)) as stranger:
         given: dict[str, str] = {}
         _remember(emulator, given)
-        port = nobody.getsockname()[1]
-        nobody.close()
+        port = stranger.getsockname()[1]
+        stranger.close()
         addresses = dict.fromkeys(("main", "again", "wrong"), emulator.url)
         addresses |= {"nowhere": f"http://127.0.0.1:{port}", "echo": echo.url}
         emulator.write_config(tmp_path / "main" / "payouts.toml")

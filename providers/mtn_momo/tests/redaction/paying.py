@@ -37,8 +37,8 @@ from payments_mtn_momo import (
 from payments_mtn_momo.api.operations import OPERATIONS
 from payments_mtn_momo.native import ConsentRequest, Oauth2Token
 
-GOOD, SLOW, NO_FUNDS, NOBODY = "46733123499", "46733123454", "46733123455", "46733123457"
-NUMBERS = (GOOD, SLOW, NO_FUNDS, NOBODY, "46733123450")
+GOOD, SLOW, NO_FUNDS, UNKNOWN_NUMBER = "46733123499", "46733123454", "46733123455", "46733123457"
+NUMBERS = (GOOD, SLOW, NO_FUNDS, UNKNOWN_NUMBER, "46733123450")
 LOST = {"answer_lost_after_acceptance": {"next": 1}}
 # Each of these for the whole of a round: firewall, server error, lost answers, refused tokens.
 FAULTS = ("waf_page", "status_500", "answer_lost_after_acceptance", "token_refused")
@@ -266,7 +266,7 @@ async def _awaited(found: Awaitable[Any]) -> Any:
     return await found
 
 
-PEOPLE = f"key,to,amount\nfile-1,+{GOOD},5\nfile-2,{NO_FUNDS},5\nfile-3,0{GOOD[2:]},5\nfile-1,+{NOBODY},5\n"
+PEOPLE = f"key,to,amount\nfile-1,+{GOOD},5\nfile-2,{NO_FUNDS},5\nfile-3,0{GOOD[2:]},5\nfile-1,+{UNKNOWN_NUMBER},5\n"
 
 
 def command_lines(harness: Harness) -> Iterator[list[str]]:
@@ -280,7 +280,7 @@ def command_lines(harness: Harness) -> Iterator[list[str]]:
             ["send", "--key", key, "--to", f"+{GOOD}", "--amount", "5", "--wait", "5"],
             ["send", "--key", f"{key}-failed", "--to", NO_FUNDS, "--amount", "5"],
             ["send", "--key", f"{key}-bad", "--to", f"0{GOOD[2:]}", "--amount", "5"],
-            ["send", "--key", key, "--to", f"+{NOBODY}", "--amount", "5"],
+            ["send", "--key", key, "--to", f"+{UNKNOWN_NUMBER}", "--amount", "5"],
             ["send", "--file", str(people), "--yes"],
             ["show", key],
             ["show", f"{key}-failed"],
@@ -322,9 +322,9 @@ def everything(harness: Harness, capture: LogCapture) -> dict[str, str]:
 
 def main(scene_file: str, result_file: str) -> None:
     """Run in a process of its own."""
-    told = json.loads(Path(scene_file).read_text("utf-8"))
+    fields = json.loads(Path(scene_file).read_text("utf-8"))
     with LogCapture("payments_core", "payments_mtn_momo") as capture:
-        ended = everything(Harness(**told), capture)
+        ended = everything(Harness(**fields), capture)
     result = {"said": [list(CapturedText(*one)) for one in capture.captured], "ended": ended}
     Path(result_file).write_text(json.dumps(result), "utf-8")
 

@@ -198,9 +198,9 @@ def test_an_error_that_keeps_the_native_one(
     ended = exchange.Exchange.ended
 
     def chained(sent: exchange.Exchange, error: Exception, **more: Any) -> Any:
-        told = ended(sent, error, **more)
-        told.__cause__ = RuntimeError(f"{sent.request.method} {sent.request.url}")
-        return told
+        result = ended(sent, error, **more)
+        result.__cause__ = RuntimeError(f"{sent.request.method} {sent.request.url}")
+        return result
 
     monkeypatch.setattr(exchange.Exchange, "ended", chained)
     transport = httpx_sync.HttpxTransport(max_connections=1, clock=lambda: stage.emulator.now)
@@ -241,7 +241,7 @@ def test_a_command_line_that_shows_numbers(
 ) -> None:
     """Without a fault none is shown; with `--reveal`, or where the mask is forgotten, the search finds it."""
 
-    def told(*more: str) -> list[str]:
+    def described(*more: str) -> list[str]:
         logger = logging.getLogger("payments_core")
         before = (list(logger.handlers), logger.level, logger.propagate)
         run(["list", "--config", str(stage.harness.config("main")), *style, *more])
@@ -250,9 +250,9 @@ def test_a_command_line_that_shows_numbers(
         return stage.forbidden.leaks([CapturedText("output", "stdout", capsys.readouterr().out)])
 
     pay(stage, capture)
-    masked, revealed = told(), told("--reveal")
+    masked, revealed = described(), described("--reveal")
     monkeypatch.setattr(output, "address", lambda payee, *, reveal: payee.value)
-    erased = told()
+    erased = described()
 
     assert (masked, revealed, erased) == ([], ["a number in output: stdout"], ["a number in output: stdout"])
 

@@ -38,17 +38,17 @@ def _files(folder: Path) -> Iterable[CapturedText]:
         yield CapturedText("file", f"{file.parent.name}/{file.name}", file.read_bytes().decode("latin-1"))
 
 
-def _check(stage: Stage, said: Iterable[CapturedText], ended: Mapping[str, str]) -> None:
+def _check(stage: Stage, message: Iterable[CapturedText], ended: Mapping[str, str]) -> None:
     forbidden, folder = stage.forbidden, Path(stage.harness.folder)
     secrets_alone = Forbidden(forbidden.secrets)
-    said = [*said, *_stored(folder)]
+    message = [*message, *_stored(folder)]
 
-    _everything_happened(ended, said)
-    assert forbidden.leaks(said) == []
+    _everything_happened(ended, message)
+    assert forbidden.leaks(message) == []
     assert secrets_alone.leaks(_files(folder)) == []
 
 
-def _everything_happened(ended: Mapping[str, str], said: Iterable[CapturedText]) -> None:
+def _everything_happened(ended: Mapping[str, str], message: Iterable[CapturedText]) -> None:
     """A process that did nothing would leak nothing."""
     for form in ("sync", "async"):
         seen = {name.partition(" ")[2]: end for name, end in ended.items() if name.startswith(f"{form} ")}
@@ -75,8 +75,8 @@ def _everything_happened(ended: Mapping[str, str], said: Iterable[CapturedText])
         assert {name: seen.get(name) for name in expected} == expected
         kinds = {"NotSentError", "RefusedError", "UnknownOutcomeError", "ReadRefused", "ReadNotFound", "ReadUnanswered"}
         assert kinds <= set(seen.values())
-    heard = {where for channel, where, _ in said if channel == "log"}
-    assert {"payments_core", "httpcore.http11", "httpcore.connection", "asyncio"} <= heard
+    parsed = {where for channel, where, _ in message if channel == "log"}
+    assert {"payments_core", "httpcore.http11", "httpcore.connection", "asyncio"} <= parsed
     assert {"0", "1", "3"} <= {end for name, end in ended.items() if name.startswith("payouts ")}
 
 
@@ -101,13 +101,13 @@ def test_a_paying_process_of_its_own_gives_nothing_off(stage: Stage, tmp_path: P
     command = [sys.executable, "-P", "-X", "dev", str(PAYING), str(harness), str(result)]
     ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=240, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
-    told = json.loads(result.read_text("utf-8"))
-    said = [CapturedText(*one) for one in told["said"]]
+    fields = json.loads(result.read_text("utf-8"))
+    entries = [CapturedText(*one) for one in fields["said"]]
 
     _check(
         stage,
-        [*said, CapturedText("output", "stdout", ran.stdout), CapturedText("output", "stderr", ran.stderr)],
-        told["ended"],
+        [*entries, CapturedText("output", "stdout", ran.stdout), CapturedText("output", "stderr", ran.stderr)],
+        fields["ended"],
     )
 
 
@@ -116,7 +116,7 @@ def test_an_application_keeps_its_own_logs_of_httpx(stage: Stage) -> None:
     number = "46733123499"
     with LogCapture() as capture, httpx.Client() as client:
         client.get(f"{stage.harness.url}/__emulator/", params={"who": number})
-    heard = [(where, text) for channel, where, text in capture.captured if channel == "log"]
+    entries = [(where, text) for channel, where, text in capture.captured if channel == "log"]
 
-    assert any(where == "httpx" and number in text for where, text in heard)
-    assert any(where == "httpcore.http11" and "return_value=(b'HTTP/1.1', 200" in text for where, text in heard)
+    assert any(where == "httpx" and number in text for where, text in entries)
+    assert any(where == "httpcore.http11" and "return_value=(b'HTTP/1.1', 200" in text for where, text in entries)

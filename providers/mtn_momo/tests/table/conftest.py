@@ -65,7 +65,7 @@ class InvariantChecker:
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedRequest:
     """One request as the gateway saw it, and the status it answered with (None for none)."""
 
     kind: str
@@ -87,13 +87,13 @@ class Gate:
 
     def clear(self) -> None:
         """Forget everything, and let the emulator speak for itself again."""
-        self.heard: list[Heard] = []
+        self.requests: list[ReceivedRequest] = []
         self.emulator.set_faults({})
         self.truth()
 
     def truth(self) -> None:
         """Let the emulator speak for itself again."""
-        self._said: dict[str, tuple[Any, int]] = {}
+        self._answers: dict[str, tuple[Any, int]] = {}
         self._changed: Mapping[str, Any] = {}
 
     def say(self, kind: str, says: Any, times: int = 10_000, *, done: bool = False) -> None:
@@ -106,7 +106,7 @@ class Gate:
             done: Carry the request out all the same.
 
         """
-        self._said[kind] = (replace(says, done=done), times)
+        self._answers[kind] = (replace(says, done=done), times)
 
     def change(self, **fields: Any) -> None:
         """Answer statuses with these fields instead of the true ones; ``...`` leaves one out."""
@@ -114,15 +114,15 @@ class Gate:
 
     def posts(self) -> list[str]:
         """Return the reference of each payment that came in."""
-        return [heard.reference for heard in self.heard if heard.kind == "post"]
+        return [entry.reference for entry in self.requests if entry.kind == "post"]
 
-    def reads(self) -> list[Heard]:
+    def reads(self) -> list[ReceivedRequest]:
         """Return each read of a status that came in."""
-        return [heard for heard in self.heard if heard.kind == "get"]
+        return [entry for entry in self.requests if entry.kind == "get"]
 
     def order(self) -> str:
         """Return payments and reads as they came: ``PGGGP``."""
-        return "".join({"post": "P", "get": "G"}.get(heard.kind, "") for heard in self.heard)
+        return "".join({"post": "P", "get": "G"}.get(entry.kind, "") for entry in self.requests)
 
     def credits(self, reference: str) -> int:
         """Return how often a payment was made."""
@@ -132,8 +132,8 @@ class Gate:
         request = Request(method, path, {name.lower(): value for name, value in headers.items()}, body, at)
         outcome = self._outcome(request, lambda: self._through(method, path, headers, body, at))
         answer = outcome.answer if outcome.arrives == "whole" else None
-        self.heard.append(
-            Heard(
+        self.requests.append(
+            ReceivedRequest(
                 request.kind,
                 request.operation,
                 request.reference,
@@ -146,16 +146,16 @@ class Gate:
 
     def _outcome(self, request: Request, through: Callable[[], Outcome]) -> Outcome:
         for name in (request.operation, request.kind):
-            says, left = self._said.get(name, (None, 0))
+            says, left = self._answers.get(name, (None, 0))
             if left > 0:
-                self._said[name] = (says, left - 1)
+                self._answers[name] = (says, left - 1)
                 if says.done:
                     through()
                 return Outcome(_written(says))
         outcome = through()
         if self._changed and request.kind == "get" and outcome.answer and outcome.answer.status == 200:
-            told = json.loads(outcome.answer.body) | self._changed
-            body = json.dumps({name: value for name, value in told.items() if value is not ...}).encode()
+            details = json.loads(outcome.answer.body) | self._changed
+            body = json.dumps({name: value for name, value in details.items() if value is not ...}).encode()
             headers = dict(outcome.answer.headers) | {"content-length": str(len(body))}
             return replace(outcome, answer=replace(outcome.answer, body=body, headers=headers))
         return outcome

@@ -104,7 +104,7 @@ def show(config: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[
     set_on_retry_hooks(None)
 
 
-def tells(shown: str, *, money: str) -> dict[str, str]:
+def shows(shown: str, *, money: str) -> dict[str, str]:
     """Check the three parts, and return the lines by their names: what happened, whether money moved, what to do."""
     lines = dict(re.findall(r"(?m)^([a-z ]+?) {2,}(.+)$", shown))
     assert lines["money"] == money
@@ -128,7 +128,7 @@ def test_a_person_reads_what_an_answer_means(payer: Payer, gate: Gate, show: Cal
     for _ in range(row.sends - 1):
         payout = payer.when_due(payout)
 
-    lines = tells(show(payout.key), money="Money may have moved." if row.kind in {"A", "D"} else "No money moved.")
+    lines = shows(show(payout.key), money="Money may have moved." if row.kind in {"A", "D"} else "No money moved.")
 
     if row.key and row.ends != "UNKNOWN":
         assert payout.reason is not None
@@ -148,7 +148,7 @@ def test_a_person_reads_what_a_reason_means(payer: Payer, gate: Gate, show: Call
     gate.change(status="FAILED", reason=row.code)
     payer.when_due(payout)
 
-    lines = tells(show(payout.key), money="No money moved." if row.money == "no" else "Money may have moved.")
+    lines = shows(show(payout.key), money="No money moved." if row.money == "no" else "Money may have moved.")
 
     assert row.code in lines["why"]
     if row.money == "perhaps":
@@ -163,7 +163,7 @@ def test_a_person_reads_what_a_refused_login_means(
     gate.say("token", row.says)
     payout = payer.pay("transfer", payer.start())
 
-    tells(show(payout.key), money="No money moved.")
+    shows(show(payout.key), money="No money moved.")
 
 
 def test_a_person_reads_what_a_review_means(payer: Payer, gate: Gate, show: Callable[[str], str]) -> None:
@@ -171,7 +171,7 @@ def test_a_person_reads_what_a_review_means(payer: Payer, gate: Gate, show: Call
     gate.change(amount="6")
     payer.when_due(payout)
 
-    lines = tells(show(payout.key), money="Money may have moved.")
+    lines = shows(show(payout.key), money="Money may have moved.")
 
     assert "Do not pay it under another key" in lines["what next"]
 

@@ -90,7 +90,7 @@ def test_a_status(native: Face, payer: Payer, gate: Gate, row: Status, operation
     assert gate.posts() == [reference]
 
 
-def test_a_word_nobody_knows_is_given_to_a_person_in_the_end(payer: Payer, gate: Gate) -> None:
+def test_a_word_no_one_knows_is_given_to_a_person_in_the_end(payer: Payer, gate: Gate) -> None:
     """Three days of it lead to REVIEW, never to FAILED and never to a second payment."""
     payout = payer.pay("transfer", payer.start())
     gate.change(status="REJECTED")

@@ -18,7 +18,7 @@ from payments_mtn_momo.api.parsing import Shape, read_body
 from payments_mtn_momo.native import ActionError, AlreadyUsedError, UnknownOutcomeError
 
 if TYPE_CHECKING:
-    from providers.mtn_momo.tests.table.conftest import Face, Gate, Heard, Payer
+    from providers.mtn_momo.tests.table.conftest import Face, Gate, Payer, ReceivedRequest
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 OPERATIONS = ("transfer", "deposit", "refund")
@@ -49,7 +49,7 @@ def test_a_native_payment(native: Face, gate: Gate, calls: Mapping[str, Callable
             reference = new_reference()
             if row.native is AlreadyUsedError and not isinstance(row.how, Says):
                 call(native, reference)
-                gate.heard.clear()
+                gate.requests.clear()
             if row.native is None:
                 assert call(native, reference).reference == reference
                 continue
@@ -69,13 +69,13 @@ def test_a_native_payment(native: Face, gate: Gate, calls: Mapping[str, Callable
             assert error.hint
 
 
-def decided_by(heard: Heard) -> tuple[int, str] | None:
+def decided_by(parsed: ReceivedRequest) -> tuple[int, str] | None:
     """Return the row of the codec's table that an answer is read by; None when none is."""
-    if heard.status is None:
+    if parsed.status is None:
         return None
-    body = read_body(HttpResponse(heard.status, {}, heard.body, AT))
+    body = read_body(HttpResponse(parsed.status, {}, parsed.body, AT))
     code = body.code if body.shape is Shape.MOMO else ""
-    keys = ((heard.status, key) for key in (code, f"@{body.shape}", "*"))
+    keys = ((parsed.status, key) for key in (code, f"@{body.shape}", "*"))
     key = next((key for key in keys if key in ANSWERS), None)
     return None if key is None or ANSWERS[key].effect is Effect.UNKNOWN else key
 
@@ -96,7 +96,7 @@ def test_a_payout(payer: Payer, native: Face, gate: Gate, row: Post, operation: 
 
         assert gate.posts() == [reference] * payout.submissions
         assert payout.submissions == row.sends
-        assert decided_by([heard for heard in gate.heard if heard.kind == "post"][-1]) == row.key
+        assert decided_by([request for request in gate.requests if request.kind == "post"][-1]) == row.key
         assert (payout.reason.code if payout.reason else None) == row.reason
         assert payout.status == ("CREATED" if row.ends == "blocked" else row.ends)
         assert bool(payer.blocked()) is (row.ends == "blocked")
@@ -108,7 +108,7 @@ def _pay_before(payer: Payer, gate: Gate, operation: str, key: str) -> None:
     """Make the same payment as an installation whose journal is lost: same key, same reference."""
     found = payer.elsewhere(operation, key)
     assert gate.posts() == [found.references["reference"]]
-    gate.heard.clear()
+    gate.requests.clear()
 
 
 def _taken(payer: Payer, gate: Gate, row: Post, payout: Payout, done: bool) -> None:
@@ -155,7 +155,7 @@ def _repeated(payer: Payer, gate: Gate, row: Post, payout: Payout, done: bool) -
     assert (early.status, gate.posts()) == ("CREATED", [payout.references["reference"]])
     taken = payer.when_due(payout)
 
-    first, second = (heard.token for heard in gate.heard if heard.kind == "post")
+    first, second = (request.token for request in gate.requests if request.kind == "post")
     assert (first != second) is (row.reason is ReasonCode.CREDENTIALS)
     _comes_to_its_end(payer, gate, taken, posts=2)
 

@@ -37,7 +37,7 @@ def test_a_holder(native: Face, payer: Payer, gate: Gate, row: Ask) -> None:
     else:
         _not_answered(lambda: payer.face.account_holder(ACCOUNT, payee), holder)
 
-    assert [heard.operation for heard in gate.heard if heard.operation != "token"] == ["account_active"] * 2
+    assert [request.operation for request in gate.requests if request.operation != "token"] == ["account_active"] * 2
 
 
 def _not_answered(ask: Any, hidden: str) -> LookupFailed:
@@ -65,7 +65,9 @@ def test_the_balances(native: Face, payer: Payer, gate: Gate) -> None:
         else:
             _not_answered(lambda: payer.face.balances(ACCOUNT), "46733123")
 
-    assert [heard.operation for heard in gate.heard if heard.operation != "token"] == ["balance"] * 2 * len(BALANCES)
+    assert [request.operation for request in gate.requests if request.operation != "token"] == ["balance"] * 2 * len(
+        BALANCES
+    )
 
 
 @pytest.mark.parametrize("row", CONSENTS, ids=str)
@@ -107,7 +109,7 @@ def test_a_consent_through_the_neutral_client(payer: Payer, gate: Gate, row: Ask
         assert isinstance(found, Person)
         assert found.given_name == "Sand"
         return
-    told = _not_answered(ask, number)
-    assert (told.retry_after_s is not None) is (number == "46733123452")
+    result = _not_answered(ask, number)
+    assert (result.retry_after_s is not None) is (number == "46733123452")
     last = {"authorize": "bc_authorize", "token": "oauth2_token", "user_info": "user_info"}[where]
-    assert gate.heard[-1].operation == last
+    assert gate.requests[-1].operation == last

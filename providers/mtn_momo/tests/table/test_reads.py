@@ -42,7 +42,7 @@ def test_a_native_read(native: Face, gate: Gate, row: Get, operation: str) -> No
     assert reference in str(error)
     assert error.hint
     assert gate.posts() == []
-    assert {heard.reference for heard in gate.reads()} == {reference}
+    assert {request.reference for request in gate.reads()} == {reference}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
