@@ -82,7 +82,7 @@ class Fake:
     drafts_read: list[Draft] = field(default_factory=list)
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
-        assert (type(order), type(attempt.number)) == (Order, int)
+        assert (type(order), type(attempt.number), type(attempt.payout_id)) == (Order, int, str)
         self.drafts(order)
         reference = hashlib.sha256(attempt.seed).hexdigest()[:8]
         request = HttpRequest("POST", f"http://{self.host}/pay/{reference}", "pay", body="{}", **self.marks)
@@ -248,8 +248,8 @@ class Stage:
     def put(self, status: PayoutStatus, **changes: Any) -> PayoutRecord:
         """Write a payout that stands somewhere already."""
         request = HttpRequest("POST", "http://fake.invalid/pay/r", "pay", body="{}", moves_money=True)
-        told = {"request": request.to_json(), "request_hash": request.hash, **changes}
-        reply = self.journal.execute(CreatePayout(row_of(status, **told), Event("payout.created", T0)))
+        fields = {"request": request.to_json(), "request_hash": request.hash, **changes}
+        reply = self.journal.execute(CreatePayout(row_of(status, **fields), Event("payout.created", T0)))
         assert isinstance(reply, CreateResult)
         return reply.row
 

@@ -11,7 +11,7 @@ from kit import NAMESPACE, Fake, account_of, order_of
 
 from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, ProviderBug
 from payments_core.domain.payout import Operation, Order
-from payments_core.engine.drafts import derived_references, findings, make_draft
+from payments_core.engine.drafts import derived_references, findings, made_ready, make_draft
 from payments_core.provider import Account, Attempt, Draft
 
 MakeStage = Callable[..., Any]
@@ -48,6 +48,26 @@ def test_nothing_is_derived_of_an_order_that_the_account_refuses_now(stage: Make
     assert derive(row, "till", row.attempt.binding, 1) == {}
 
 
+class Elsewhere(Fake):
+    """The account of other settings: its payments have references and requests of their own."""
+
+    def draft(self, order: Order, attempt: Attempt) -> Draft:
+        draft = super().draft(order, attempt)
+        return replace(draft, references={"order": f"elsewhere-{draft.references['reference']}"})
+
+
+def test_an_attempt_made_ready_anew_has_everything_of_the_new_draft(stage: MakeStage) -> None:
+    """A request or hash left of the old draft would be refused, or sent to where the account no longer pays."""
+    row = stage().accept()
+    account = account_of(Elsewhere(host="new.invalid"))
+
+    ready = made_ready(account, row, namespace=NAMESPACE, number=1).attempt
+
+    draft = make_draft(account, row.order, namespace=NAMESPACE, payout_id=row.id)
+    assert (ready.references, ready.binding) == (draft.references, {"host": "new.invalid"})
+    assert (ready.request, ready.request_hash) == (draft.request.to_json(), draft.request.hash)
+
+
 class Strict(Fake):
     """A provider that finds something wrong, or returns what is no finding."""
 
@@ -56,6 +76,7 @@ class Strict(Fake):
         self.found: Any = found
 
     def validate(self, order: Order) -> Any:
+        assert type(order) is Order
         return self.found
 
 
@@ -94,5 +115,7 @@ def test_a_validate_that_returns_no_findings_is_a_bug_of_the_provider(given: obj
     provider = Strict()
     provider.found = given
 
-    with pytest.raises(ProviderBug, match="must return findings"):
+    with pytest.raises(
+        ProviderBug, match=r"^A provider's validate must return findings: a sequence of InvalidPayout\.$"
+    ):
         make_draft(account_of(provider), order_of(), namespace=NAMESPACE, payout_id="po_x")
