@@ -25,7 +25,7 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 from payments_core.plugins.manager import Plugins, found
-from payments_core.provider import Account
+from payments_core.provider import Account, Authenticates
 from payments_core.routing import read_routes
 from payments_core.runtime import Runtime, utc_now
 from payments_core.settings import Configuration
@@ -101,13 +101,13 @@ def _used(read: Configuration, journal: Journal, plugins: Plugins, accounts: Map
     with PayoutClient(runtime) as client:
         yield from _paths(client, accounts)
         for name in sorted(accounts):
-            checked = _credential(client, name)
+            checked = _credential(client, name, accounts[name])
             yield checked
-            if checked.level == "ok":  # without a credential every lookup would fail alike
+            if checked.level != "wrong":  # without a credential every lookup would fail alike
                 for finding in client.diagnose(name):
                     yield Check(finding.level, f"{finding.what} of {name}", finding.says, finding.hint)
         for title, identity in retired.items():
-            checked = _credential(client, title)
+            checked = _credential(client, title, identity)
             yield checked if needed[identity] or checked.level == "ok" else checked._replace(level="note")
 
 
@@ -297,11 +297,16 @@ def _paths(client: PayoutClient, accounts: Mapping[str, Account]) -> Iterator[Ch
             yield Check("note", what, says, "`payouts callbacks --url ADDRESS --reveal` prints it.")
 
 
-def _credential(client: PayoutClient, name: str) -> Check:
-    what = f"credentials of {name}"
+def _credential(client: PayoutClient, name: str, account: Account) -> Check:
+    what, provider = f"credentials of {name}", account.provider
+    if not isinstance(provider, Authenticates):
+        return Check("ok", what, "it needs none")
     problem = client.check_account(name)
     if not problem:
-        return Check("ok", what, "the provider accepts them")
+        if next(provider.authenticate(), None) is not None:  # it makes a request, which was answered
+            return Check("ok", what, "the provider accepts them")
+        says = "not checked: nothing is fetched, and the key is sent with each request"
+        return Check("note", what, says, "A refused key pauses the account at the first payment, and fails no payout.")
     hint = "Check that its server runs and is reachable, and that the account has the right address."
     if problem.partition(":")[0].partition(" ")[0] in set(ReasonCode):  # refused: it begins with the reason's code
         hint = "Compare the account's user, keys and environment with the provider's portal."

@@ -268,22 +268,23 @@ def advice(payout: Payout, pauses: Iterable[Pause] = ()) -> str:
 def _unsent(payout: Payout, pause: Pause | None) -> str:
     cancel = _CANCEL.format(key=payout.key)
     code = payout.reason.code if payout.reason else None
+    nothing = "Nothing was accepted" if payout.submissions else "Nothing was sent"
     if code is ReasonCode.NEEDS_APPROVAL:
-        return f"Nothing was sent. payouts approve {payout.key} --actor NAME lets it be sent. {cancel}"
+        return f"{nothing}. payouts approve {payout.key} --actor NAME lets it be sent. {cancel}"
     if code is ReasonCode.ABOVE_LARGEST_AMOUNT:
         return (
-            f"Nothing was sent. If the amount is right, raise largest_amount of [accounts.{payout.account}]: "
+            f"{nothing}. If the amount is right, raise largest_amount of [accounts.{payout.account}]: "
             f"payouts wait {payout.key} then sends it, once. {cancel}"
         )
     if pause is not None:
-        return f"Nothing was sent: {lifting(pause)} It is sent then, once."
+        return f"{nothing}: {lifting(pause)} It is sent then, once."
     if payout.attempt > 1 and payout.reason is not None:
         return (
             "Earlier attempts are checked before this one is sent; `payouts resume` continues. If the provider "
             f"no longer shows one, payouts reissue {payout.key} --actor NAME --reason TEXT "
             f"--evidence TEXT records the proof that it failed. {cancel}"
         )
-    return "Nothing was sent. When it is due, `payouts resume` or the same key again sends it once."
+    return f"{nothing}. When it is due, `payouts resume` or the same key again sends it once."
 
 
 def _failed(payout: Payout) -> str:

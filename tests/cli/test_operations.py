@@ -314,6 +314,7 @@ def test_the_doctor_reports_what_the_provider_finds(payouts: Call, tills: Any) -
     assert ran.code == 1
     assert "wrong  till of east: 7001 is closed\n       Open it in Tally's portal.\n" in ran.out
     assert "ok     till of west: 7002 is open\n" in ran.out
+    assert "ok     credentials of west: it needs none\n" in ran.out
 
 
 def test_the_doctor_asks_nothing_more_without_a_credential(payouts: Call, config: Path, gateway: Any) -> None:

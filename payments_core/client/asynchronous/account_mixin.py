@@ -45,7 +45,10 @@ class AsyncAccountsMixin(AsyncFlowRunner):
         return tuple(sorted(self._runtime.accounts))
 
     async def check_account(self, account: str) -> str:
-        """Obtain an account's credential without moving money; empty when all is well, else what is wrong."""
+        """Obtain an account's credential without moving money; empty when there is one, else what is wrong.
+
+        A provider whose key never changes has nothing to obtain: its key is not checked.
+        """
         fetched = await self._session(self._runtime.account(account)).credential()
         if isinstance(fetched, Credential):
             return ""

@@ -46,7 +46,10 @@ class AccountsMixin(FlowRunner):
         return tuple(sorted(self._runtime.accounts))
 
     def check_account(self, account: str) -> str:
-        """Obtain an account's credential without moving money; empty when all is well, else what is wrong."""
+        """Obtain an account's credential without moving money; empty when there is one, else what is wrong.
+
+        A provider whose key never changes has nothing to obtain: its key is not checked.
+        """
         fetched = self._session(self._runtime.account(account)).credential()
         if isinstance(fetched, Credential):
             return ""
