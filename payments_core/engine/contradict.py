@@ -70,10 +70,9 @@ def contradict_overtaken(
         at: When the provider reported it.
 
     """
-    status = (
-        now.status if now.attempt.number == before.attempt.number else PayoutStatus.FAILED
-    )  # only what failed has a next attempt
     asked = before.attempt
+    # Only what failed has a next attempt.
+    status = now.status if now.attempt.number == asked.number else PayoutStatus.FAILED
     return (yield from contradict(now, status, outcome, at, account=asked.account, attempt=asked.number))
 
 

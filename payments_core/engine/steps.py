@@ -129,9 +129,8 @@ def advance(
     due = row.schedule.next_at is not None and row.schedule.next_at <= at
     if not (due or early):
         return row
-    if (
-        early or row.schedule.is_callback_read
-    ) and row.attempt.number > 1:  # a read of a payout covers all its attempts
+    is_asked_for = early or row.schedule.is_callback_read
+    if is_asked_for and row.attempt.number > 1:  # a read of a payout covers all its attempts
         yield from check_previous_attempts(account, row, moment)
     # Where absence arrives by result callback, the send that follows is still to come, and another query would only
     # repeat it. A callback since then is a reason to ask once more: the payment may have appeared.
