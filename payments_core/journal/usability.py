@@ -4,9 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from payments_core.domain.errors import JournalError, JournalIsBackup
+from payments_core.domain.errors import JournalError, JournalIsBackup, JournalTooNew
 
-__all__ = ["check_live", "exists", "library_version"]
+__all__ = ["check_known", "check_live", "exists", "library_version"]
+
+
+def check_known(version: int, known: int, what: str) -> None:
+    """Refuse a journal of another schema version than this library's.
+
+    Args:
+        version: The journal's.
+        known: This library's.
+        what: The journal, as the messages begin.
+
+    Raises:
+        JournalTooNew: A newer version of this library created it.
+        JournalError: An older version created it.
+
+    """
+    versions = f"(journal version {version}; this one knows {known})"
+    if version > known:
+        raise JournalTooNew(
+            f"{what} written by a newer version of payments-core {versions}.",
+            hint="Upgrade payments-core here; nothing was read or written.",
+        )
+    if version < known:
+        raise JournalError(
+            f"{what} written by an older version of payments-core {versions}.",
+            hint="Use the version that wrote it: this one cannot upgrade it. The journal is whole, keep it; nothing "
+            "was read or written.",
+        )
 
 
 def check_live(meta: Mapping[str, str], where: str) -> None:

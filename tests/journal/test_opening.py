@@ -261,6 +261,17 @@ def test_a_newer_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path) -> N
         open_sqlite()
 
 
+def test_an_older_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is whole: advice to remove it, as for an empty file, would lose what was paid."""
+    open_sqlite().close()
+    monkeypatch.setattr("payments_core.journal.sqlite.schema.VERSION", VERSION + 1)
+    with pytest.raises(
+        JournalError, match=rf"older version .*version {VERSION}; .* Use the version that wrote it"
+    ) as error:
+        open_sqlite()
+    assert "journal init" not in str(error.value)
+
+
 def test_another_namespace_is_refused(open_sqlite: OpenSqlite) -> None:
     """Keys that would give other references never reach a provider."""
     open_sqlite().close()

@@ -539,6 +539,14 @@ def test_a_newer_journal_is_left_alone(open_shared: OpenShared, postgres_url: st
         open_shared()
 
 
+def test_an_older_journal_is_left_alone(open_shared: OpenShared, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is whole: advice to make another one, as where there is none, would lose what was paid."""
+    monkeypatch.setattr("payments_core.journal.postgres.schema.VERSION", 2)
+    with pytest.raises(JournalError, match=r"older version .*version 1; .* Use the version that wrote it") as error:
+        open_shared()
+    assert "journal init" not in str(error.value)
+
+
 # --- a server that goes away ---
 
 

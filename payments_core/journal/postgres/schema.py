@@ -8,12 +8,12 @@ from typing import Any
 
 from psycopg import errors
 
-from payments_core.domain.errors import JournalError, JournalIsBackup, JournalMissing, JournalTooNew, NamespaceChanged
+from payments_core.domain.errors import JournalError, JournalIsBackup, JournalMissing, NamespaceChanged
 from payments_core.journal.postgres.connection import Connection
 from payments_core.journal.sql.statements import POSTGRES, lock_number
 from payments_core.journal.sql.statements import POSTGRES_SCHEMA as SCHEMA
 from payments_core.journal.sql.tables import VERSION, tables
-from payments_core.journal.usability import check_live, exists, library_version
+from payments_core.journal.usability import check_known, check_live, exists, library_version
 
 __all__ = [
     "SCRIPT",
@@ -108,21 +108,17 @@ def check_version(connection: Connection, where: str) -> None:
     Raises:
         JournalMissing: It holds none.
         JournalTooNew: A newer version of this library created it.
+        JournalError: An older version created it.
 
     """
     version = _version(connection)
-    if version > VERSION:
-        raise JournalTooNew(
-            f"{where} holds a journal written by a newer version of payments-core "
-            f"(journal version {version}; this one knows {VERSION}).",
-            hint="Upgrade payments-core here; nothing was read or written.",
-        )
-    if version < VERSION:
+    if version == 0:
         raise JournalMissing(
             f"{where} holds no journal.",
             hint="If this installation has paid before, restore a backup: a new journal would not know what was paid. "
             "For a new installation: `payouts journal init`.",
         )
+    check_known(version, VERSION, f"{where} holds a journal")
 
 
 def check_namespace(connection: Connection, where: str, namespace: str) -> None:

@@ -1,4 +1,4 @@
-"""Pauses: what stops money requests, and the one payout that may probe whether a stop of the machine is over.
+"""Pauses: what stops money requests, and the one payout that may probe whether a pause by the library is over.
 
 The machine stops an account by itself for three reasons: the provider refuses the account (a block), it asks for fewer
 requests (a rate), or the last payments were all ambiguous (a circuit). One stop of an account is in force at a time.
@@ -102,7 +102,7 @@ def lift(session: DbTransaction, account: str | None, at: datetime) -> bool:
 
 
 def lift_ours(session: DbTransaction, account: str, at: datetime, *, sent_at: datetime | None) -> PausedBy | None:
-    """End a pause of the machine, as a payment got through; return its kind, or nothing. A person's pause stays.
+    """End a pause by the library, as a payment got through; return its kind, or nothing. A person's pause stays.
 
     Args:
         session: The open transaction.
@@ -132,7 +132,7 @@ def _wake(session: DbTransaction, account: str | None, at: datetime) -> None:
 def pause_or_probe(session: DbTransaction, account: str, at: datetime) -> Pause | None:
     """Return the pause that forbids a submission, or None when it may leave.
 
-    A submission that leaves although a stop of the machine is in force is its probe: the next probe is delayed in the
+    A submission that leaves although a pause by the library is in force is its probe: the next probe is delayed in the
     same transaction, by a wait that doubles up to a limit, so that only one leaves. The pauses are locked.
     """
     found: list[tuple[Any, ...]] = session.execute(session.sql.pauses_holding, (account,)).fetchall()

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from payments_core.domain.errors import JournalError, JournalTooNew, NamespaceChanged
+from payments_core.domain.errors import JournalError, NamespaceChanged
 from payments_core.journal.sql.statements import SQLITE
 from payments_core.journal.sql.tables import VERSION, tables
 from payments_core.journal.sqlite.connection import emptied
-from payments_core.journal.usability import library_version
+from payments_core.journal.usability import check_known, library_version
 
 __all__ = ["APPLICATION_ID", "BACKUP_AT", "SCRIPT", "check_namespace", "check_version", "create_tables"]
 
@@ -73,7 +73,7 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         JournalTooNew: A newer version of this library created it.
         JournalDamaged: It is empty.
-        JournalError: It is another program's database.
+        JournalError: It is another program's database, or an older version created it.
 
     """
     # In one statement: another process may create the tables between two.
@@ -85,14 +85,9 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise JournalError(
             f"{path} is the database of another program.", hint="Name a file of its own in [journal] url."
         )
-    if version > VERSION:
-        raise JournalTooNew(
-            f"The journal {path} was written by a newer version of payments-core "
-            f"(journal version {version}; this one knows {VERSION}).",
-            hint="Upgrade payments-core here; nothing was read or written.",
-        )
-    if version < VERSION:
+    if version == 0:
         raise emptied(path)
+    check_known(version, VERSION, f"The journal {path} was")
 
 
 def check_namespace(connection: sqlite3.Connection, path: Path, namespace: str) -> Mapping[str, str]:
