@@ -103,7 +103,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def layers(session: nox.Session) -> None:
-    """Hold the rooms of the house: who may import whom."""
+    """Hold the layers: who may import whom."""
     install(session, "tools", "import-linter")
     rules = Path(session.create_tmp()) / "layers.toml"
     rules.write_text(for_every_provider((ROOT / "pyproject.toml").read_text("utf-8")), "utf-8")
@@ -262,9 +262,9 @@ def install_wheels(session: nox.Session) -> None:
     session.run("uv", "pip", "check")
 
 
-def tests_in(*rooms: str) -> list[str]:
+def tests_in(*folders: str) -> list[str]:
     """Return folders and files of tests by what they are called, ours and those of each provider."""
-    found = [path for project in PROJECTS for room in rooms for path in (project / "tests").glob(room)]
+    found = [path for project in PROJECTS for folder in folders for path in (project / "tests").glob(folder)]
     return [str(path.relative_to(ROOT)) for path in found]
 
 

@@ -82,10 +82,10 @@ class Schedule:
     """When a payout is looked at, and what its reads have found so far.
 
     Args:
-        next_at: When it is due; None when the machine waits for nothing.
+        next_at: When it is due; None when no worker has anything to do.
         read_at: When the provider was last asked what became of it.
         callback_read_at: When the read is due that a callback asked for; it was done once ``next_at`` says otherwise.
-        reopened_at: When a person gave it back to the machine: the poll schedule starts here anew.
+        reopened_at: When a person gave it back to the workers: the poll schedule starts here anew.
         not_found_count: "Not found" answers since the latest send.
         first_not_found_at: When the first of them came.
         rechecks_left: Reads that are still to be made of a failure, as a result callback told it.
@@ -225,7 +225,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A stop for money requests; reads go on.
+    """A stop for money requests; checks go on.
 
     Args:
         account: The account, or None for all.

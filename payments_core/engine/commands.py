@@ -82,7 +82,7 @@ class ApplyTransition:
         event: For the history.
         publish: Whether the outbox gets an event (final states and REVIEW).
         pause: A pause to set in the same commit.
-        lifts: Whether a pause of the machine's ends in the same commit: its probe got through.
+        lifts: Whether a pause by the library ends in the same commit: its probe got through.
         asks: A query to remember in the same commit.
         answers: ``token_hash`` of a query whose answer this move records. An end counts whatever the path has told
             before; anything else counts once: ``Stale`` if the query was answered before.

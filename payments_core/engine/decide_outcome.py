@@ -44,7 +44,7 @@ _AGAIN = "The provider has not shown it for long enough: the same request is to 
 
 
 def after_submit(row: PayoutRecord, account: Account, outcome: SubmitResult, at: datetime) -> Decision:
-    """Decide what the outcome of a submission means. ``row.ambiguous`` is about earlier submissions only."""
+    """Decide what the outcome of a submission means. ``row.attempt.ambiguous`` is about earlier submissions only."""
     match outcome:
         case AccountRefused():
             return decide_submission.account_refused(row, account, outcome, at)

@@ -209,7 +209,7 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
         send_before=at + timedelta(seconds=settings.lease_s / 2),
         at=at,
     )
-    # `row.ambiguous` is still about earlier submissions only: the outcome of this one is decided here.
+    # `row.attempt.ambiguous` is still about earlier submissions only: the outcome of this one is decided here.
     decision = decide_outcome.after_submit(row, account, outcome, at)
     after, moved = yield from _commit(row, decision, post_end=decide_outcome.post_end(account, outcome))
     if not moved:  # our lease was over and another worker went on: its state stands, this result makes a read due

@@ -53,7 +53,8 @@ class AccountSettings(BaseModel):
         default=_POLL_SCHEDULE,
         min_length=1,
         max_length=MOST_ENTRIES,
-        description="Waits between checks of an open payout, in seconds; after the last one the payout goes to REVIEW. "
+        description="Waits between checks of an open payout, in seconds, added up from its last submission; after the "
+        "last one the payout goes to REVIEW. "
         "A failure reported by a result callback is checked again three times, at the first three waits.",
     )
     retry_schedule_s: tuple[Seconds, ...] = Field(

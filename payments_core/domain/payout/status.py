@@ -8,7 +8,7 @@ __all__ = ["Operation", "PayoutStatus"]
 
 
 class PayoutStatus(StrEnum):
-    """The status of a payout. ``UNKNOWN``: reads go on. ``REVIEW``: only a read or a person decides."""
+    """The status of a payout. ``UNKNOWN``: checks go on. ``REVIEW``: only a check or a person decides."""
 
     CREATED = "CREATED"
     SENDING = "SENDING"

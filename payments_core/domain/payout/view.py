@@ -61,7 +61,7 @@ class Payout:
         may_have_been_sent: False only when no payment can be under way or done.
         created_at: When it was accepted.
         updated_at: When it last changed.
-        next_at: When the machine will look at it again; None when it will not.
+        next_at: When a worker will take its next step; None when none will.
         history: Every change, oldest first.
         original_amount: Of a refund: what was collected.
         is_new: True where the call that returned it has recorded it; False for a repeated key, and where it is read.
