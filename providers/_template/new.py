@@ -26,6 +26,7 @@ def copy(name: str, folder: Path) -> Path:
         raise ValueError(f"{name!r} is no name for a provider: write it like orange_money.")
     words = name.split("_")
     spelt = {
+        "template.example": f"{'-'.join(words)}.example",  # a host's name has no underscore
         "Template Pay": " ".join(map(str.capitalize, words)),
         "payments-template": f"payments-{'-'.join(words)}",
         "TEMPLATE": name.upper(),
@@ -46,7 +47,7 @@ def copy(name: str, folder: Path) -> Path:
 
 
 def _spell(text: str, spelt: dict[str, str]) -> str:
-    return re.sub("|".join(spelt), lambda found: spelt[found[0]], text)
+    return re.sub("|".join(map(re.escape, spelt)), lambda found: spelt[found[0]], text)
 
 
 def main(words: list[str]) -> int:

@@ -26,6 +26,8 @@ def test_a_new_provider_changes_no_file_outside_its_folder(tmp_path: Path) -> No
     git(house, "add", "--all")
     made = house / "providers" / "orange_money"
     python("providers/_template/new.py", "orange_money", str(made.parent), cwd=house)
+    settings = (made / "payments_orange_money" / "settings.py").read_text("utf-8")
+    assert '"https://api.orange-money.example"' in settings, "a host's name has no underscore"
     installed = tmp_path / "site" / "payments_orange_money-0.1.0.dist-info"
     installed.mkdir(parents=True)
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: payments-orange-money\nVersion: 0.1.0\n", "utf-8")

@@ -84,5 +84,4 @@ def _reported(fields: Mapping[str, Any]) -> ReportedDetails:
         amount=reported_amount(fields.get("amount")),
         currency=reported_text(fields.get("currency")),
         payee=reported_text(fields.get("to")),
-        external_id=reported_text(fields.get("id")),
     )

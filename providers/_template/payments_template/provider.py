@@ -66,7 +66,7 @@ class TemplateProvider(ApiKeyProvider, UnsignedCallbacks):
         fields = {
             "id": reference,
             "merchant": self._settings.merchant,
-            "to": order.payee.value,
+            "to": order.payee.value,  # digits only, country code first: no plus
             "amount": order.amount.text,
             "currency": str(order.amount.currency),
             "note": order.note[:60],
