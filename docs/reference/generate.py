@@ -416,7 +416,8 @@ def promises() -> dict[str, Any]:
 
 def sentence(name: str) -> str:
     """Return the name of a promise's test as a sentence without its full stop."""
-    return name.removeprefix("test_").replace("_", " ").capitalize()
+    promise, _, part = name.removesuffix("]").partition("[")
+    return promise.removeprefix("test_").replace("_", " ").capitalize() + (f": `{part}`" if part else "")
 
 
 def provider_page(spec: ProviderSpec) -> str:
@@ -439,6 +440,7 @@ def provider_page(spec: ProviderSpec) -> str:
         return "\n".join([*parts, "All: it has no conformance profile."])
     profile = resolve_name(spec.conformance)
     skipped = {name: why for name in promises() if (why := why_skipped(profile, name))}
+    skipped |= profile.skipped  # with those of which a part is skipped
     rows = [(sentence(name), f"{why.rstrip('.')}.") for name, why in skipped.items()]
     return "\n".join([*parts, table(("promise", "why"), rows) if rows else "None."])
 

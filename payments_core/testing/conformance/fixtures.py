@@ -34,12 +34,13 @@ def why_skipped(profile: type[Profile] | Profile, name: str) -> str:
 
     Args:
         profile: The provider's profile.
-        name: The name of the promise's test.
+        name: The name of the promise's test, with or without its parameters in brackets.
 
     """
-    if reason := profile.skipped.get(name, ""):
+    promise = name.partition("[")[0]
+    if reason := profile.skipped.get(name, "") or profile.skipped.get(promise, ""):
         return reason
-    wanted: Sequence[Capability] = getattr(getattr(profile, name), "needs", ())
+    wanted: Sequence[Capability] = getattr(getattr(profile, promise), "needs", ())
     if not wanted or profile.spec.capabilities & set(wanted):
         return ""
     return f"{profile.spec.title} has no {' and no '.join(wanted)}"
@@ -55,7 +56,7 @@ class Promises(Profile):
 
     @pytest.fixture(autouse=True)
     def _skip_with_a_reason(self, request: pytest.FixtureRequest) -> None:
-        if reason := why_skipped(self, request.function.__name__):
+        if reason := why_skipped(self, request.node.name):
             pytest.skip(reason)
 
     @pytest.fixture(scope="class")

@@ -78,19 +78,21 @@ class Profile:
 
     #: Every status of the provider and its meaning.
     statuses: Mapping[str, End]
-    #: Answers to a payment, by a descriptive name.
+    #: Answers to a payment, by a descriptive name; ``reply(409)`` is one without a body.
     answers: Mapping[str, ExpectedOutcome]
 
     #: Answers that refuse a check, in addition to those to a payment, which are tested as well.
     refused_questions: Mapping[str, Callable[[Draft], HttpResponse | Callback]] = {}
 
-    #: HTTP statuses that refuse a payment for good, with any body.
+    #: HTTP statuses that refuse a payment for good with any body, also with none, as the API documents it; any other
+    #: refusal needs the provider's own code.
     final_statuses: frozenset[int] = frozenset()
 
     #: The acknowledgement that the provider requires; None where any 200 does.
     acknowledgement: Acknowledgement | None = None
 
-    #: Promises that cannot be tested for this provider: the test's name and the reason in a sentence.
+    #: Promises that cannot be tested for this provider: the test's name and the reason in a sentence. A name with
+    #: brackets, such as ``test_the_answers_cover_every_outcome[NotAccepted]``, skips only that part.
     skipped: Mapping[str, str] = {}
 
     @classmethod
@@ -110,7 +112,7 @@ class Profile:
         raise NotImplementedError
 
     def not_found(self, draft: Draft) -> HttpResponse | Callback:
-        """Return the provider's answer for an unknown payment."""
+        """Return the provider's answer for an unknown payment; ``reply(404)`` where it has no body."""
         raise NotImplementedError
 
     def wrong_settings(self) -> Mapping[str, Any]:
