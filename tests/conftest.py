@@ -162,9 +162,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=turn)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_logging() -> Iterator[None]:
-    """Put logging and structlog back as they were."""
+    """Put logging and structlog back as they were: a command that runs in this process changes both."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers]
     configured, known = structlog.is_configured(), structlog.get_config()

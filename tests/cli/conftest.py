@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import logging
 import re
 import subprocess
 import sys
@@ -53,18 +52,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def payouts(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Payouts]:
-    """Call the command line in this process; its logging is undone afterwards."""
-    logger = logging.getLogger("payments_core")
-    before = (list(logger.handlers), logger.level, logger.propagate)
+def payouts(folder: Path, capsys: pytest.CaptureFixture[str]) -> Payouts:
+    """Call the command line in this process."""
 
     def call(*arguments: str) -> Ran:
         capsys.readouterr()
         code = run(arguments)
         return Ran(code, *capsys.readouterr())
 
-    yield call
-    logger.handlers, logger.level, logger.propagate = before
+    return call
 
 
 @pytest.fixture(scope="session")

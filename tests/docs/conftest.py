@@ -28,8 +28,3 @@ def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]
         pytest.skip("needs fork and waitid")
     with Supervisor(tmp_path_factory.mktemp("supervisor")) as started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def _keep_logging(own_logging: None) -> None:
-    """A page may set up logging as its reader would; the tests after it must not notice."""

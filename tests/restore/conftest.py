@@ -173,8 +173,3 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             share(made.config)
         yield made
         made.close()
-
-
-@pytest.fixture(autouse=True)
-def _keep_logging(own_logging: None) -> None:
-    """The command line sets up logging; the tests after it must not notice."""
