@@ -1,45 +1,96 @@
-"""The commands by name. This module imports only typer; a command imports what it needs when it runs."""
+"""The commands by name. A command's module is imported when the command is used; listing them imports none."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from payments_core.cli import (
-    callbacks,
-    control,
-    emulator,
-    events,
-    exit_codes,
-    journal,
-    journal_restored,
-    lookups,
-    review,
-    route,
-    send,
-    show,
-    work,
-)
+from payments_core.cli import exit_codes
 from payments_core.cli.terminal import PAYING, AsJson, LogJson, LogLevel, Reveal, Terminal, open_closed_streams
 from payments_core.domain.bounds import describe_range
 
-__all__ = ["app", "run"]
+__all__ = ["COMMANDS", "app", "run"]
+
+# Each with its place in this package, and the first sentence of its help.
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "send": ("send:send", "Pay one payee, or every payee in a file."),
+    "deposit": ("send:deposit", "Pay one payee, or every payee in a file, by deposit."),
+    "refund": ("send:refund", "Refund a collection, in full or in part."),
+    "route": ("route:route", "Show the account that a payee would be paid from, and why."),
+    "show": ("show:show", "Show one payout and its history."),
+    "list": ("show:list_", "List every payout, oldest first."),
+    "wait": ("work:wait", "Work on one payout until it is final."),
+    "resume": ("work:resume", "Work on every open payout."),
+    "worker": ("work:worker", "Work on every due payout until stopped."),
+    "check": ("review:check", "Check a final payout at its provider again."),
+    "reissue": ("review:reissue", "Pay a failed payout again under the same key."),
+    "approve": ("review:approve", "Approve a payout that waits for an approval."),
+    "cancel": ("review:cancel", "Cancel a payout that was not sent: it is never sent afterwards."),
+    "cancel-at-provider": (
+        "review:cancel_at_provider",
+        "Ask the provider to cancel a payment that it has accepted and not begun.",
+    ),
+    "erase": ("journal:erase", "Erase the payees of final payouts."),
+    "callbacks": ("callbacks:callbacks", "Print the callback URL of each account."),
+    "serve": ("callbacks:serve", "Listen for callbacks."),
+    "balance": ("lookups:balance", "Show the balances of accounts."),
+    "account-status": ("lookups:account_status", "Show whether a number has an active wallet."),
+    "name": ("lookups:name", "Show the name of a wallet's holder."),
+    "pause": ("control:pause", "Stop payments from one account, or from all."),
+    "unpause": ("control:unpause", "End the pause of one account, or the one for all accounts."),
+    "providers": ("control:providers", "List the installed plugins, or test one."),
+    "doctor": ("control:doctor", "Check that everything is ready to pay."),
+    "emulator": ("emulator:emulator", "Run an emulator of a provider's gateway until Ctrl-C."),
+    "demo": ("emulator:demo", "Show that every payee is paid exactly once, in spite of faults."),
+    "review": ("review:GROUP", "Payouts that wait for a person's decision."),
+    "journal": ("journal_restored:GROUP", "Create, check and maintain the journal."),
+    "events": ("events:GROUP", "Events that the application and webhooks have not acknowledged."),
+}
+
+
+class LazyCommands(Mapping[str, Any]):
+    """The commands of the core by name; each is imported and built when it is read."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        body = getattr(import_module(f"payments_core.cli.{module}"), attribute)
+        if isinstance(body, typer.Typer):
+            return get_command(body)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(name)(body)
+        return get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
 
 
 class PluginGroup(TyperGroup):
-    """The core's commands and those of plugins: a plugin is imported only when its name is used."""
+    """The core's commands and those of plugins: each is imported only when its name is used."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands: Any = LazyCommands()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command of the core, or the command group of the plugin with this name."""
         ours = super().get_command(ctx, cmd_name)
         return ours or _plugin_commands(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing one."""
+        listed: dict[str, Any] = {name: TyperCommand(name, help=sentence) for name, (_, sentence) in COMMANDS.items()}
+        TyperGroup(commands=listed).format_commands(ctx, formatter)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Add the names of the installed plugins without importing them."""
@@ -111,39 +162,6 @@ def options(
 ) -> None:
     """Keep the options before the command; the command adds those after it."""
     context.obj = context.params
-
-
-for name, body in {
-    "send": send.send,
-    "deposit": send.deposit,
-    "refund": send.refund,
-    "route": route.route,
-    "show": show.show,
-    "list": show.list_,
-    "wait": work.wait,
-    "resume": work.resume,
-    "worker": work.worker,
-    "check": review.check,
-    "reissue": review.reissue,
-    "approve": review.approve,
-    "cancel": review.cancel,
-    "cancel-at-provider": review.cancel_at_provider,
-    "erase": journal.erase,
-    "callbacks": callbacks.callbacks,
-    "serve": callbacks.serve,
-    "balance": lookups.balance,
-    "account-status": lookups.account_status,
-    "name": lookups.name,
-    "pause": control.pause,
-    "unpause": control.unpause,
-    "providers": control.providers,
-    "doctor": control.doctor,
-    "emulator": emulator.emulator,
-    "demo": emulator.demo,
-}.items():
-    app.command(name)(body)
-for group in (review.GROUP, journal_restored.GROUP, events.GROUP):
-    app.add_typer(group)
 
 
 def _with_range(message: str, option: Any) -> str:

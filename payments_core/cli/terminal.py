@@ -142,7 +142,7 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 def group(name: str, text: str) -> typer.Typer:
     """Make a group of commands with its help text."""
-    return typer.Typer(name=name, help=text, no_args_is_help=True, rich_markup_mode=None)
+    return typer.Typer(name=name, help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 def _upper(level: str | None) -> str | None:

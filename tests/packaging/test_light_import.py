@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from payments_core.cli.app import COMMANDS as LISTED
+from payments_core.cli.app import LazyCommands
+
 HEAVY = {"aiohttp", "click", "httpcore", "httpx", "psycopg", "rich", "sqlite3", "structlog", "typer"}
 PAYOUTS = Path(sys.executable).with_name("payouts")
 COMMANDS = ["send", "show", "list", "wait", "resume", "worker", "callbacks", "serve", "pause", "unpause"]
@@ -68,3 +71,21 @@ def test_providers_are_listed_without_importing_them(three_plugins: dict[str, st
 
     assert [name for name in ("fake0", "fake1", "fake2", "mtn_momo") if f'"{name}"' not in ran.stdout] == []
     assert list(tmp_path.glob("*.imported")) == []
+
+
+def test_help_imports_no_module_of_a_command() -> None:
+    """Each start of `payouts` pays for the one command that it runs."""
+    program = "import sys; from payments_core.cli.app import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    modules = {f"payments_core.cli.{place.partition(':')[0]}" for place, _ in LISTED.values()}
+    assert modules & set(ran.stderr.split()) == set()
+    assert "payments_core.cli.app" in ran.stderr.split()
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_a_command_is_listed_with_the_first_sentence_of_its_help(name: str) -> None:
+    first = LazyCommands()[name].help.split("\n\n")[0]
+
+    assert " ".join(first.split()) == LISTED[name][1]
