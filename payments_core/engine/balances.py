@@ -51,9 +51,10 @@ def query_balances(account: Account, moment: StepContext) -> EngineFlow[str]:
 
     """
     provider: BalanceResultCallbacks = offered(account, Capability.BALANCE_RESULT_CALLBACKS)
-    query = Query(token_hash(moment.token), moment.at)
+    token = moment.new_token()
+    query = Query(token_hash(token), moment.at)
     yield from append_history(RecordAccountQuery(account.name, query))
-    yield from query_account(account, _WHAT, Deferred, provider.query_balances, moment.at, answer_token=moment.token)
+    yield from query_account(account, _WHAT, Deferred, provider.query_balances, moment.at, answer_token=token)
     return query.token_hash
 
 

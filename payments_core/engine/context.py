@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,7 +18,8 @@ class StepContext:
     Args:
         at: Now; aware, UTC.
         owner: Who is working: unique to this life of this process.
-        token: Fresh and unguessable, for a question whose answer comes later.
+        new_token: Returns a fresh and unguessable token; called once for each question whose answer comes later, and
+            for no other step.
         namespace: The installation's.
         accounts: All that are configured, by name: an attempt may have been paid from another one.
 
@@ -26,6 +27,6 @@ class StepContext:
 
     at: datetime
     owner: str
-    token: str
+    new_token: Callable[[], str]
     namespace: str
     accounts: Mapping[str, Account] = field(default_factory=dict)

@@ -189,9 +189,8 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     # Again, by this clock: a preflight takes time, and clocks are set.
     begun = decide_submission.expired(row, at) or decide_submission.too_early(row, at)
     begun = begun or decide_submission.begin(row, account, owner=moment.owner, at=at)
-    token = (
-        moment.token if account.facts.result_by == "submission" and begun.after.status is PayoutStatus.SENDING else None
-    )
+    is_told_by_path = account.facts.result_by == "submission" and begun.after.status is PayoutStatus.SENDING
+    token = moment.new_token() if is_told_by_path else None
     asks = Query(token_hash(token), at) if token else None
     entry = replace(_gated(account, row, begun, moment), needs_approval=preflight.needs_approval, asks=asks)
     reply = yield from apply_transition(entry)
@@ -261,12 +260,13 @@ def query_status(
     """
     draft = draft_of(row)
     if account.facts.status_by == "result_callback":
-        pending = Query(token_hash(moment.token), moment.at)
+        token = moment.new_token()
+        pending = Query(token_hash(token), moment.at)
         queried = Event(EventName.PAYOUT_QUERIED, moment.at)
         reply = yield from apply_transition(ApplyTransition(row, row, queried, asks=pending))
         if not isinstance(reply, TransitionApplied):
             return (reply.row if isinstance(reply, Stale) else row), None
-        row, draft = reply.row, replace(draft, answer_token=moment.token)
+        row, draft = reply.row, replace(draft, answer_token=token)
     return row, (yield from query(account.provider, draft, at=moment.at))
 
 

@@ -11,7 +11,7 @@ from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest, HttpResponse, fill
 from payments_core.provider.lookup_results import Acknowledgement
 from payments_core.provider.outcomes import AccountRefused
-from payments_core.provider.protocols import Callback, Credential
+from payments_core.provider.protocols import Callback, Credential, Entropy
 
 __all__ = ["ApiKeyProvider", "UnsignedCallbacks", "findings_of"]
 
@@ -28,7 +28,7 @@ class ApiKeyProvider(ABC):
         yield from ()  # makes this a flow
         return Credential(self.secrets())
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         """Return the request with the secrets in its slots."""
         return fill(request, credential.secrets)
 

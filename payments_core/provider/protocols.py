@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from payments_core.domain.errors import InvalidPayout
 from payments_core.domain.payout import Operation, Order, Payee
@@ -107,6 +107,10 @@ class Credential:
     expires_at: datetime | None = None
 
 
+#: Returns so many fresh random bytes. A provider that signs calls it; nothing is drawn for any other.
+Entropy: TypeAlias = Callable[[int], bytes]
+
+
 @runtime_checkable
 class Authenticates(Protocol):
     """For providers whose requests carry a credential; the core caches it and lets one flow at a time fetch it."""
@@ -115,8 +119,16 @@ class Authenticates(Protocol):
         """Obtain a credential; ``AccountRefused`` when the provider refuses ours."""
         ...
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
-        """Return the request with its slots filled and, where the provider wants it, signed."""
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
+        """Return the request with its slots filled and, where the provider wants it, signed.
+
+        Args:
+            request: As stored, or as the provider's own read has made it.
+            credential: From ``authenticate``.
+            at: Now; aware, UTC.
+            entropy: For a nonce or a session key: ``entropy(16)``.
+
+        """
         ...
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:

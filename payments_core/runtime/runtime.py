@@ -48,6 +48,7 @@ T = TypeVar("T")
 
 
 utc_now: Clock = partial(datetime.now, UTC)  # aware
+_new_token = partial(secrets.token_urlsafe, 24)
 
 
 def _life() -> str:
@@ -150,8 +151,7 @@ class Runtime:
 
     def moment(self) -> StepContext:
         """Return the inputs of one step that a flow must not obtain itself."""
-        token = secrets.token_urlsafe(24)
-        return StepContext(self.clock(), self.owner, token, self.namespace, self.accounts)
+        return StepContext(self.clock(), self.owner, _new_token, self.namespace, self.accounts)
 
     def check_process(self) -> None:
         """Refuse to work in a process forked from ours: two owners of one connection would corrupt what they share.

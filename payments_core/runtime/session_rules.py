@@ -78,7 +78,7 @@ def no_permit(after_s: float, at: datetime) -> Postponed:
 
 def filled(provider: Authenticates, request: HttpRequest, fetched: Fetched, at: datetime) -> HttpRequest:
     """Put the credential into a request; raises ``NotSent`` without one."""
-    return provider.apply(request, present(fetched, at), at=at, entropy=os.urandom(16))
+    return provider.apply(request, present(fetched, at), at=at, entropy=os.urandom)
 
 
 def present(fetched: Fetched, at: datetime) -> Credential:

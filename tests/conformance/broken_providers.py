@@ -43,6 +43,7 @@ from payments_core.provider import (
     Deferred,
     Draft,
     Duplicate,
+    Entropy,
     Facts,
     Final,
     LookupRefused,
@@ -465,9 +466,9 @@ class BindsToNoHost(Broken):
 class DrawsWhenItIsSent(Broken):
     """Each time it leaves, it is another request."""
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         filled = super().apply(request, credential, at=at, entropy=entropy)
-        body = {**json.loads(filled.body or "{}"), "nonce": entropy.hex()}
+        body = {**json.loads(filled.body or "{}"), "nonce": entropy(16).hex()}
         return replace(filled, body=json.dumps(body)) if request.moves_money else filled
 
 

@@ -108,7 +108,7 @@ class Two:
         )
 
     def moment(self, owner: str = "a") -> StepContext:
-        return StepContext(self.stage.clock(), owner, "path", NAMESPACE)
+        return StepContext(self.stage.clock(), owner, lambda: "path", NAMESPACE)
 
     def execute(self, command: Command, at: int = 0) -> Reply:
         if isinstance(command, RunPreflight):
@@ -118,7 +118,7 @@ class Two:
             if command.credential:
                 held = run_flow(provider.authenticate(), ask)
                 assert isinstance(held, Credential)
-                command = provider.apply(command, held, at=self.stage.clock(), entropy=b"")
+                command = provider.apply(command, held, at=self.stage.clock(), entropy=bytes)
             return self.side(command)
         assert not isinstance(command, ReadAs)
         return self.journals[at].execute(command)

@@ -214,7 +214,7 @@ class Payouts(RuleBasedStateMachine):
         return Worker(f"{name}{next(self.lives)}", journal)
 
     def _moment(self, worker: Worker) -> StepContext:
-        return StepContext(self.now, worker.owner, f"token{next(self.lives)}", NAMESPACE)
+        return StepContext(self.now, worker.owner, lambda: f"token{next(self.lives)}", NAMESPACE)
 
     def _execute(self, worker: Worker, command: Command) -> Reply:
         if isinstance(command, RunPreflight):

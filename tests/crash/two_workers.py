@@ -40,7 +40,7 @@ class Pair:
         self.row = run_flow(steps.accept(self.account, order, self.moment("a")), self.executor("a")).row
 
     def moment(self, owner: str, token: str = "path") -> steps.StepContext:
-        return steps.StepContext(self.stage.clock(), owner, token, NAME)
+        return steps.StepContext(self.stage.clock(), owner, lambda: token, NAME)
 
     def executor(self, owner: str) -> Callable[[Command], Reply]:
         def execute(command: Command) -> Reply:

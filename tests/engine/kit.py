@@ -233,7 +233,7 @@ class Stage:
         return HttpResponse(answer, {}, b"", self.at)
 
     def moment(self, owner: str = "me", token: str = "") -> StepContext:
-        return StepContext(self.at, owner, token or f"token-{len(self.asked)}", NAMESPACE, self.accounts)
+        return StepContext(self.at, owner, lambda: token or f"token-{len(self.asked)}", NAMESPACE, self.accounts)
 
     def accept(self, **changes: Any) -> PayoutRecord:
         return run_flow(accept(self.account, order_of(**changes), self.moment()), self.execute).row

@@ -22,7 +22,7 @@ from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
 from payments_core.provider import Account, Balance, Callback, Deferred, LookupRefused
 
 TOKEN = "t" * 32
-NOW = StepContext(at=T0, owner="me", token=TOKEN, namespace="engine-tests")
+NOW = StepContext(at=T0, owner="me", new_token=lambda: TOKEN, namespace="engine-tests")
 ASK = HttpRequest("POST", "http://fake.invalid/balance", "balance", body=f"to {slot('answer_token')}", repeatable=True)
 CAME = Callback("POST", {}, b"{}", T0)
 HELD = (Balance(Decimal("49117.50"), "KES", "Utility Account"), Balance(Decimal("-1E+1"), "UGX"))

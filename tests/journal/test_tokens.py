@@ -25,6 +25,7 @@ from payments_core.provider import (
     CheckOutcome,
     Credential,
     Draft,
+    Entropy,
     Facts,
     ProviderSpec,
     SubmitOutcome,
@@ -142,7 +143,7 @@ class FakeProvider:
         answer = yield from exchange(HttpRequest("GET", "https://till.example", "token", credential=False))
         return Credential({"token": answer.text}, expires_at=after(3600))
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         return fill(request, credential.secrets)
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:

@@ -33,6 +33,7 @@ from payments_core.provider import (
     CheckOutcome,
     Credential,
     Draft,
+    Entropy,
     Final,
     NotAccepted,
     Pending,
@@ -185,7 +186,7 @@ class Carrier:
         until = None if life_s is None else answer.at + timedelta(seconds=life_s - MARGIN_S)
         return Credential({"token": answer.text}, until)
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         return fill(request, credential.secrets)
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -269,6 +271,28 @@ def test_after_preflight_it_is_sent(desk: Desk) -> None:
 
     assert preflight(desk) == Proceed(desk.clock())
     assert asked == [desk.row("k").id]
+
+
+def test_an_ordinary_payment_draws_no_random_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random bytes are drawn for a provider that signs or answers to a minted path; drawing them lets go of the GIL."""
+    drawn: list[int] = []
+    desk.pay("warm")
+    for module, name in ((os, "urandom"), (random, "_urandom")):
+        monkeypatch.setattr(module, name, lambda size: drawn.append(size) or bytes(size))
+
+    (row,) = desk.pay("k")
+
+    assert row.status is PayoutStatus.SUCCEEDED
+    assert drawn == []
+
+
+def test_a_token_is_fresh_and_unguessable(desk: Desk) -> None:
+    """Whoever knows the path of a result callback may post to it: each question has a path of its own."""
+    moment = desk.runtime.moment()
+    tokens = {moment.new_token() for _ in range(100)}
+
+    assert len(tokens) == 100
+    assert {len(token) for token in tokens} == {32}  # 24 random bytes
 
 
 def test_a_refusal_is_final(desk: Desk) -> None:

@@ -116,6 +116,7 @@ from payments_core.provider import (
     Draft,
     Duplicate,
     Emulator,
+    Entropy,
     Facts,
     Final,
     Finding,
@@ -511,7 +512,7 @@ class Carrier:
         answer = yield from exchange(HttpRequest("POST", "https://carrier.example/token", "token", credential=False))
         return Credential({"token": answer.text}, expires_at=answer.at)
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         names: frozenset[str] = slots_in(request)
         del at, entropy, names
         return fill(request, credential.secrets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
@@ -71,8 +72,8 @@ class DraftPromises(OrderPromises):
         assert isinstance(provider, Authenticates)
         credential = Credential({name: f"secret-{name}" for name in slots_in(draft.request)})
         for number in range(2):
-            at, entropy = datetime.now(UTC) + timedelta(hours=number), bytes([number]) * 16
-            filled = provider.apply(draft.request, credential, at=at, entropy=entropy)
+            at = datetime.now(UTC) + timedelta(hours=number)
+            filled = provider.apply(draft.request, credential, at=at, entropy=os.urandom)
             stored = {name: value for name, value in filled.headers.items() if name in draft.request.headers}
             whole = replace(filled, headers=stored, body=filled.body or "")
             is_stored = is_filled(whole, replace(draft.request, body=draft.request.body or ""))

@@ -25,6 +25,7 @@ from payments_core.provider import (
     Credential,
     Deferred,
     Draft,
+    Entropy,
     LookupRefused,
     ParsedCallback,
     SubmitOutcome,
@@ -172,7 +173,7 @@ class MpesaDarajaProvider(UnsignedCallbacks):
         answer = yield from exchange(fill(request, {"basic": base64.b64encode(pair.encode()).decode()}))
         return codec.read_token(answer)
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         """Return the request with token and security credential in their slots."""
         return fill(request, {**credential.secrets, "security_credential": self._security_credential})
 

@@ -39,7 +39,7 @@ def test_a_payment_is_asked_for_in_the_portals_words(draft: Draft, attempt: Atte
 
 
 def test_the_password_leaves_only_encrypted(provider: MpesaDarajaProvider, draft: Draft, keys: Keys) -> None:
-    sent = provider.apply(draft.request, Credential({"access_token": "abc"}), at=datetime.now(UTC), entropy=b"0" * 16)
+    sent = provider.apply(draft.request, Credential({"access_token": "abc"}), at=datetime.now(UTC), entropy=bytes)
     sealed = json.loads(sent.body or "")["SecurityCredential"]
 
     assert keys.decrypt(sealed) == "an-initiators-password"

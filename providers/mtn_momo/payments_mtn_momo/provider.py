@@ -19,6 +19,7 @@ from payments_core.provider import (
     CheckOutcome,
     Credential,
     Draft,
+    Entropy,
     Finding,
     ParsedCallback,
     SubmitOutcome,
@@ -118,7 +119,7 @@ class MtnMomoProvider(LookupsMixin, UnsignedCallbacks):
         response = yield from exchange(access_token.token_request(self._settings))
         return access_token.read_credential(response, self._settings.subscription_key)
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         """Return the request with token and subscription key in their slots; nothing is signed."""
         return fill_secrets(request, credential.secrets)
 

@@ -57,7 +57,7 @@ class NativeSession:
         assert isinstance(command, HttpRequest)
         request = command
         if command.credential and self.credential:
-            request = self.provider.apply(command, self.credential, at=self.at, entropy=b"")
+            request = self.provider.apply(command, self.credential, at=self.at, entropy=bytes)
         self.carried.append(request)
         assert not slots_in(request)
         body = (request.body or "").encode()

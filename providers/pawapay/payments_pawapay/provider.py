@@ -22,6 +22,7 @@ from payments_core.provider import (
     CheckOutcome,
     Credential,
     Draft,
+    Entropy,
     Finding,
     LookupRefused,
     Operator,
@@ -148,7 +149,7 @@ class PawapayProvider(ApiKeyProvider):
         """Return the token, which never changes."""
         return {"api_token": self._settings.api_token.get_secret_value()}
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         """Return the request with the token in its slot, signed where it moves money and a key is set."""
         filled = super().apply(request, credential, at=at, entropy=entropy)
         if self._signer is None or request.operation not in SIGNED:

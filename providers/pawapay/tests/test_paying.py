@@ -286,7 +286,7 @@ def test_a_bulk_is_paid_item_by_item(play: Any) -> None:
 
     def execute(command: Any) -> Any:
         assert isinstance(command, HttpRequest)
-        return transport.send(provider.apply(command, token, at=harness.emulator.now, entropy=b""))
+        return transport.send(provider.apply(command, token, at=harness.emulator.now, entropy=bytes))
 
     drafts = [harness.draft(harness.key(f"bulk/{number}")) for number in range(20)]
     body = (drafts[3].request.body or "").replace('"ZMW"', '"UGX"')

@@ -67,7 +67,7 @@ def signing(settle: Any, key: Any, name: str, **more: Any) -> PawapayProvider:
 
 def sent(provider: PawapayProvider, at: datetime = NOW) -> HttpRequest:
     request = provider.draft(ORDER, ATTEMPT).request
-    return provider.apply(request, Credential({"api_token": "token-of-somebody"}), at=at, entropy=b"")
+    return provider.apply(request, Credential({"api_token": "token-of-somebody"}), at=at, entropy=bytes)
 
 
 class Message:
@@ -153,7 +153,7 @@ def test_what_is_stored_is_not_signed_and_what_is_read_neither(settle: Any) -> N
     requests: list[HttpRequest] = []
     answered(provider.check(draft), reply(200, {"status": "NOT_FOUND"}), requests)
     [asked] = requests
-    read = provider.apply(asked, Credential({"api_token": "t"}), at=NOW, entropy=b"")
+    read = provider.apply(asked, Credential({"api_token": "t"}), at=NOW, entropy=bytes)
     assert "Signature" not in read.headers
     assert "Signature" not in sent(PawapayProvider(settle(operator="MTN_MOMO_ZMB"))).headers
 

@@ -23,6 +23,7 @@ from payments_core.provider import (
     Deferred,
     Draft,
     Duplicate,
+    Entropy,
     Facts,
     Final,
     NotAccepted,
@@ -135,7 +136,7 @@ class FakeProvider:
             return Credential({"token": token}, answer.at + timedelta(seconds=float(body["lives_s"])))
         return AccountRefused(Reason(ReasonCode.CREDENTIALS, str(body.get("error", ""))), answer.status)
 
-    def apply(self, request: HttpRequest, credential: Credential, *, at: object, entropy: bytes) -> HttpRequest:
+    def apply(self, request: HttpRequest, credential: Credential, *, at: object, entropy: Entropy) -> HttpRequest:
         """Put the token into a request."""
         return fill(request, credential.secrets)
 

@@ -140,10 +140,12 @@ class Process:
 
     def moment(self) -> StepContext:
         """Return what a flow may not find out by itself."""
+        return StepContext(self.world.time(), self.name, self._new_token, NAMESPACE, self.runtime.accounts)
+
+    def _new_token(self) -> str:
         self._tokens += 1
         digest = hashlib.sha256(f"{self.name}:{self._tokens}".encode()).digest()
-        token = base64.urlsafe_b64encode(digest[:24]).decode()
-        return StepContext(self.world.time(), self.name, token, NAMESPACE, self.runtime.accounts)
+        return base64.urlsafe_b64encode(digest[:24]).decode()
 
     def receive(self, letter: CallbackMessage) -> None:
         """Take in what came to us, as the application that serves callbacks does."""
