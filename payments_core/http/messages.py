@@ -12,10 +12,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 
 __all__ = ["HttpRequest", "HttpResponse", "NoAnswer", "NotSent", "fill", "slot", "slots_in", "stored_hash"]
 
+_MARK = "{{slot:"  # looked for first: most texts hold no slot
 _SLOT = re.compile(r"\{\{slot:([a-z0-9_]+)\}\}")
 _ANY = r"(?:\{\{slot:[a-z0-9_]+\}\}|[!#-\[\]-~]+)"  # no blank, quote or backslash: a value cannot become a field
 
@@ -25,7 +25,7 @@ def slot(name: str) -> str:
 
     No order can hold one: whatever a caller writes, it is refused in key, note, payee and options.
     """
-    return "{{slot:" + name + "}}"
+    return _MARK + name + "}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,22 +156,41 @@ class NoAnswer(_Ended):
 def slots_in(request: HttpRequest) -> frozenset[str]:
     """Return the names of the slots that are still unfilled."""
     text = "\n".join((request.url, *request.headers.values(), request.body or ""))
-    return frozenset(_SLOT.findall(text))
+    return frozenset(_SLOT.findall(text)) if _MARK in text else frozenset()
 
 
 def fill(request: HttpRequest, secrets: Mapping[str, str]) -> HttpRequest:
     """Return the request with secrets put into their slots; slots without a secret stay.
 
-    A slot in the address or the body takes its value as it is: the provider sees to escaping.
+    A slot in the address or the body takes its value as it is: the provider sees to escaping. Nothing of it is kept
+    for the next request: what is filled is in no cache.
     """
-    put = partial(_SLOT.sub, lambda mark: secrets.get(mark[1], mark[0]))  # in one pass: a secret may look like a slot
-    return replace(
-        request,
-        url=put(request.url),
-        headers={name: put(value) for name, value in request.headers.items()},
-        body=None if request.body is None else put(request.body),
-        secrets=request.secrets.union(map(secrets.__getitem__, slots_in(request) & secrets.keys())),
-    )
+    used: set[str] = set(request.secrets)
+
+    def secret(mark: re.Match[str]) -> str:
+        if (value := secrets.get(mark[1])) is None:
+            return mark[0]
+        used.add(value)
+        return value
+
+    url, headers, body = request.url, dict(request.headers), request.body
+    if _MARK in url:
+        url = _SLOT.sub(secret, url)  # in one pass: a secret may look like a slot
+    for name, text in request.headers.items():
+        if _MARK in text:
+            headers[name] = _Hidden(_SLOT.sub(secret, text))
+    if body is not None and _MARK in body:
+        body = _SLOT.sub(secret, body)
+    return replace(request, url=url, headers=headers, body=body, secrets=frozenset(used))
+
+
+class _Hidden(str):
+    """A header's value that a repr does not show; it is sent as any other text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 def is_filled(request: HttpRequest, drafted: HttpRequest) -> bool:
@@ -182,7 +201,7 @@ def is_filled(request: HttpRequest, drafted: HttpRequest) -> bool:
         drafted: What was made ready, as it is stored.
 
     """
-    if request == drafted:
+    if request is drafted or request == drafted:
         return True
     if replace(request, url=drafted.url, headers=drafted.headers, body=drafted.body) != drafted:
         return False

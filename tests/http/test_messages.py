@@ -207,6 +207,15 @@ def test_text_is_always_text() -> None:
     assert HttpResponse(200, {}, "L\u00f6hne".encode() + b"\xff", AT).text == "L\u00f6hne\ufffd"
 
 
+def test_a_filled_header_is_hidden_from_the_repr_of_the_headers(payment: HttpRequest) -> None:
+    """Whoever prints a request's headers prints no token; what is sent is the token."""
+    filled = fill(payment, {"token": SECRET})
+    (name,) = (name for name, value in payment.headers.items() if slot("token") in value)
+
+    assert SECRET in filled.headers[name]
+    assert SECRET not in repr(dict(filled.headers))
+
+
 def test_what_was_filled_in_is_known_and_not_shown(payment: HttpRequest) -> None:
     """So that a transport can take it out of the answer: neither stored, nor compared, nor in a repr."""
     filled = fill(payment, {"token": SECRET, "unused": "another-secret"})

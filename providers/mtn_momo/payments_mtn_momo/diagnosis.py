@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from payments_core.domain.masking import scrub
 from payments_core.http.flow import HttpFlow, exchange
-from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill
 from payments_core.provider import Finding
 from payments_mtn_momo.api import results
 from payments_mtn_momo.api.error_catalog import REASONS, Effect, meaning_of_response
 from payments_mtn_momo.api.models import ApiUser, Balance
 from payments_mtn_momo.api.parsing import Body, Shape, read_body
-from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
+from payments_mtn_momo.api.requests import build, own_secrets
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["PROBE", "diagnose"]
@@ -109,7 +109,7 @@ def _callback_host(settings: MtnMomoSettings) -> HttpFlow[list[Finding]]:
         hint = "Compare them in the partner portal: were they not the same, MTN would refuse every payment."
         return [Finding("note", what, says, hint)]
     request = build(settings, "get_api_user", path={"api_user": settings.api_user})
-    response = yield from _query(fill_secrets(request, own_secrets(settings)), settings)
+    response = yield from _query(fill(request, own_secrets(settings)), settings)
     if isinstance(response, str):
         return [Finding("note", what, f"the registered host could not be read: {response}", _NOT_KNOWN)]
     user = results.read(ApiUser, response, api_user=settings.api_user)

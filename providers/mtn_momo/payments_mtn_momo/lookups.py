@@ -19,7 +19,7 @@ from payments_core.domain.errors import InvalidCurrency, InvalidPayout
 from payments_core.domain.money import Currency
 from payments_core.domain.payout import Payee, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
-from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.http.messages import HttpRequest, HttpResponse, fill
 from payments_core.provider import Balance, Consent, HolderStatus, LookupRefused, Person
 from payments_mtn_momo.api import models, results
 from payments_mtn_momo.api.call_answers import meaning_for_call
@@ -27,7 +27,7 @@ from payments_mtn_momo.api.checks import check_payee
 from payments_mtn_momo.api.error_catalog import REASONS, meaning_of_response
 from payments_mtn_momo.api.operations import OPERATIONS
 from payments_mtn_momo.api.parsing import Body, Shape, read_body, retry_after_s
-from payments_mtn_momo.api.requests import CIBA, build, fill_secrets, own_secrets
+from payments_mtn_momo.api.requests import CIBA, build, own_secrets
 from payments_mtn_momo.settings import MtnMomoSettings
 
 __all__ = ["SCOPES", "LookupsMixin"]
@@ -119,7 +119,7 @@ class LookupsMixin:
 
         def token_request() -> HttpRequest:
             form = {"grant_type": CIBA, "auth_req_id": consent.request_id}
-            return fill_secrets(build(self._settings, "oauth2_token", form=form), own_secrets(self._settings))
+            return fill(build(self._settings, "oauth2_token", form=form), own_secrets(self._settings))
 
         token = yield from _query(token_request, partial(results.read, models.Oauth2Token))
         if isinstance(token, LookupRefused):
@@ -128,7 +128,7 @@ class LookupsMixin:
 
         def person_request() -> HttpRequest:
             secrets = own_secrets(self._settings) | {"oauth2_token": access_token.get_secret_value()}
-            return fill_secrets(build(self._settings, "user_info"), secrets)
+            return fill(build(self._settings, "user_info"), secrets)
 
         return (yield from _query(person_request, _person))
 

@@ -11,7 +11,7 @@ from payments_core.domain.errors import InvalidPayout
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.references import uuid4_shaped
 from payments_core.http.flow import HttpFlow, exchange
-from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.http.messages import HttpRequest, HttpResponse, fill
 from payments_core.provider import (
     AccountRefused,
     Attempt,
@@ -30,7 +30,7 @@ from payments_mtn_momo import callbacks, diagnosis
 from payments_mtn_momo.api import access_token, codec
 from payments_mtn_momo.api.checks import check_amount, check_payee
 from payments_mtn_momo.api.payment_body import encode_payment, recipient
-from payments_mtn_momo.api.requests import build, fill_secrets
+from payments_mtn_momo.api.requests import build
 from payments_mtn_momo.lookups import LookupsMixin
 
 __all__ = ["MtnMomoProvider"]
@@ -121,7 +121,7 @@ class MtnMomoProvider(LookupsMixin, UnsignedCallbacks):
 
     def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         """Return the request with token and subscription key in their slots; nothing is signed."""
-        return fill_secrets(request, credential.secrets)
+        return fill(request, credential.secrets)
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:
         """Whether this response means that the token is no longer good."""

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from payments_core.domain.errors import ProviderBug
-from payments_core.http.messages import slots_in
+from payments_core.http.messages import fill, slots_in
 from payments_core.provider import overridden
 from payments_mtn_momo import MtnMomoSettings
 from payments_mtn_momo.api import error_catalog
 from payments_mtn_momo.api.error_catalog import Effect
 from payments_mtn_momo.api.operations import OPERATIONS, retry_policies
-from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
+from payments_mtn_momo.api.requests import build, own_secrets
 from payments_mtn_momo.spec import SPEC
 
 MakeSettings = Callable[..., MtnMomoSettings]
@@ -123,7 +123,7 @@ def test_path_values_cannot_change_the_address(make_settings: MakeSettings) -> N
 
 def test_sealed_secrets_are_sent_and_not_shown(make_settings: MakeSettings) -> None:
     settings = make_settings(api_key="an=opaque+key/with~punctuation=")
-    request = fill_secrets(build(settings, "token"), own_secrets(settings))
+    request = fill(build(settings, "token"), own_secrets(settings))
 
     assert "opaque" not in repr(request) + repr(dict(request.headers))
     assert settings.subscription_key.get_secret_value() not in repr(dict(request.headers))

@@ -12,12 +12,12 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from payments_core.domain.payout import Reason, ReasonCode
-from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, fill
 from payments_core.provider import AccountRefused, Credential
 from payments_mtn_momo.api.error_catalog import meaning_of_response
 from payments_mtn_momo.api.models import TOKEN_LIFE_S, AccessToken
 from payments_mtn_momo.api.parsing import Shape, read_body
-from payments_mtn_momo.api.requests import build, fill_secrets, own_secrets
+from payments_mtn_momo.api.requests import build, own_secrets
 from payments_mtn_momo.api.results import read
 from payments_mtn_momo.settings import MtnMomoSettings
 
@@ -29,7 +29,7 @@ _MARGIN_S = 600.0  # COMM-93: ask for the next one ten minutes before
 
 def token_request(settings: MtnMomoSettings) -> HttpRequest:
     """Return the request for a token; it is never stored, so it carries the secrets themselves."""
-    return fill_secrets(build(settings, "token"), own_secrets(settings))
+    return fill(build(settings, "token"), own_secrets(settings))
 
 
 def read_access_token(response: HttpResponse) -> AccessToken | None:

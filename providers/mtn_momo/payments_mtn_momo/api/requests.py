@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from payments_core.domain.errors import ProviderBug
-from payments_core.http.messages import HttpRequest, fill, slot
+from payments_core.http.messages import HttpRequest, slot
 from payments_mtn_momo.api.operations import OPERATIONS, Auth, Call
 from payments_mtn_momo.settings import MtnMomoSettings
 
-__all__ = ["CIBA", "build", "fill_secrets", "own_secrets"]
+__all__ = ["CIBA", "build", "own_secrets"]
 
 CIBA = "urn:openid:params:grant-type:ciba"  # MTN's own grant type, not the standard's
 _KEY = slot("subscription_key")
@@ -39,7 +38,7 @@ def build(
 
     The slots are ``subscription_key`` and one of ``basic``, ``access_token`` and ``oauth2_token``. A request that
     speaks with the API user's token carries ``credential=True``: the session fills it. Any other is filled by
-    :func:`fill_secrets`.
+    :func:`~payments_core.http.messages.fill`.
 
     Args:
         settings: Where it goes.
@@ -92,15 +91,6 @@ def _path(row: Call, values: Mapping[str, str]) -> str:
         raise ProviderBug(f"Operation {row.name!r} cannot be addressed: {missing} is missing.") from None
 
 
-class _Hidden(str):
-    """A header's value that a repr does not show; it is sent as any other text."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
 def own_secrets(settings: MtnMomoSettings) -> dict[str, str]:
     """Return what the account itself holds, by slot: ``basic`` and ``subscription_key``.
 
@@ -112,10 +102,3 @@ def own_secrets(settings: MtnMomoSettings) -> dict[str, str]:
         "basic": base64.b64encode(pair.encode()).decode(),
         "subscription_key": settings.subscription_key.get_secret_value(),
     }
-
-
-def fill_secrets(request: HttpRequest, secrets: Mapping[str, str]) -> HttpRequest:
-    """Return the request with secrets in their slots, hidden from its repr."""
-    filled, drafted = fill(request, secrets), request.headers
-    hidden = {name: value if value == drafted[name] else _Hidden(value) for name, value in filled.headers.items()}
-    return replace(filled, headers=hidden)

@@ -11,12 +11,12 @@ from pydantic import SecretStr
 from payments_core.domain.errors import InvalidPayee, InvalidPayout, PaymentsError, SettingsError
 from payments_core.domain.payout import Payee
 from payments_core.http.flow import HttpFlow, exchange
-from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill
 from payments_core.provider import RetryPolicy, overridden
 from payments_core.settings.tables import read_table
 from payments_mtn_momo.api.checks import check_payee
 from payments_mtn_momo.api.operations import OPERATIONS, retry_policies
-from payments_mtn_momo.api.requests import fill_secrets, own_secrets
+from payments_mtn_momo.api.requests import own_secrets
 from payments_mtn_momo.callback_address import check_callback_url
 from payments_mtn_momo.native.failures import CallContext, failed, misused, unanswered
 from payments_mtn_momo.settings import MtnMomoSettings
@@ -86,7 +86,7 @@ class NativeCalls:
 
     def _filled(self, request: HttpRequest, secrets: Mapping[str, str] | None = None) -> HttpRequest:
         """Return a request with what the account holds in its slots; the session fills one that wants the token."""
-        return request if request.credential else fill_secrets(request, {**self._secrets, **(secrets or {})})
+        return request if request.credential else fill(request, {**self._secrets, **(secrets or {})})
 
 
 def utc_now() -> datetime:

@@ -15,14 +15,13 @@ from typing import Any, Self, TypeAlias, TypeVar
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.events import EventName
 from payments_core.http.flow import HttpFlow, run_flow
-from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill
 from payments_core.http.retry import send_with_retry
 from payments_core.http.transport import Transport
 from payments_core.logs import log
 from payments_core.waiting import threads as waiting
 from payments_mtn_momo.api.access_token import is_token_refused
 from payments_mtn_momo.api.models import AccessToken
-from payments_mtn_momo.api.requests import fill_secrets
 from payments_mtn_momo.native.calls import Retry, read_policies
 from payments_mtn_momo.native.errors import ReadError
 from payments_mtn_momo.native.failures import NoToken
@@ -123,7 +122,7 @@ class NativeSession:
     def _filled(self, request: HttpRequest, token: AccessToken) -> HttpRequest:
         """Return the request with token and subscription key in their slots."""
         secrets = {"access_token": token.access_token, "subscription_key": self._settings.subscription_key}
-        return fill_secrets(request, {name: secret.get_secret_value() for name, secret in secrets.items()})
+        return fill(request, {name: secret.get_secret_value() for name, secret in secrets.items()})
 
     # --- the token ---
 
