@@ -155,6 +155,8 @@ def is_to_be_resent(row: PayoutRecord) -> bool:
 
 def differs(row: PayoutRecord, seen: ReportedDetails | None, *, whole: bool) -> str:
     """Name what the provider's view of the payment contradicts, or lacks when all is needed; empty when it agrees."""
+    if seen is None and not whole:
+        return ""
     seen, amount, payee = seen or ReportedDetails(), row.order.amount, row.order.payee
     pairs = {
         "amount": (amount.amount, seen.amount),
@@ -219,8 +221,8 @@ def _final(row: PayoutRecord, outcome: Final, by: DecidedBy, at: datetime) -> De
         return transitions.fail(row, outcome.reason, by, at, evidence)
     if difference := differs(row, outcome.seen, whole=False):
         return transitions.review(transitions.arrived(row), ReasonCode.MISMATCH, difference, at, evidence)
-    after = transitions.released(transitions.arrived(row), next_at=None)
-    after = replace(after, status=PayoutStatus.SUCCEEDED, reason=None, decided_by=by)
+    attempt = transitions.arrived_attempt(row)
+    after = transitions.entered(row, PayoutStatus.SUCCEEDED, None, next_at=None, attempt=attempt, decided_by=by)
     return Decision(after, Event(EventName.PAYOUT_SUCCEEDED, at, evidence))
 
 
@@ -234,8 +236,12 @@ def _pending(row: PayoutRecord, account: Account, outcome: Pending, at: datetime
     name = EventName.PAYOUT_READ if row.status is PayoutStatus.PENDING else EventName.PAYOUT_PENDING
     if row.attempt.duplicate_unverified and row.status is not PayoutStatus.PENDING:
         name = EventName.PAYOUT_ADOPTED
-    pending = replace(transitions.arrived(row), status=PayoutStatus.PENDING, reason=None)
-    return transitions.read_later(pending, account, at, Event(name, at, transitions.evidence(outcome)))
+    evidence = transitions.evidence(outcome)
+    if (next_at := transitions.next_read_at(row, account, at)) is None:
+        return transitions.no_final_answer(transitions.arrived(row), at, evidence)
+    attempt = transitions.arrived_attempt(row)
+    after = transitions.entered(row, PayoutStatus.PENDING, None, next_at=next_at, attempt=attempt)
+    return Decision(after, Event(name, at, evidence))
 
 
 def _unknown(row: PayoutRecord, account: Account, evidence: Mapping[str, Any], at: datetime) -> Decision:

@@ -155,10 +155,11 @@ def waiting(
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why)}))
     steps = account.settings.retry_schedule_s
     wait_s = max(steps[min(row.attempt.refusals, len(steps) - 1)], after_s or 0.0)
-    after = replace(
-        transitions.released(row, next_at=at + timedelta(seconds=wait_s)),
-        status=PayoutStatus.CREATED,
-        reason=transitions.clean_reason(reason or Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=why)),
+    after = transitions.entered(
+        row,
+        PayoutStatus.CREATED,
+        transitions.clean_reason(reason or Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=why)),
+        next_at=at + timedelta(seconds=wait_s),
         attempt=replace(row.attempt, refusals=row.attempt.refusals + 1),
     )
     return Decision(after, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why), "again_in_s": wait_s}))
@@ -192,7 +193,7 @@ def needs_approval(row: PayoutRecord, account: Account, why: str, at: datetime) 
     if row.attempt.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": scrub(why)}))
     reason = transitions.clean_reason(Reason(ReasonCode.NEEDS_APPROVAL, text=why))
-    after = replace(transitions.released(row, next_at=row.order.expires_at), status=PayoutStatus.CREATED, reason=reason)
+    after = transitions.entered(row, PayoutStatus.CREATED, reason, next_at=row.order.expires_at)
     return Decision(after, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": reason.text}))
 
 
@@ -209,9 +210,7 @@ def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: date
     if row.order.expires_at is not None:
         next_at = min(next_at, row.order.expires_at)
     reason = Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why)
-    return Decision(
-        replace(transitions.released(row, next_at=next_at), status=PayoutStatus.CREATED, reason=reason), event
-    )
+    return Decision(transitions.entered(row, PayoutStatus.CREATED, reason, next_at=next_at), event)
 
 
 def refused_by_guard(row: PayoutRecord, reason: Reason, at: datetime) -> Decision:
@@ -229,7 +228,7 @@ def account_refused(
     if row.attempt.ambiguous:
         decision = transitions.read_later(row, account, at, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     else:
-        after = replace(transitions.released(row, next_at=probe_at), status=PayoutStatus.CREATED, reason=reason)
+        after = transitions.entered(row, PayoutStatus.CREATED, reason, next_at=probe_at)
         decision = Decision(after, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     words = f"{reason}: {reason.text}" if reason.text else str(reason)
     return replace(

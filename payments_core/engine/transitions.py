@@ -11,7 +11,7 @@ from payments_core.domain.causes import DecidedBy
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import LEAST_DIGITS, scrub, scrub_code
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import Event, Lease, Pause, PayoutRecord
+from payments_core.domain.records import AttemptRecord, Event, Lease, Pause, PayoutRecord
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import (
@@ -31,13 +31,17 @@ __all__ = [
     "NOT_SAFE_AGAIN",
     "Decision",
     "arrived",
+    "arrived_attempt",
     "clean_reason",
+    "entered",
     "evidence",
     "evidence_of",
     "fail",
     "first_sent_at",
     "maybe_arrived",
     "maybe_lost",
+    "next_read_at",
+    "no_final_answer",
     "read_later",
     "released",
     "review",
@@ -46,6 +50,7 @@ __all__ = [
 
 MOST_SUBMISSIONS = 5
 LEAST_NOT_FOUND = 3
+_NO_LEASE = Lease()
 NOT_SAFE_AGAIN = "It may have arrived, the provider does not show it, and sending again is not proven safe any more."
 
 
@@ -78,14 +83,14 @@ def review(
     row: PayoutRecord, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
 ) -> Decision:
     """Move the payout to REVIEW: only a read or a person moves it again."""
-    after = replace(released(row, next_at=None), status=PayoutStatus.REVIEW, reason=Reason(code, text=why))
+    after = entered(row, PayoutStatus.REVIEW, Reason(code, text=why), next_at=None)
     return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
 
 
 def fail(row: PayoutRecord, reason: Reason, by: DecidedBy, at: datetime, evidence: Mapping[str, Any]) -> Decision:
     """End the attempt as FAILED: no money moved, and none will under this attempt."""
     reason = clean_reason(reason)
-    after = replace(released(row, next_at=None), status=PayoutStatus.FAILED, reason=reason, decided_by=by)
+    after = entered(row, PayoutStatus.FAILED, reason, next_at=None, decided_by=by)
     return Decision(after, Event(EventName.PAYOUT_FAILED, at, {"reason": str(reason), **evidence}))
 
 
@@ -95,21 +100,33 @@ def read_later(row: PayoutRecord, account: Account, at: datetime, event: Event) 
         return Decision(released(row, next_at=None), event)  # a late answer made it due: it was looked at
     if row.status is PayoutStatus.SENDING:
         row = maybe_arrived(row, next_at=None)
-    moment = max((begun for begun in (row.attempt.sent_at, row.schedule.reopened_at) if begun), default=row.updated_at)
+    if (next_at := next_read_at(row, account, at)) is not None:
+        return Decision(released(row, next_at=next_at), event)
+    if row.status is PayoutStatus.UNKNOWN and row.schedule.not_found_count:
+        return review(row, ReasonCode.NEVER_APPEARED, NOT_SAFE_AGAIN, at, event.evidence)
+    return no_final_answer(row, at, event.evidence)
+
+
+def next_read_at(row: PayoutRecord, account: Account, at: datetime) -> datetime | None:
+    """Return the schedule's next time, counted from the latest submission; None after its last one."""
+    moment = max(filter(None, (row.attempt.sent_at, row.schedule.reopened_at)), default=row.updated_at)
     for wait_s in account.settings.poll_schedule_s:
         moment += timedelta(seconds=wait_s)
         if moment > at:
-            return Decision(released(row, next_at=moment), event)
+            return moment
+    return None
+
+
+def no_final_answer(row: PayoutRecord, at: datetime, evidence: Mapping[str, Any]) -> Decision:
+    """Move the payout to REVIEW as its schedule has ended."""
     why = "The provider has given no final answer for as long as the schedule asks."
-    if row.status is PayoutStatus.UNKNOWN and row.schedule.not_found_count:
-        return review(row, ReasonCode.NEVER_APPEARED, NOT_SAFE_AGAIN, at, event.evidence)
-    return review(row, ReasonCode.NO_FINAL_ANSWER, why, at, event.evidence)
+    return review(row, ReasonCode.NO_FINAL_ANSWER, why, at, evidence)
 
 
 def maybe_arrived(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
     """Return the record of an attempt whose submission may have arrived: UNKNOWN, and ambiguous for ever."""
     attempt = replace(row.attempt, ambiguous=True, first_sent_at=first_sent_at(row))
-    return replace(released(row, next_at=next_at), status=PayoutStatus.UNKNOWN, attempt=attempt, reason=None)
+    return entered(row, PayoutStatus.UNKNOWN, None, next_at=next_at, attempt=attempt)
 
 
 def maybe_lost(row: PayoutRecord, at: datetime) -> PayoutRecord:
@@ -119,7 +136,13 @@ def maybe_lost(row: PayoutRecord, at: datetime) -> PayoutRecord:
 
 def arrived(row: PayoutRecord) -> PayoutRecord:
     """Return the record of an attempt that the provider has."""
-    return replace(row, attempt=replace(row.attempt, first_sent_at=first_sent_at(row)))
+    return replace(row, attempt=arrived_attempt(row))
+
+
+def arrived_attempt(row: PayoutRecord) -> AttemptRecord:
+    """Return the attempt of a record as the provider has it."""
+    attempt = row.attempt
+    return attempt if attempt.first_sent_at else replace(attempt, first_sent_at=attempt.sent_at)
 
 
 def first_sent_at(row: PayoutRecord) -> datetime | None:
@@ -129,11 +152,44 @@ def first_sent_at(row: PayoutRecord) -> datetime | None:
 
 def released(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
     """Return the record without its lease, due at a time or never."""
-    return replace(row, schedule=replace(row.schedule, next_at=next_at), lease=Lease())
+    return replace(row, schedule=replace(row.schedule, next_at=next_at), lease=_NO_LEASE)
+
+
+def entered(
+    row: PayoutRecord,
+    status: PayoutStatus,
+    reason: Reason | None,
+    *,
+    next_at: datetime | None,
+    attempt: AttemptRecord | None = None,
+    decided_by: str | None = None,
+) -> PayoutRecord:
+    """Return the record in another status, without its lease: made in one piece, as every payout comes here.
+
+    Args:
+        row: As it was.
+        status: The other one.
+        reason: Why, when there is something to explain.
+        next_at: When it is due; None for never.
+        attempt: What its attempt is now; None for as it was.
+        decided_by: What decided a final state; None for as it was.
+
+    """
+    return replace(
+        row,
+        status=status,
+        reason=reason,
+        attempt=row.attempt if attempt is None else attempt,
+        schedule=replace(row.schedule, next_at=next_at),
+        lease=_NO_LEASE,
+        decided_by=row.decided_by if decided_by is None else decided_by,
+    )
 
 
 def with_references(row: PayoutRecord, references: Mapping[str, str]) -> PayoutRecord:
     """Return the record with references that the provider gave; ours are never replaced."""
+    if not references:
+        return row
     # Ours are never overwritten by an answer: they are what the provider dedupes by. A reference is shown in full and
     # outlives the payee: one that holds the payee's own address is not stored.
     payee = row.order.payee
@@ -144,7 +200,7 @@ def with_references(row: PayoutRecord, references: Mapping[str, str]) -> PayoutR
 
 def clean_reason(reason: Reason) -> Reason:
     """Return a reason whose outside text is masked and cut."""
-    return replace(reason, provider_code=scrub_code(reason.provider_code), text=scrub(reason.text))
+    return Reason(reason.code, scrub_code(reason.provider_code), scrub(reason.text), reason.settling_h)
 
 
 def evidence_of(result: CheckResult) -> dict[str, Any]:
