@@ -15,7 +15,15 @@ from payments_core.routing import Choice, Choosing
 from payments_core.routing import choose as choose_by_routes
 from payments_core.runtime import Runtime
 
-__all__ = ["apply_choice", "check_provider_config", "choose", "choose_at_once", "existing_payout", "parse_operation"]
+__all__ = [
+    "apply_choice",
+    "check_provider_config",
+    "choose",
+    "choose_at_once",
+    "chosen_at_once",
+    "existing_payout",
+    "parse_operation",
+]
 
 
 def existing_payout(
@@ -120,6 +128,20 @@ def choose_at_once(choosing: Choosing) -> Choice | None:
         return choice
     choosing.close()
     return None
+
+
+def chosen_at_once(
+    runtime: Runtime, order: Order, account: str | None, *, by_default: bool
+) -> tuple[Account, Order] | None:
+    """Return the account that the caller names, and the order as it pays it; None where more has to be found out.
+
+    That is a refund, an account that is not configured, or one whose provider may have to be asked for its limits.
+    """
+    chosen = runtime.accounts.get(account or "")
+    if chosen is None or order.original_amount is not None or Capability.PROVIDER_CONFIG in chosen.capabilities:
+        return None
+    operation = chosen.settings.default_operation
+    return chosen, replace(order, operation=operation) if by_default and order.operation is not operation else order
 
 
 def parse_operation(operation: Operation | str | None) -> Operation:

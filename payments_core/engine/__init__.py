@@ -25,7 +25,7 @@ from payments_core.engine.result_callbacks import Answered, Effect, answer
 from payments_core.engine.review import OperatorDecision, approve, reopen, resolve
 from payments_core.engine.review_actions import SAFE, STOPS, ProviderSays, ReviewAction, allowed
 from payments_core.engine.same_order import same_order
-from payments_core.engine.steps import accept, advance, token_hash
+from payments_core.engine.steps import accept, advance, send, token_hash
 
 __all__ = [
     "SAFE",
@@ -72,6 +72,7 @@ __all__ = [
     "reopen",
     "resolve",
     "same_order",
+    "send",
     "token_hash",
     "user_info",
 ]

@@ -48,10 +48,19 @@ class CreatePayout:
 
     A refund is refused (``OverRefunded``) when all refunds of its collection that are not proven to have failed would
     together be more than was collected, or when an earlier one says that another amount was collected.
+
+    Args:
+        row: The payout as accepted, ``CREATED``.
+        event: For the history.
+        begins: The transition to ``SENDING`` that follows at once; it may need no approval. It is written in the same
+            commit, unless a pause, a restore gap or a compared statement could forbid it: then the payout is only
+            created, and the status of the row in the result says so.
+
     """
 
     row: PayoutRecord
     event: Event
+    begins: ApplyTransition | None = None
 
 
 @dataclass(frozen=True, slots=True)

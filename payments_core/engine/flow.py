@@ -40,6 +40,7 @@ __all__ = [
     "EngineFlow",
     "NeedsApproval",
     "Postponed",
+    "PreflightAtOnce",
     "PreflightResult",
     "Proceed",
     "ReadAs",
@@ -52,6 +53,7 @@ __all__ = [
     "create_payout",
     "exchange",
     "load_attempts",
+    "preflight_at_once",
     "read_as",
     "run_preflight",
 ]
@@ -64,6 +66,17 @@ class RunPreflight:
     """Ask whether a payout may be sent now: guards (once an attempt), credential, permit, connection.
 
     Everything that can be slow or fail harmlessly is done here, before the row says SENDING.
+    """
+
+    row: PayoutRecord
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightAtOnce:
+    """Ask whether a new payout may be sent now without any wait: nobody is asked, and nothing has to be got first.
+
+    The result is ``Proceed``, or None where a plugin must be asked, an approval is needed, or the credential, a permit
+    or a connection is not there yet.
     """
 
     row: PayoutRecord
@@ -166,8 +179,8 @@ class CredentialRefused:
 
 
 PreflightResult: TypeAlias = Proceed | RefusedByGuard | NeedsApproval | Postponed | CredentialRefused
-Command: TypeAlias = HttpRequest | JournalCommand | RunPreflight | ReadAs
-Reply: TypeAlias = HttpResponse | JournalResult | PreflightResult
+Command: TypeAlias = HttpRequest | JournalCommand | PreflightAtOnce | RunPreflight | ReadAs
+Reply: TypeAlias = HttpResponse | JournalResult | PreflightResult | None
 EngineFlow: TypeAlias = Generator[Command, Any, T]  # the executor answers each command with its own kind of result
 
 
@@ -214,6 +227,12 @@ def append_history(
 ) -> EngineFlow[HistoryAppended]:
     """Ask the journal to record something that changes no status."""
     result: HistoryAppended = yield command
+    return result
+
+
+def preflight_at_once(row: PayoutRecord) -> EngineFlow[Proceed | None]:
+    """Ask whether a new payout may be sent now without any wait."""
+    result: Proceed | None = yield PreflightAtOnce(row)
     return result
 
 

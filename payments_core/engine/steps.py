@@ -43,6 +43,7 @@ from payments_core.engine.flow import (
     append_history,
     apply_transition,
     create_payout,
+    preflight_at_once,
     run_preflight,
 )
 from payments_core.engine.previous_attempts import PAID_BEFORE, AttemptState, check_previous_attempts
@@ -52,7 +53,7 @@ from payments_core.engine.transitions import Decision
 from payments_core.http.messages import NoPermit
 from payments_core.provider import Account
 
-__all__ = ["StepContext", "accept", "advance", "over_refund", "query_status", "token_hash"]
+__all__ = ["StepContext", "accept", "advance", "over_refund", "query_status", "send", "token_hash"]
 
 
 def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[CreateResult]:
@@ -64,6 +65,32 @@ def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[Cr
         OverRefund: There is not that much left to refund; nothing is recorded.
 
     """
+    return (yield from _create(order, _new_payout(account, order, moment)))
+
+
+def send(account: Account, order: Order, moment: StepContext) -> EngineFlow[CreateResult]:
+    """C1, and where nothing stands between also C2 in the same commit, the submission, and C3.
+
+    Raises as :func:`accept`.
+
+    Returns:
+        The payout as it is now: one that is only accepted is sent by :func:`advance`.
+
+    """
+    new = _new_payout(account, order, moment)
+    at = yield from _may_begin_at_once(account, new.row)
+    if at is None:
+        return (yield from _create(order, new))
+    begun = decide_submission.begin(new.row, account, owner=moment.owner, at=at)
+    token = _path_token(account, begun, moment)
+    begins = ApplyTransition(new.row, begun.after, begun.event, asks=_query(token, at))
+    created = yield from _create(order, replace(new, begins=begins))
+    if not created.created or created.row.status is not PayoutStatus.SENDING:
+        return created
+    return replace(created, row=(yield from _submit(account, created.row, token, at)))
+
+
+def _new_payout(account: Account, order: Order, moment: StepContext) -> CreatePayout:
     at, identity = moment.at, payout_id(moment.namespace, order.key)
     order.check_new()
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
@@ -77,12 +104,37 @@ def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[Cr
         created_at=at,
         updated_at=at,
     )
-    opened = yield from create_payout(CreatePayout(row, Event(EventName.PAYOUT_CREATED, at, {"account": account.name})))
-    if isinstance(opened, OverRefunded):
-        raise over_refund(order, opened)
-    if not opened.created:
-        same_order(opened.row, order)
-    return opened
+    return CreatePayout(row, Event(EventName.PAYOUT_CREATED, at, {"account": account.name}))
+
+
+def _create(order: Order, new: CreatePayout) -> EngineFlow[CreateResult]:
+    created = yield from create_payout(new)
+    if isinstance(created, OverRefunded):
+        raise over_refund(order, created)
+    if not created.created:
+        same_order(created.row, order)
+    return created
+
+
+def _may_begin_at_once(account: Account, row: PayoutRecord) -> EngineFlow[datetime | None]:
+    """Return when a payout that is not recorded yet may be sent: now, or None where anything makes it wait."""
+    if account.is_retired or row.order.original_amount is not None:
+        return None
+    preflight = yield from preflight_at_once(row)
+    if preflight is None:
+        return None
+    at = preflight.at
+    return None if decide_submission.expired(row, at) or decide_submission.too_early(row, at) else at
+
+
+def _path_token(account: Account, begun: Decision, moment: StepContext) -> str | None:
+    """Return the token of a fresh path where the result of a submission comes to one; None where it does not."""
+    has_path = account.facts.result_by == "submission" and begun.after.status is PayoutStatus.SENDING
+    return moment.new_token() if has_path else None
+
+
+def _query(token: str | None, at: datetime) -> Query | None:
+    return None if token is None else Query(token_hash(token), at)
 
 
 def over_refund(order: Order, refused: OverRefunded) -> OverRefund:
@@ -189,10 +241,10 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     # Again, by this clock: a preflight takes time, and clocks are set.
     begun = decide_submission.expired(row, at) or decide_submission.too_early(row, at)
     begun = begun or decide_submission.begin(row, account, owner=moment.owner, at=at)
-    is_told_by_path = account.facts.result_by == "submission" and begun.after.status is PayoutStatus.SENDING
-    token = moment.new_token() if is_told_by_path else None
-    asks = Query(token_hash(token), at) if token else None
-    entry = replace(_gated(account, row, begun, moment), needs_approval=preflight.needs_approval, asks=asks)
+    token = _path_token(account, begun, moment)
+    entry = replace(
+        _gated(account, row, begun, moment), needs_approval=preflight.needs_approval, asks=_query(token, at)
+    )
     reply = yield from apply_transition(entry)
     if not isinstance(reply, TransitionApplied | Stale):
         is_noted = asked_before and row.status is PayoutStatus.CREATED
@@ -200,6 +252,19 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     row = reply.row
     if isinstance(reply, Stale) or row.status is not PayoutStatus.SENDING:
         return row
+    return (yield from _submit(account, row, token, at))
+
+
+def _submit(account: Account, row: PayoutRecord, token: str | None, at: datetime) -> EngineFlow[PayoutRecord]:
+    """From the first byte to C3, of a payout that is recorded as SENDING under our lease.
+
+    Args:
+        account: Who pays.
+        row: As C2 has written it.
+        token: Of the path to which the result comes; None where it comes otherwise.
+        at: When C2 was decided.
+
+    """
     settings = account.settings
     outcome, at = yield from send_once(
         account.provider,

@@ -169,8 +169,11 @@ class Runtime:
     def announce(self, entry: JournalCommand, reply: JournalResult) -> None:
         """Emit the event of a recorded transition and call the observers; nothing here can stop a payment."""
         if isinstance(reply, CreateResult) and reply.created and isinstance(entry, CreatePayout):
-            self._notify(entry, reply.row)
-            log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
+            self._notify(entry, entry.row)
+            log_payout(EventName(entry.event.name), entry.row, entry.event.evidence)
+            if (begun := entry.begins) is not None and reply.row.status is PayoutStatus.SENDING:
+                self._notify(begun, reply.row)
+                log_payout(EventName(begun.event.name), reply.row, begun.event.evidence)
         elif isinstance(reply, TransitionApplied) and isinstance(entry, ApplyTransition | CreateAttempt):
             log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
             if isinstance(entry, ApplyTransition):

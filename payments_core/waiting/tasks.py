@@ -15,6 +15,7 @@ __all__ = [
     "BoundedSemaphore",
     "Lock",
     "SingleFlight",
+    "acquire_at_once",
     "all_of",
     "each",
     "execute",
@@ -48,6 +49,11 @@ async def result_of(future: Future[T], timeout_s: float | None = None) -> T:
     """
     async with asyncio.timeout(timeout_s):
         return await asyncio.wrap_future(future)
+
+
+async def acquire_at_once(semaphore: BoundedSemaphore) -> bool:
+    """Take a permit of a semaphore if one is free; say whether it was."""
+    return not semaphore.locked() and await semaphore.acquire()  # a free one is taken without giving way
 
 
 async def execute(journal: Journal, command: JournalCommand) -> JournalResult:

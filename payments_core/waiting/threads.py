@@ -16,6 +16,7 @@ __all__ = [
     "BoundedSemaphore",
     "Lock",
     "SingleFlight",
+    "acquire_at_once",
     "all_of",
     "each",
     "execute",
@@ -46,6 +47,11 @@ def result_of(future: Future[T], timeout_s: float | None = None) -> T:
 
     """
     return future.result(timeout_s)
+
+
+def acquire_at_once(semaphore: BoundedSemaphore) -> bool:
+    """Take a permit of a semaphore if one is free; say whether it was."""
+    return semaphore.acquire(blocking=False)
 
 
 def execute(journal: Journal, command: JournalCommand) -> JournalResult:

@@ -7,10 +7,12 @@ from typing import TypeVar
 from payments_core.client import resuming
 from payments_core.client.allowed_commands import only_create, only_journal
 from payments_core.client.interruptions import interrupted
+from payments_core.domain.payout import Order
 from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine import advance
-from payments_core.engine.commands import JournalResult
+from payments_core.domain.references import payout_id
+from payments_core.engine import advance, send
+from payments_core.engine.commands import CreateResult, JournalResult
 from payments_core.engine.flow import Command, EngineFlow, ReadAs
 from payments_core.http.flow import arun_flow
 from payments_core.logs import about_payout
@@ -67,6 +69,18 @@ class AsyncFlowRunner:
 
     async def _write_within(self, connection: object, command: Command) -> JournalResult:
         return await self._runtime.journal.open_within_async(connection, only_create(command))
+
+    async def _send(self, account: Account, order: Order) -> CreateResult:
+        """Record a payout under its key, and send it in the same breath where nothing makes it wait."""
+        runtime = self._runtime
+        about = about_payout(payout_id(runtime.namespace, order.key))
+        with about, self._session(account).executor(None, self._session_of) as executor:
+            try:
+                return await arun_flow(send(account, order, runtime.moment()), executor)
+            except Exception as error:
+                if executor.created is None:
+                    raise
+                raise interrupted(error, executor.created, money_asked=executor.money_asked) from error
 
     async def _settle(self, row: PayoutRecord) -> PayoutRecord:
         """Advance as long as something is due this instant: a duplicate is read at once."""

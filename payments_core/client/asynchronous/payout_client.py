@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,7 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from payments_core.client import resuming
-from payments_core.client.account_choice import apply_choice, check_provider_config, existing_payout, parse_operation
+from payments_core.client.account_choice import (
+    apply_choice,
+    check_provider_config,
+    chosen_at_once,
+    existing_payout,
+    parse_operation,
+)
 from payments_core.client.assembly import assemble
 from payments_core.client.asynchronous.account_mixin import AsyncAccountsMixin
 from payments_core.client.asynchronous.erasure_mixin import AsyncErasureMixin
@@ -26,14 +32,14 @@ from payments_core.client.payout_views import find_payout, view
 from payments_core.client.result_paths import TRIES, asked_about
 from payments_core.client.resuming import ResumeResult
 from payments_core.domain.bounds import LONGEST_S, check_number
-from payments_core.domain.errors import PayoutInterrupted
+from payments_core.domain.errors import InvalidPayout, KeyReused, PayoutInterrupted
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, Payout, PayoutStatus
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import accept, answer, token_hash
 from payments_core.engine.commands import CreateResult
 from payments_core.http.flow import arun_flow
-from payments_core.provider import Callback
+from payments_core.provider import Account, Callback
 from payments_core.runtime import Runtime
 from payments_core.settings import Configuration
 from payments_core.waiting import tasks as waiting
@@ -354,23 +360,42 @@ class AsyncPayoutClient(
         await self.close()
 
     async def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
-        opened = await self._accept(order, account, by_default=by_default)
-        return replace(view(self._runtime, await self._settle(opened.row)), is_new=opened.created)
+        created = await self._pay_new(order, account, by_default=by_default)
+        row = created.row
+        if not created.created or resuming.is_due(row, self._runtime.clock()):
+            row = await self._settle(row)
+        return replace(view(self._runtime, row), is_new=created.created)
 
-    async def _accept(
-        self, order: Order, account: str | None, *, by_default: bool, connection: object = None
-    ) -> CreateResult:
-        row = existing_payout(self._runtime, order, account, by_default=by_default)
-        if row is not None:
+    async def _pay_new(self, order: Order, account: str | None, *, by_default: bool) -> CreateResult:
+        """Record and send a payout whose key is new, or find the one that stands under its key."""
+        if (simple := chosen_at_once(self._runtime, order, account, by_default=by_default)) is not None:
+            # The key is not looked up: the commit finds out. Whatever is not as usual goes the whole way below.
+            with suppress(InvalidPayout, KeyReused):
+                created = await self._send(*simple)
+                if created.created:
+                    return created
+        if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
-        # A transaction of the caller's does not wait for the network.
-        choice = await self._choose(order, account, by_default=by_default, ask=connection is None)
+        chosen, order = await self._choose_account(order, account, by_default=by_default)
+        return await self._send(chosen, order)
+
+    async def _choose_account(self, order: Order, account: str | None, *, by_default: bool) -> tuple[Account, Order]:
+        choice = await self._choose(order, account, by_default=by_default, ask=True)
         chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
+        await self.refresh_provider_config(chosen.name)
+        return chosen, order
+
+    async def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object) -> CreateResult:
+        if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
+            return CreateResult(row, created=False)
         if connection is None:
-            await self.refresh_provider_config(chosen.name)
-        else:
-            check_provider_config(self._runtime, chosen)
-        write = self._write if connection is None else partial(self._write_within, connection)
+            chosen, order = await self._choose_account(order, account, by_default=by_default)
+            return await arun_flow(accept(chosen, order, self._runtime.moment()), self._write)
+        # A transaction of the caller's does not wait for the network.
+        choice = await self._choose(order, account, by_default=by_default, ask=False)
+        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
+        check_provider_config(self._runtime, chosen)
+        write = partial(self._write_within, connection)
         return await arun_flow(accept(chosen, order, self._runtime.moment()), write)
 
     async def _step(self, row: PayoutRecord) -> PayoutRecord | PayoutInterrupted:

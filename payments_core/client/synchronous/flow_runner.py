@@ -8,10 +8,12 @@ from typing import TypeVar
 from payments_core.client import resuming
 from payments_core.client.allowed_commands import only_create, only_journal
 from payments_core.client.interruptions import interrupted
+from payments_core.domain.payout import Order
 from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine import advance
-from payments_core.engine.commands import JournalResult
+from payments_core.domain.references import payout_id
+from payments_core.engine import advance, send
+from payments_core.engine.commands import CreateResult, JournalResult
 from payments_core.engine.flow import Command, EngineFlow, ReadAs
 from payments_core.http.flow import run_flow
 from payments_core.logs import about_payout
@@ -68,6 +70,18 @@ class FlowRunner:
 
     def _write_within(self, connection: object, command: Command) -> JournalResult:
         return self._runtime.journal.open_within(connection, only_create(command))
+
+    def _send(self, account: Account, order: Order) -> CreateResult:
+        """Record a payout under its key, and send it in the same breath where nothing makes it wait."""
+        runtime = self._runtime
+        about = about_payout(payout_id(runtime.namespace, order.key))
+        with about, self._session(account).executor(None, self._session_of) as executor:
+            try:
+                return run_flow(send(account, order, runtime.moment()), executor)
+            except Exception as error:
+                if executor.created is None:
+                    raise
+                raise interrupted(error, executor.created, money_asked=executor.money_asked) from error
 
     def _settle(self, row: PayoutRecord) -> PayoutRecord:
         """Advance as long as something is due this instant: a duplicate is read at once."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,13 @@ from types import TracebackType
 from typing import Self
 
 from payments_core.client import resuming
-from payments_core.client.account_choice import apply_choice, check_provider_config, existing_payout, parse_operation
+from payments_core.client.account_choice import (
+    apply_choice,
+    check_provider_config,
+    chosen_at_once,
+    existing_payout,
+    parse_operation,
+)
 from payments_core.client.assembly import assemble
 from payments_core.client.inbox import PAGE
 from payments_core.client.interruptions import of_one_payout
@@ -27,14 +33,14 @@ from payments_core.client.synchronous.lookup_mixin import LookupsMixin
 from payments_core.client.synchronous.review_mixin import ReviewMixin
 from payments_core.client.synchronous.routing_mixin import RoutingMixin
 from payments_core.domain.bounds import LONGEST_S, check_number
-from payments_core.domain.errors import PayoutInterrupted
+from payments_core.domain.errors import InvalidPayout, KeyReused, PayoutInterrupted
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, Payout, PayoutStatus
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import accept, answer, token_hash
 from payments_core.engine.commands import CreateResult
 from payments_core.http.flow import run_flow
-from payments_core.provider import Callback
+from payments_core.provider import Account, Callback
 from payments_core.runtime import Runtime
 from payments_core.settings import Configuration
 from payments_core.waiting import threads as waiting
@@ -350,23 +356,42 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
         self.close()
 
     def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
-        opened = self._accept(order, account, by_default=by_default)
-        return replace(view(self._runtime, self._settle(opened.row)), is_new=opened.created)
+        created = self._pay_new(order, account, by_default=by_default)
+        row = created.row
+        if not created.created or resuming.is_due(row, self._runtime.clock()):
+            row = self._settle(row)
+        return replace(view(self._runtime, row), is_new=created.created)
 
-    def _accept(
-        self, order: Order, account: str | None, *, by_default: bool, connection: object = None
-    ) -> CreateResult:
-        row = existing_payout(self._runtime, order, account, by_default=by_default)
-        if row is not None:
+    def _pay_new(self, order: Order, account: str | None, *, by_default: bool) -> CreateResult:
+        """Record and send a payout whose key is new, or find the one that stands under its key."""
+        if (simple := chosen_at_once(self._runtime, order, account, by_default=by_default)) is not None:
+            # The key is not looked up: the commit finds out. Whatever is not as usual goes the whole way below.
+            with suppress(InvalidPayout, KeyReused):
+                created = self._send(*simple)
+                if created.created:
+                    return created
+        if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
-        # A transaction of the caller's does not wait for the network.
-        choice = self._choose(order, account, by_default=by_default, ask=connection is None)
+        chosen, order = self._choose_account(order, account, by_default=by_default)
+        return self._send(chosen, order)
+
+    def _choose_account(self, order: Order, account: str | None, *, by_default: bool) -> tuple[Account, Order]:
+        choice = self._choose(order, account, by_default=by_default, ask=True)
         chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
+        self.refresh_provider_config(chosen.name)
+        return chosen, order
+
+    def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object) -> CreateResult:
+        if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
+            return CreateResult(row, created=False)
         if connection is None:
-            self.refresh_provider_config(chosen.name)
-        else:
-            check_provider_config(self._runtime, chosen)
-        write = self._write if connection is None else partial(self._write_within, connection)
+            chosen, order = self._choose_account(order, account, by_default=by_default)
+            return run_flow(accept(chosen, order, self._runtime.moment()), self._write)
+        # A transaction of the caller's does not wait for the network.
+        choice = self._choose(order, account, by_default=by_default, ask=False)
+        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
+        check_provider_config(self._runtime, chosen)
+        write = partial(self._write_within, connection)
         return run_flow(accept(chosen, order, self._runtime.moment()), write)
 
     def _step(self, row: PayoutRecord) -> PayoutRecord | PayoutInterrupted:

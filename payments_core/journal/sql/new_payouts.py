@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
-from payments_core.engine.commands import CreatePayout, CreateResult, OverRefunded
-from payments_core.journal.sql import refunds
-from payments_core.journal.sql.columns import read_row, write_row
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, OverRefunded
+from payments_core.journal.sql import pauses, refunds, restore_gap
+from payments_core.journal.sql.columns import read_row, to_us, write_row
 from payments_core.journal.sql.history import history_values
 from payments_core.journal.sql.provider_references import searchable_references
 from payments_core.journal.sql.statements import DbTransaction, Statements
@@ -25,6 +27,10 @@ StatementFlow: TypeAlias = Generator[tuple[str, Sequence[Any]], Any, T]
 def create_payout(session: DbTransaction, entry: CreatePayout) -> CreateResult | OverRefunded:
     """Write a new payout, or find the payout of its key."""
     row = entry.row
+    if entry.begins is not None:
+        if (begun := _begun(session, entry, entry.begins)) is not None:
+            return begun
+        entry = replace(entry, begins=None)
     if row.order.original_amount is not None:
         refunds.lock_collection(session, row)
         existing = session.execute(session.sql.by_key, (row.order.key,)).fetchone()
@@ -39,6 +45,43 @@ def create_payout(session: DbTransaction, entry: CreatePayout) -> CreateResult |
             return result
         cursor = session.execute(statement, values)
         answer = cursor.fetchall() if statement.startswith("SELECT") else cursor.rowcount
+
+
+def _begun(session: DbTransaction, entry: CreatePayout, begins: ApplyTransition) -> CreateResult | None:
+    """Write a new payout as SENDING, with both history entries; None, and nothing written, where it may not begin.
+
+    What could forbid it is not judged here: a payout that is only created meets the rules of every transition.
+    """
+    row, after = entry.row, replace(begins.after, version=entry.row.version + 1, updated_at=begins.event.at)
+    _refuse_other_beginnings(row, begins)
+    pauses.lock(session, shared=True)
+    if restore_gap.may_forbid(session, after):
+        return None
+    sql, created, began = session.sql, entry.event, begins.event
+    if session.execute(sql.insert, write_row(after)).rowcount == 0:
+        return None
+    entries = (*history_values(row, created, 1), *history_values(after, began, 2))
+    session.execute(sql.add_two_to_history, entries)
+    for reference in searchable_references(after):
+        session.execute(sql.add_provider_reference, (reference, after.id))
+    if begins.asks is not None:
+        query = (begins.asks.token_hash, after.id, after.attempt.number, to_us(begins.asks.asked_at))
+        session.execute(sql.add_query, query)
+    return CreateResult(after, created=True)
+
+
+def _refuse_other_beginnings(row: PayoutRecord, begins: ApplyTransition) -> None:
+    """Refuse a beginning that is not the first submission of this very payout, or that needs an approval."""
+    after = begins.after
+    is_first = replace(after.attempt, submissions=0, guards_passed=False, sent_at=None) == row.attempt
+    if (
+        begins.needs_approval
+        or row.order.original_amount is not None
+        or (row.status, after.status, after.attempt.submissions) != (PayoutStatus.CREATED, PayoutStatus.SENDING, 1)
+        or (after.id, after.order, after.fingerprint) != (row.id, row.order, row.fingerprint)
+        or not is_first
+    ):
+        raise JournalError(f"Payout {row.id} cannot be created and sent in one commit: it is not its first submission.")
 
 
 def creation(entry: CreatePayout, sql: Statements) -> StatementFlow[CreateResult]:

@@ -42,6 +42,7 @@ __all__ = [
     "is_open",
     "is_presumed",
     "known",
+    "may_forbid",
     "refuse",
     "refuse_cancellation",
     "unsettled",
@@ -80,6 +81,10 @@ class _Statements:
         at, text = sql.schema, sql.text
         self.get = f"SELECT value FROM {at}meta WHERE name = 'restored'"  # noqa: S608
         self._gate = f"SELECT ({self.get}), EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({{}}))"  # noqa: S608
+        self._free = (
+            f"SELECT 1 WHERE NOT EXISTS ({self.get}) AND NOT EXISTS (SELECT 1 FROM {at}pauses WHERE account IN (?, ''))"  # noqa: S608
+            f" AND NOT EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({{}}))"
+        )
         self._text = text
         self.put = text(
             f"INSERT INTO {at}meta (name, value) VALUES (?, ?)"  # noqa: S608
@@ -105,6 +110,10 @@ class _Statements:
             " AND NOT (not_found_count >= ? AND COALESCE(first_not_found_at, 0) >= ?))"
         )
         self.in_review = f"SELECT COUNT(*) FROM {at}payouts WHERE status = '{PayoutStatus.REVIEW}'"  # noqa: S608
+
+    def free(self, references: int) -> str:
+        """Return the statement that finds a row where nothing can hold a submission back."""
+        return self._text(self._free.format(", ".join("?" * references)))
 
     def gate(self, references: int) -> str:
         """Return the statement for what is missing, and whether a statement has one of so many references."""
@@ -171,6 +180,13 @@ def refuse(
     pause = Pause(after.attempt.account, entry.event.at, why, PausedBy.RESTORED)
     session.execute(_statements(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
     return AccountPaused(pause)
+
+
+def may_forbid(session: DbTransaction, row: PayoutRecord) -> bool:
+    """Whether a pause, the gap or a statement could hold a submission back; False where there is none of them."""
+    references = list(_compared(row.attempt.references)) or [""]
+    statement = _statements(session.sql).free(len(references))
+    return session.execute(statement, (row.attempt.account, *references)).fetchone() is None
 
 
 def refuse_cancellation(

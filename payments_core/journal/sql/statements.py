@@ -136,6 +136,7 @@ class Statements:
             f"INSERT INTO {at}history (payout_id, seq, at, event, status, attempt, submissions, decided_by, evidence)"
             f" VALUES ({marks(9)})"
         )
+        self.add_two_to_history = f"{self.add_history}, {text(f'({marks(9)})')}"
         self.publish = text(
             f"INSERT INTO {at}outbox"
             " (event_id, payout_id, key, account, status, reason, attempt, seq, at, contradiction)"

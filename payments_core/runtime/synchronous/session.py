@@ -12,11 +12,12 @@ from typing import Self
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine.commands import ApplyTransition
+from payments_core.engine.commands import ApplyTransition, CreateResult
 from payments_core.engine.flow import (
     Command,
     NeedsApproval,
     Postponed,
+    PreflightAtOnce,
     PreflightResult,
     Proceed,
     ReadAs,
@@ -229,6 +230,7 @@ class CommandExecutor:
         self._session_of = session_of
         self.priority = priority
         self.money_asked = False
+        self.created: PayoutRecord | None = None
 
     def __call__(self, command: Command) -> Reply:
         """Carry out one command."""
@@ -241,6 +243,8 @@ class CommandExecutor:
                 return self._session.exchange(command, priority)
             finally:
                 self._give_back()
+        if isinstance(command, PreflightAtOnce):
+            return self._preflight_at_once(command.row)
         if isinstance(command, RunPreflight):
             self.priority = None  # what is asked for on the way to a payment is no status read
             return self._preflight(command.row)
@@ -250,6 +254,8 @@ class CommandExecutor:
             return self._session_of(command).exchange(command.request, self.priority)
         reply = waiting.execute(self._runtime.journal, command)
         self._runtime.announce(command, reply)
+        if isinstance(reply, CreateResult) and reply.created:
+            self.created = reply.row
         if isinstance(command, ApplyTransition) and command.read_end is not None and command.read_end.is_refused:
             self._session.limiter.is_penalised = True
         return reply
@@ -263,6 +269,17 @@ class CommandExecutor:
     ) -> None:
         """End it."""
         self._give_back()
+
+    def _preflight_at_once(self, row: PayoutRecord) -> Proceed | None:
+        """Take a connection if nothing else makes a new payout wait and no plugin has to be asked."""
+        session, plugins = self._session, self._runtime.plugins
+        asks = plugins.has_guards or plugins.has_approvals or session_rules.above_limit(session.account, row)
+        if asks or session.limiter.applies(Priority.POST) or not session.is_ready():
+            return None
+        if not waiting.acquire_at_once(self._permits):
+            return None
+        self._permit = True
+        return Proceed(self._runtime.clock())
 
     def _preflight(self, row: PayoutRecord) -> PreflightResult:
         """Ask the guards, then take a connection and a permit.
