@@ -34,11 +34,14 @@ from payments_core.engine.commands import (
     AccountPaused,
     ApplyTransition,
     Contradicted,
+    CreatePayout,
+    CreateResult,
     NotApproved,
+    OverRefunded,
     Stale,
     TransitionApplied,
 )
-from payments_core.engine.flow import EngineFlow, apply_transition
+from payments_core.engine.flow import EngineFlow, apply_transition, create_payout
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpResponse
 from payments_core.journal.maintenance import restore
@@ -77,7 +80,14 @@ def without_commit(event: str) -> Callable[[Patch], None]:
                 return TransitionApplied(entry.after)
             return (yield from apply_transition(entry))
 
+        def creating(entry: CreatePayout) -> EngineFlow[CreateResult | OverRefunded]:
+            created = yield from create_payout(replace(entry, begins=None))
+            if entry.begins is None or entry.begins.event.name != event or isinstance(created, OverRefunded):
+                return created
+            return replace(created, row=entry.begins.after)
+
         patch.setattr(steps, "apply_transition", skipping)
+        patch.setattr(steps, "create_payout", creating)
 
     return broken
 

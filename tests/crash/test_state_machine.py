@@ -28,9 +28,9 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.domain.references import uuid4_shaped
-from payments_core.engine import OperatorDecision, StepContext, accept, advance, cancel, reissue, reopen, resolve
+from payments_core.engine import OperatorDecision, StepContext, accept, advance, cancel, reissue, reopen, resolve, send
 from payments_core.engine.commands import AppendHistory, ApplyTransition, CreateAttempt, CreatePayout, LoadAttempts
-from payments_core.engine.flow import Command, EngineFlow, Proceed, Reply, RunPreflight
+from payments_core.engine.flow import Command, EngineFlow, PreflightAtOnce, Proceed, Reply, RunPreflight
 from payments_core.engine.journal_protocol import Journal
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
@@ -217,6 +217,8 @@ class Payouts(RuleBasedStateMachine):
         return StepContext(self.now, worker.owner, lambda: f"token{next(self.lives)}", NAMESPACE)
 
     def _execute(self, worker: Worker, command: Command) -> Reply:
+        if isinstance(command, PreflightAtOnce):
+            return Proceed(self.now)
         if isinstance(command, RunPreflight):
             return Proceed(self.now)
         if isinstance(command, HttpRequest):
@@ -235,14 +237,23 @@ class Payouts(RuleBasedStateMachine):
         expires=st.booleans(),
         fault=st.sampled_from(FAULTS),
         steps=st.integers(0, 12),
+        at_once=st.booleans(),
     )
-    def send(self, key: str, operation: Operation, name: str, expires: bool, fault: str, steps: int) -> None:
+    def send(
+        self, key: str, operation: Operation, name: str, expires: bool, fault: str, steps: int, at_once: bool
+    ) -> None:
         """The application sends a key, perhaps not for the first time; a payment on the wire will end so."""
         worker = self.workers[name]
         self.finish(worker)
         order = self.orders.get(key) or order_of(key, operation)
         if expires:
             order = replace(order, expires_at=START + timedelta(hours=2))
+        if at_once and operation is not Operation.REFUND and order.original_amount is None:
+            self.orders[key] = order
+            self.bank.faults.append(fault)
+            self._begin(worker, self._sending(worker, order), steps)
+            self.acknowledged |= {key} if worker.journal.by_key(key) is not None else set()
+            return
         flow = accept(self.account, order, self._moment(worker))
         try:
             row = run_flow(flow, lambda command: self._execute(worker, command)).row
@@ -257,6 +268,13 @@ class Payouts(RuleBasedStateMachine):
         self.acknowledged.add(key)
         self.bank.faults.append(fault)
         self._take_up(worker, row, steps)
+
+    def _sending(self, worker: Worker, order: Order) -> EngineFlow[PayoutRecord]:
+        """Write a payout down and send it in the same breath, or go on with the one that is there."""
+        created = yield from send(self.account, order, self._moment(worker))
+        if created.created and created.row.status is not S.CREATED:
+            return created.row
+        return (yield from advance(self.account, created.row, self._moment(worker)))
 
     @rule(name=st.sampled_from("ab"), pick=st.integers(0, 3), early=st.booleans(), steps=st.integers(1, 12))
     def work(self, name: str, pick: int, early: bool, steps: int) -> None:

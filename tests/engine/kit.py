@@ -27,10 +27,20 @@ from payments_core.engine import (
     reissue,
     reopen,
     resolve,
+    send,
     token_hash,
 )
 from payments_core.engine.commands import CreatePayout, CreateResult
-from payments_core.engine.flow import Command, EngineFlow, PreflightResult, Proceed, ReadAs, Reply, RunPreflight
+from payments_core.engine.flow import (
+    Command,
+    EngineFlow,
+    PreflightAtOnce,
+    PreflightResult,
+    Proceed,
+    ReadAs,
+    Reply,
+    RunPreflight,
+)
 from payments_core.engine.journal_protocol import Journal
 from payments_core.http.flow import exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
@@ -196,8 +206,9 @@ class Stage:
         folder: For the journal.
         account: Who pays.
         answers: What the provider's end gives to each request: an HTTP status, or an exception to raise.
-        leave: What is said when leave is asked; Go when None.
+        preflight: What is answered to a preflight; ``Proceed`` when None.
         accounts: The other ones that are configured, by name.
+        at_once: Whether nothing makes a new payout wait.
 
     """
 
@@ -208,6 +219,7 @@ class Stage:
     at: datetime = T0
     accounts: Mapping[str, Account] = field(default_factory=dict)
     asked: list[Command] = field(default_factory=list)
+    at_once: bool = True
 
     def __post_init__(self) -> None:
         file = self.folder / "payouts.db"
@@ -218,6 +230,8 @@ class Stage:
 
     def execute(self, command: Command) -> Reply:
         self.asked.append(command)
+        if isinstance(command, PreflightAtOnce):
+            return Proceed(self.at) if self.at_once else None
         if isinstance(command, RunPreflight):
             return self.preflight(command) if self.preflight else Proceed(self.at)
         if isinstance(command, ReadAs):
@@ -237,6 +251,9 @@ class Stage:
 
     def accept(self, **changes: Any) -> PayoutRecord:
         return run_flow(accept(self.account, order_of(**changes), self.moment()), self.execute).row
+
+    def send(self, **changes: Any) -> CreateResult:
+        return run_flow(send(self.account, order_of(**changes), self.moment()), self.execute)
 
     def advance(self, row: PayoutRecord, *, early: bool = False, owner: str = "me", token: str = "") -> PayoutRecord:
         return run_flow(advance(self.account, row, self.moment(owner, token), early=early), self.execute)

@@ -20,7 +20,7 @@ from payments_core.domain.errors import JournalClosed
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.domain.records import Pause
 from payments_core.engine import OperatorDecision, approve
-from payments_core.engine.flow import Postponed, Proceed, RefusedByGuard, RunPreflight
+from payments_core.engine.flow import Postponed, PreflightAtOnce, Proceed, RefusedByGuard, RunPreflight
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, NoAnswer, NotSent
 from payments_core.runtime import AccountSession, AsyncAccountSession, AsyncCommandExecutor, CommandExecutor
@@ -264,6 +264,49 @@ def preflight(desk: Desk) -> Any:
     row = desk.row("k")
     with desk.line.executor() as executor:
         return desk.one(lambda _line: executor(RunPreflight(row)))
+
+
+def at_once(desk: Desk) -> Any:
+    """Ask whether a new payout may be sent without any wait."""
+    row = desk.row("new")
+    with desk.line.executor() as executor:
+        return desk.one(lambda _line: executor(PreflightAtOnce(row)))
+
+
+def test_a_new_payout_is_sent_at_once_when_nothing_makes_it_wait(desk: Desk) -> None:
+    """Without a credential it waits for one; with one it takes a connection, and gives it back whatever follows."""
+    free = desk.permits()
+    assert at_once(desk) is None
+    preflight(desk)
+
+    assert at_once(desk) == Proceed(desk.clock())
+    assert desk.permits() == free
+
+
+@pytest.mark.parametrize("hook", ["guard", "approval"])
+def test_a_new_payout_waits_for_plugins(desk: Desk, hook: str) -> None:
+    """A plugin is asked when the payout is recorded, never before."""
+    preflight(desk)
+    asked = getattr(desk, hook)(lambda _payout: None)
+
+    assert at_once(desk) is None
+    assert asked == []
+
+
+@pytest.mark.parametrize("settings", [{"approve_above": {"EUR": "4.99"}}, {"posts_per_s": 5.0}, {"max_in_flight": 1}])
+def test_a_new_payout_waits_for_approval_permit_and_connection(
+    open_desk: Callable[..., Desk], settings: dict[str, Any]
+) -> None:
+    """An amount above the limit, a cap on payments, or no free connection: it is recorded first."""
+    desk = open_desk(**settings)
+    preflight(desk)
+    busy = desk.line.executor()
+    if "max_in_flight" in settings:
+        row = desk.row("k")
+        desk.one(lambda _line: busy(RunPreflight(row)))
+
+    with busy:
+        assert at_once(desk) is None
 
 
 def test_after_preflight_it_is_sent(desk: Desk) -> None:

@@ -73,6 +73,7 @@ from payments_core.engine.flow import (
     EngineFlow,
     NeedsApproval,
     Postponed,
+    PreflightAtOnce,
     PreflightResult,
     Proceed,
     ReadAs,
@@ -84,6 +85,7 @@ from payments_core.engine.flow import (
     create_attempt,
     create_payout,
     load_attempts,
+    preflight_at_once,
     read_as,
     run_preflight,
 )
@@ -721,6 +723,7 @@ def every_question(row: PayoutRecord, event: Event) -> EngineFlow[str]:
     assert_type(opened, CreateResult | OverRefunded)
     if isinstance(opened, OverRefunded):
         return str(opened.original_amount)
+    assert_type((yield from preflight_at_once(opened.row)), Proceed | None)
     preflight = yield from run_preflight(opened.row)
     match preflight:
         case Proceed(at=at):
@@ -760,6 +763,8 @@ def every_question(row: PayoutRecord, event: Event) -> EngineFlow[str]:
 
 
 def execute(command: Command) -> Reply:
+    if isinstance(command, PreflightAtOnce):
+        return None
     if isinstance(command, RunPreflight):
         preflight: PreflightResult = Proceed(datetime.now(UTC))
         return preflight

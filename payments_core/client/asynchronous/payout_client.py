@@ -12,18 +12,11 @@ from types import TracebackType
 from typing import Self
 
 from payments_core.client import resuming
-from payments_core.client.account_choice import (
-    apply_choice,
-    check_provider_config,
-    chosen_at_once,
-    existing_payout,
-    parse_operation,
-)
+from payments_core.client.account_choice import chosen_at_once, existing_payout, parse_operation
 from payments_core.client.assembly import assemble
 from payments_core.client.asynchronous.account_mixin import AsyncAccountsMixin
 from payments_core.client.asynchronous.erasure_mixin import AsyncErasureMixin
 from payments_core.client.asynchronous.events_mixin import AsyncEventsMixin
-from payments_core.client.asynchronous.lookup_mixin import AsyncLookupsMixin
 from payments_core.client.asynchronous.review_mixin import AsyncReviewMixin
 from payments_core.client.asynchronous.routing_mixin import AsyncRoutingMixin
 from payments_core.client.inbox import PAGE
@@ -39,7 +32,7 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.engine import accept, answer, token_hash
 from payments_core.engine.commands import CreateResult
 from payments_core.http.flow import arun_flow
-from payments_core.provider import Account, Callback
+from payments_core.provider import Callback
 from payments_core.runtime import Runtime
 from payments_core.settings import Configuration
 from payments_core.waiting import tasks as waiting
@@ -47,9 +40,7 @@ from payments_core.waiting import tasks as waiting
 __all__ = ["AsyncPayoutClient"]
 
 
-class AsyncPayoutClient(
-    AsyncReviewMixin, AsyncLookupsMixin, AsyncRoutingMixin, AsyncAccountsMixin, AsyncEventsMixin, AsyncErasureMixin
-):
+class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin, AsyncEventsMixin, AsyncErasureMixin):
     """Pays money out, once for each key, and reports what became of it.
 
     One client serves one event loop and many tasks. A cancelled call leaves its payout as a crash would: the same key,
@@ -379,23 +370,12 @@ class AsyncPayoutClient(
         chosen, order = await self._choose_account(order, account, by_default=by_default)
         return await self._send(chosen, order)
 
-    async def _choose_account(self, order: Order, account: str | None, *, by_default: bool) -> tuple[Account, Order]:
-        choice = await self._choose(order, account, by_default=by_default, ask=True)
-        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
-        await self.refresh_provider_config(chosen.name)
-        return chosen, order
-
     async def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object) -> CreateResult:
         if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
-        if connection is None:
-            chosen, order = await self._choose_account(order, account, by_default=by_default)
-            return await arun_flow(accept(chosen, order, self._runtime.moment()), self._write)
         # A transaction of the caller's does not wait for the network.
-        choice = await self._choose(order, account, by_default=by_default, ask=False)
-        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
-        check_provider_config(self._runtime, chosen)
-        write = partial(self._write_within, connection)
+        chosen, order = await self._choose_account(order, account, by_default=by_default, ask=connection is None)
+        write = self._write if connection is None else partial(self._write_within, connection)
         return await arun_flow(accept(chosen, order, self._runtime.moment()), write)
 
     async def _step(self, row: PayoutRecord) -> PayoutRecord | PayoutInterrupted:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from payments_core import engine
-from payments_core.client.account_choice import choose, parse_operation
-from payments_core.client.asynchronous.flow_runner import AsyncFlowRunner
+from payments_core.client.account_choice import apply_choice, check_provider_config, choose, parse_operation
+from payments_core.client.asynchronous.lookup_mixin import AsyncLookupsMixin
 from payments_core.domain.errors import LookupFailed
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee
@@ -18,7 +18,7 @@ __all__ = ["AsyncRoutingMixin"]
 T = TypeVar("T")
 
 
-class AsyncRoutingMixin(AsyncFlowRunner):
+class AsyncRoutingMixin(AsyncLookupsMixin):
     """From which account a payout would be paid, and why. No money moves."""
 
     async def route(
@@ -62,6 +62,17 @@ class AsyncRoutingMixin(AsyncFlowRunner):
             options=dict(options or {}),
         )
         return await self._choose(order, account, by_default=operation is None, ask=ask)
+
+    async def _choose_account(
+        self, order: Order, account: str | None, *, by_default: bool, ask: bool = True
+    ) -> tuple[Account, Order]:
+        choice = await self._choose(order, account, by_default=by_default, ask=ask)
+        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
+        if ask:
+            await self.refresh_provider_config(chosen.name)
+        else:
+            check_provider_config(self._runtime, chosen)
+        return chosen, order
 
     async def _choose(self, order: Order, account: str | None, *, by_default: bool, ask: bool) -> Choice:
         choosing = choose(self._runtime, order, account, by_default=by_default, ask=ask)

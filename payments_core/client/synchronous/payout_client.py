@@ -13,13 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from payments_core.client import resuming
-from payments_core.client.account_choice import (
-    apply_choice,
-    check_provider_config,
-    chosen_at_once,
-    existing_payout,
-    parse_operation,
-)
+from payments_core.client.account_choice import chosen_at_once, existing_payout, parse_operation
 from payments_core.client.assembly import assemble
 from payments_core.client.inbox import PAGE
 from payments_core.client.interruptions import of_one_payout
@@ -29,7 +23,6 @@ from payments_core.client.resuming import ResumeResult
 from payments_core.client.synchronous.account_mixin import AccountsMixin
 from payments_core.client.synchronous.erasure_mixin import ErasureMixin
 from payments_core.client.synchronous.events_mixin import EventsMixin
-from payments_core.client.synchronous.lookup_mixin import LookupsMixin
 from payments_core.client.synchronous.review_mixin import ReviewMixin
 from payments_core.client.synchronous.routing_mixin import RoutingMixin
 from payments_core.domain.bounds import LONGEST_S, check_number
@@ -40,7 +33,7 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.engine import accept, answer, token_hash
 from payments_core.engine.commands import CreateResult
 from payments_core.http.flow import run_flow
-from payments_core.provider import Account, Callback
+from payments_core.provider import Callback
 from payments_core.runtime import Runtime
 from payments_core.settings import Configuration
 from payments_core.waiting import threads as waiting
@@ -48,7 +41,7 @@ from payments_core.waiting import threads as waiting
 __all__ = ["PayoutClient"]
 
 
-class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, EventsMixin, ErasureMixin):
+class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, ErasureMixin):
     """Pays money out, once for each key, and reports what became of it.
 
     One client serves many threads. Make it after a fork, close it when done, or use it as a context manager.
@@ -375,23 +368,12 @@ class PayoutClient(ReviewMixin, LookupsMixin, RoutingMixin, AccountsMixin, Event
         chosen, order = self._choose_account(order, account, by_default=by_default)
         return self._send(chosen, order)
 
-    def _choose_account(self, order: Order, account: str | None, *, by_default: bool) -> tuple[Account, Order]:
-        choice = self._choose(order, account, by_default=by_default, ask=True)
-        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
-        self.refresh_provider_config(chosen.name)
-        return chosen, order
-
     def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object) -> CreateResult:
         if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
-        if connection is None:
-            chosen, order = self._choose_account(order, account, by_default=by_default)
-            return run_flow(accept(chosen, order, self._runtime.moment()), self._write)
         # A transaction of the caller's does not wait for the network.
-        choice = self._choose(order, account, by_default=by_default, ask=False)
-        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
-        check_provider_config(self._runtime, chosen)
-        write = partial(self._write_within, connection)
+        chosen, order = self._choose_account(order, account, by_default=by_default, ask=connection is None)
+        write = self._write if connection is None else partial(self._write_within, connection)
         return run_flow(accept(chosen, order, self._runtime.moment()), write)
 
     def _step(self, row: PayoutRecord) -> PayoutRecord | PayoutInterrupted:

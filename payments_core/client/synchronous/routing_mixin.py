@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from payments_core import engine
-from payments_core.client.account_choice import choose, parse_operation
-from payments_core.client.synchronous.flow_runner import FlowRunner
+from payments_core.client.account_choice import apply_choice, check_provider_config, choose, parse_operation
+from payments_core.client.synchronous.lookup_mixin import LookupsMixin
 from payments_core.domain.errors import LookupFailed
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee
@@ -19,7 +19,7 @@ __all__ = ["RoutingMixin"]
 T = TypeVar("T")
 
 
-class RoutingMixin(FlowRunner):
+class RoutingMixin(LookupsMixin):
     """From which account a payout would be paid, and why. No money moves."""
 
     def route(
@@ -63,6 +63,17 @@ class RoutingMixin(FlowRunner):
             options=dict(options or {}),
         )
         return self._choose(order, account, by_default=operation is None, ask=ask)
+
+    def _choose_account(
+        self, order: Order, account: str | None, *, by_default: bool, ask: bool = True
+    ) -> tuple[Account, Order]:
+        choice = self._choose(order, account, by_default=by_default, ask=ask)
+        chosen, order = apply_choice(self._runtime, order, choice, by_default=by_default)
+        if ask:
+            self.refresh_provider_config(chosen.name)
+        else:
+            check_provider_config(self._runtime, chosen)
+        return chosen, order
 
     def _choose(self, order: Order, account: str | None, *, by_default: bool, ask: bool) -> Choice:
         choosing = choose(self._runtime, order, account, by_default=by_default, ask=ask)

@@ -73,7 +73,9 @@ def _begun(session: DbTransaction, entry: CreatePayout, begins: ApplyTransition)
 def _refuse_other_beginnings(row: PayoutRecord, begins: ApplyTransition) -> None:
     """Refuse a beginning that is not the first submission of this very payout, or that needs an approval."""
     after = begins.after
-    is_first = replace(after.attempt, submissions=0, guards_passed=False, sent_at=None) == row.attempt
+    is_first = row.attempt.number == 1 and row.attempt == replace(
+        after.attempt, submissions=0, guards_passed=False, sent_at=None
+    )
     if (
         begins.needs_approval
         or row.order.original_amount is not None

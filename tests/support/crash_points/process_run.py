@@ -210,9 +210,11 @@ class _Journal:
     def execute(self, entry: JournalCommand) -> JournalResult:
         if isinstance(entry, LoadAttempts | RecordAccountQuery):  # nothing of it is a payout
             return self._journal.execute(entry)
+        begins = entry.begins if isinstance(entry, CreatePayout) else None
         self._life.pass_by(f"before commit {entry.event.name}")
         reply = self._journal.execute(entry)
-        self._life.pass_by(f"after commit {entry.event.name}")
+        has_begun = begins is not None and isinstance(reply, CreateResult) and reply.row.status is PayoutStatus.SENDING
+        self._life.pass_by(f"after commit {begins.event.name if begins and has_begun else entry.event.name}")
         if isinstance(reply, CreateResult) and isinstance(entry, CreatePayout):
             self._life.acknowledge(entry.row.order.key)
         return reply

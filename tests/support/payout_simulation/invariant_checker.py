@@ -143,10 +143,14 @@ class InvariantChecker:
 
     def wrote(self, owner: str, entry: JournalCommand, reply: JournalResult) -> None:
         """A commit is durable."""
+        begins = None
         if isinstance(entry, CreatePayout) and isinstance(reply, CreateResult):
             if reply.created and reply.row.id in self.rows:
                 self.broken("a key has two payouts", reply.row.id, "opened again")
-            self.rows.setdefault(reply.row.id, reply.row)
+            begins = entry.begins if reply.created and reply.row.status is _S.SENDING else None
+            self.rows.setdefault(reply.row.id, reply.row if begins is None else entry.row)
+            if begins is not None:
+                self._moved(owner, entry.row, begins, reply.row)
             self._made_due = True
         elif isinstance(entry, ApplyTransition) and isinstance(reply, TransitionApplied):
             self._moved(owner, self.rows[reply.row.id], entry, reply.row)
@@ -159,7 +163,7 @@ class InvariantChecker:
             self.ends.noted(entry)
             self._made_due = True
         if isinstance(reply, CreateResult | TransitionApplied):
-            self.ends.wrote(entry, reply.row)
+            self.ends.wrote(begins or entry, reply.row)
 
     def handled(self, handling: Handling, reply: Handled | None, arrival: Arrival | None = None) -> None:
         """A callback was closed."""

@@ -173,11 +173,14 @@ def paying(process: Process, planned: PlannedOrder) -> Work:
         account = runtime.account(planned.account)
         yield Use(account)
         try:
-            opened = yield from steps.accept(account, planned.order, process.moment())
+            created = yield from steps.send(account, planned.order, process.moment())
         except OverRefund:
             watch.refused.add(planned.order.key)
             raise
-        row = opened.row
+        row = created.row
+        watch.acknowledged.add(planned.order.key)
+        if created.created and not resuming.is_due(row, runtime.clock()):
+            return row
     watch.acknowledged.add(planned.order.key)
     for _ in range(resuming.STEPS_AT_ONCE):
         before = row

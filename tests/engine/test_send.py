@@ -1,0 +1,190 @@
+"""The ordinary way of a new payout: written down and begun in one commit, or as far as that may go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kit import T0, Fake, Stage, account_of, after, lost, order_of
+
+from payments_core.domain.errors import InvalidPayout, KeyReused, OverRefund
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Payee, PayoutStatus
+from payments_core.domain.records import Pause
+from payments_core.engine import token_hash
+from payments_core.engine.commands import ApplyTransition, CreatePayout
+from payments_core.engine.flow import Command, PreflightAtOnce, RunPreflight
+
+S = PayoutStatus
+MakeStage = Callable[..., Any]
+
+
+def commits(one: Stage) -> list[Command]:
+    return [command for command in one.asked if isinstance(command, CreatePayout | ApplyTransition)]
+
+
+def test_a_new_payout_is_written_and_begun_in_one_commit(stage: MakeStage) -> None:
+    """One commit before the request, one after it; the request leaves when SENDING is durable."""
+    one = stage()
+    sent = one.send()
+    assert (sent.created, sent.row.status) == (True, S.PENDING)
+    preflight, first, request, last = one.asked
+    assert isinstance(preflight, PreflightAtOnce)
+    assert isinstance(first, CreatePayout)
+    assert first.begins is not None
+    assert [request] == one.posts()
+    assert isinstance(last, ApplyTransition)
+    assert one.events(sent.row) == ["created", "sending", "pending"]
+    assert one.journal.get(sent.row.id) == sent.row
+
+
+@given(
+    note=st.sampled_from(["", "for March"]),
+    operation=st.sampled_from(["transfer", "deposit"]),
+    not_before=st.sampled_from([None, after(-5)]),
+    expires_at=st.sampled_from([None, after(3600)]),
+    result_by=st.sampled_from(["read", "submission"]),
+    ends=st.sampled_from([200, lost()]),
+)
+@settings(max_examples=30, deadline=None)
+def test_one_commit_leaves_behind_what_two_do(
+    tmp_path_factory: pytest.TempPathFactory, result_by: str, ends: Any, **changes: Any
+) -> None:
+    """Record, history and references are the same, whether C1 and C2 were one commit or two."""
+    left = []
+    for at_once in (True, False):
+        facts: dict[str, Any] = {"result_by": result_by} if result_by == "submission" else {}
+        one = Stage(tmp_path_factory.mktemp("one"), account_of(Fake(), **facts), [ends], at_once=at_once)
+        row = one.send(**{**changes, "operation": Operation(changes["operation"])}).row
+        row = row if at_once else one.advance(row)
+        asked = [command.begins or command for command in commits(one) if isinstance(command, CreatePayout)]
+        asked += [command for command in commits(one) if isinstance(command, ApplyTransition)]
+        query = next((command.asks for command in asked if isinstance(command, ApplyTransition) and command.asks), None)
+        found = query and one.journal.by_query(query.token_hash)
+        left.append((one.journal.get(row.id), one.journal.history(row.id), found and found[1]))
+        one.journal.close()
+    assert left[0] == left[1]
+    assert left[0][0] is not None
+    assert left[0][0].version == 2
+
+
+def test_what_has_to_wait_is_only_written_down(stage: MakeStage) -> None:
+    """Where a plugin, an approval, a credential or a permit is needed first, the payout is accepted and no more."""
+    one = stage()
+    one.at_once = False
+    sent = one.send()
+    assert (sent.created, sent.row.status, one.posts()) == (True, S.CREATED, [])
+    assert one.advance(sent.row).status is S.PENDING
+    assert [kind for kind in map(type, one.asked) if kind is RunPreflight] == [RunPreflight]
+
+
+@pytest.mark.parametrize("account", ["till", None])
+def test_a_pause_leaves_the_payout_written_down(stage: MakeStage, account: str | None) -> None:
+    """An emergency stop holds a new payout as it holds every other one; it is not lost, and nothing leaves."""
+    one = stage()
+    one.journal.set_pause(Pause(account, T0, "stop"))
+    sent = one.send()
+    assert (sent.created, sent.row.status, one.posts()) == (True, S.CREATED, [])
+    assert one.events(sent.row) == ["created"]
+    held = one.advance(sent.row)
+    assert (held.status, one.posts()) == (S.CREATED, [])
+    one.journal.lift_pause(account)
+    assert one.advance(held).status is S.PENDING
+
+
+def test_a_pause_of_another_account_holds_nothing(stage: MakeStage) -> None:
+    """What stops one account stops no other."""
+    one = stage()
+    one.journal.set_pause(Pause("other", T0, "stop"))
+    assert one.send().row.status is S.PENDING
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"not_before": after(60)}, S.CREATED), ({"expires_at": after(-1)}, S.CREATED), ({}, S.PENDING)],
+)
+def test_times_are_kept(stage: MakeStage, changes: dict[str, Any], status: PayoutStatus) -> None:
+    """What may not be sent yet, or not any more, does not begin."""
+    one = stage()
+    assert one.send(**changes).row.status is status
+    assert len(one.posts()) == (status is S.PENDING)
+
+
+def test_a_refund_is_only_written_down_at_first(stage: MakeStage) -> None:
+    """The ceiling of a collection is judged under its lock, in a commit of its own."""
+    one = stage()
+    refund = {"payee": Payee.payer_of("c-1"), "operation": Operation.REFUND, "original_amount": Money("30", "EUR")}
+    sent = one.send(**refund)
+    assert (sent.row.status, one.posts()) == (S.CREATED, [])
+    with pytest.raises(OverRefund):
+        one.send(**refund, key="k/2")
+
+
+def test_a_key_is_paid_once(stage: MakeStage) -> None:
+    """The second call finds the payout in the commit that would have written it: nothing changes, nothing leaves."""
+    one = stage()
+    first = one.send()
+    again = one.send()
+    assert (again.created, again.row) == (False, one.journal.get(first.row.id))
+    assert len(one.posts()) == 1
+    with pytest.raises(KeyReused):
+        one.send(note="other")
+    assert one.journal.get(first.row.id) == first.row
+
+
+def test_the_wrong_order_is_refused_before_anything(stage: MakeStage) -> None:
+    """What cannot be paid is neither written down nor asked about."""
+
+    def refuse(_: Any) -> None:
+        raise InvalidPayout("No.")
+
+    one = stage(Fake(drafts=refuse))
+    with pytest.raises(InvalidPayout):
+        one.send()
+    assert one.asked == []
+
+
+def test_a_result_by_callback_has_its_path_before_the_request(stage: MakeStage) -> None:
+    """The query is durable with SENDING: an answer that comes while the request is under way finds its payout."""
+    one = stage(result_by="submission")
+    sent = one.send()
+    [created] = [command for command in one.asked if isinstance(command, CreatePayout)]
+    assert created.begins is not None
+    assert created.begins.asks is not None
+    assert created.begins.asks.token_hash == token_hash("token-0")
+    found = one.journal.by_query(created.begins.asks.token_hash)
+    assert found is not None
+    assert found[0].id == sent.row.id
+
+
+def test_a_lost_answer_is_unknown(stage: MakeStage, tmp_path: Path) -> None:
+    """The short way ends as the long one does: what may have arrived is ambiguous for ever."""
+    one = stage()
+    one.answers.append(lost())
+    row = one.send().row
+    assert (row.status, row.attempt.ambiguous, row.attempt.first_sent_at) == (S.UNKNOWN, True, T0)
+
+
+def test_the_lease_is_ours_until_it_ends(stage: MakeStage) -> None:
+    """Another worker that finds the payout SENDING leaves it alone, and takes it for sent when the lease is over."""
+    one = stage()
+    seen = []
+
+    def look(_: Any) -> Any:
+        row = one.journal.by_key(order_of().key)
+        assert row is not None
+        seen.append(one.advance(row, owner="other").status)
+        one.at += timedelta(seconds=one.account.settings.lease_s + 1)
+        seen.append(one.advance(row, owner="other").status)
+        yield from ()
+
+    one.account.provider.submitting = look
+    row = one.send().row
+    assert seen == [S.SENDING, S.UNKNOWN]
+    assert replace(row, version=0).status is S.UNKNOWN
