@@ -4,7 +4,7 @@ from payments_core.engine.amount_checks import check_amount
 from payments_core.engine.balances import Kept, kept_balances, no_balances, query_balances, read_balance_result
 from payments_core.engine.callback_match import CallbackMatch, about, differs_from, match_callback
 from payments_core.engine.cancellation import cancel
-from payments_core.engine.context import StepContext
+from payments_core.engine.context import StepContext, token_hash
 from payments_core.engine.drafts import derived_references, draft_of, findings, make_draft
 from payments_core.engine.final_payouts import acknowledge, check
 from payments_core.engine.lookups import (
@@ -25,7 +25,7 @@ from payments_core.engine.result_callbacks import Answered, Effect, answer
 from payments_core.engine.review import OperatorDecision, approve, reopen, resolve
 from payments_core.engine.review_actions import SAFE, STOPS, ProviderSays, ReviewAction, allowed
 from payments_core.engine.same_order import same_order
-from payments_core.engine.steps import accept, advance, send, token_hash
+from payments_core.engine.steps import accept, advance, send
 
 __all__ = [
     "SAFE",

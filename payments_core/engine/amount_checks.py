@@ -1,14 +1,15 @@
-"""The largest amount that an account pays: compared before a payout is written down, and again before it leaves."""
+"""Limits of amounts: the most that an account pays at once, and what is left of a collection to refund."""
 
 from __future__ import annotations
 
-from payments_core.domain.errors import InvalidAmount
+from payments_core.domain.errors import InvalidAmount, OverRefund
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.records import PayoutRecord
+from payments_core.engine.commands import OverRefunded
 from payments_core.provider import Account
 from payments_core.settings.amount_limits import above_largest_amount
 
-__all__ = ["check_amount", "too_large", "waits_and_fits"]
+__all__ = ["check_amount", "over_refund", "too_large", "waits_and_fits"]
 
 
 def check_amount(account: Account, order: Order) -> None:
@@ -33,3 +34,18 @@ def waits_and_fits(account: Account, row: PayoutRecord) -> bool:
     """Whether a payout waits because it was too large, and is not by the settings as they are now."""
     stopped = row.reason is not None and row.reason.code is ReasonCode.ABOVE_LARGEST_AMOUNT
     return stopped and row.status is PayoutStatus.CREATED and not too_large(account, row)
+
+
+def over_refund(order: Order, refused: OverRefunded) -> OverRefund:
+    """Return the error of a refund for which not enough is left."""
+    if order.original_amount != refused.original_amount:
+        return OverRefund(
+            f"An earlier refund of this collection says that {refused.original_amount} was collected, this one "
+            f"{order.original_amount}.",
+            hint="Find out how much was collected, and give the same original amount each time.",
+        )
+    return OverRefund(
+        f"{order.amount} cannot be refunded: of {order.original_amount} collected, {refused.refunded:f} "
+        f"{order.amount.currency} is refunded or under way.",
+        hint="Only what was collected can be refunded; a refund that is not known yet counts until it is.",
+    )

@@ -11,9 +11,9 @@ from payments_core.domain.masking import scrub, scrub_code
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.domain.records import Query
 from payments_core.engine.commands import RecordAccountQuery
+from payments_core.engine.context import StepContext, token_hash
 from payments_core.engine.flow import EngineFlow, append_history
 from payments_core.engine.lookups import lookup_refused, offered, query_account
-from payments_core.engine.steps import StepContext, token_hash
 from payments_core.provider import (
     Account,
     Balance,

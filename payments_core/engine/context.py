@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from payments_core.provider import Account
 
-__all__ = ["StepContext"]
+__all__ = ["StepContext", "token_hash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,8 @@ class StepContext:
     new_token: Callable[[], str]
     namespace: str
     accounts: Mapping[str, Account] = field(default_factory=dict)
+
+
+def token_hash(token: str) -> str:
+    """Return what is stored of a path's token."""
+    return hashlib.sha256(token.encode()).hexdigest()

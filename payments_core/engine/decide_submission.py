@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 
 from payments_core.domain.bounds import HOUR_S
 from payments_core.domain.causes import DecidedBy, PausedBy
+from payments_core.domain.errors import InvalidPayout
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, Lease, Pause, PayoutRecord
 from payments_core.engine import transitions
+from payments_core.engine.context import StepContext
+from payments_core.engine.drafts import made_ready
 from payments_core.engine.flow import CredentialRefused
 from payments_core.engine.transitions import Decision
 from payments_core.provider import (
@@ -28,6 +31,7 @@ __all__ = [
     "account_refused",
     "ask_later",
     "begin",
+    "binding_gone",
     "check_first",
     "expired",
     "is_leased",
@@ -36,6 +40,7 @@ __all__ = [
     "on_hold",
     "on_statement",
     "put_off",
+    "rebound_or_review",
     "refused_by_guard",
     "refused_since",
     "too_early",
@@ -234,3 +239,24 @@ def account_refused(
     return replace(
         decision, pause=Pause(row.attempt.account, at, words, by=PausedBy.ACCOUNT_REFUSED, probe_at=probe_at)
     )
+
+
+def _rebound(account: Account, row: PayoutRecord, moment: StepContext) -> Decision:
+    """Make an unsent payout ready again, as its account now pays elsewhere; nothing of it has left."""
+    after = made_ready(account, row, namespace=moment.namespace, number=row.attempt.number)
+    return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
+
+
+def rebound_or_review(account: Account, row: PayoutRecord, moment: StepContext) -> Decision:
+    """Make an unsent payout ready again, as its account now pays elsewhere; REVIEW where that cannot carry it."""
+    try:
+        return _rebound(account, row, moment)
+    except InvalidPayout as error:  # what the account pays now cannot carry it: one row must not stop all others
+        return transitions.review(row, ReasonCode.BINDING_GONE, scrub(str(error)), moment.at)
+
+
+def binding_gone(row: PayoutRecord, at: datetime) -> Decision:
+    """Move a payout to REVIEW whose account can no longer act as what has sent it."""
+    sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.attempt.binding.items()))
+    why = f"Account {row.attempt.account} now pays elsewhere or as somebody else; it was tried under: {sent_as}."
+    return transitions.review(row, ReasonCode.BINDING_GONE, why, at)

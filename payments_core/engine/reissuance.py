@@ -11,7 +11,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import EndedAttempt, Event, PayoutRecord, Schedule
 from payments_core.engine import rechecks
-from payments_core.engine.amount_checks import check_amount
+from payments_core.engine.amount_checks import check_amount, over_refund
 from payments_core.engine.commands import (
     ApplyTransition,
     Contradicted,
@@ -28,7 +28,6 @@ from payments_core.engine.flow import create_attempt as begin_attempt
 from payments_core.engine.lookups import refresh_provider_config
 from payments_core.engine.previous_attempts import AttemptState, check_attempt, payer_of
 from payments_core.engine.review import OperatorDecision, last_possible_send
-from payments_core.engine.steps import over_refund
 from payments_core.provider import Account
 
 __all__ = ["reissue"]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from payments_core.domain.errors import InvalidPayout, OverRefund
 from payments_core.domain.events import EventName
-from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord, Query, Schedule
 from payments_core.domain.references import payout_id
 from payments_core.engine import decide_outcome, decide_submission, rechecks, transitions
-from payments_core.engine.amount_checks import check_amount, too_large, waits_and_fits
+from payments_core.engine.amount_checks import check_amount, over_refund, too_large, waits_and_fits
 from payments_core.engine.commands import (
     AccountPaused,
     AppendHistory,
@@ -30,9 +27,9 @@ from payments_core.engine.commands import (
     Stale,
     TransitionApplied,
 )
-from payments_core.engine.context import StepContext
+from payments_core.engine.context import StepContext, token_hash
 from payments_core.engine.contradict import contradict, contradict_overtaken
-from payments_core.engine.drafts import draft_of, is_bound, made_ready, make_draft, new_attempt, other_payers
+from payments_core.engine.drafts import draft_of, is_bound, make_draft, new_attempt, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
     EngineFlow,
@@ -53,7 +50,7 @@ from payments_core.engine.transitions import Decision
 from payments_core.http.messages import NoPermit
 from payments_core.provider import Account
 
-__all__ = ["StepContext", "accept", "advance", "over_refund", "query_status", "send", "token_hash"]
+__all__ = ["StepContext", "accept", "advance", "query_status", "send"]
 
 
 def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[CreateResult]:
@@ -137,21 +134,6 @@ def _query(token: str | None, at: datetime) -> Query | None:
     return None if token is None else Query(token_hash(token), at)
 
 
-def over_refund(order: Order, refused: OverRefunded) -> OverRefund:
-    """Return the error of a refund for which not enough is left."""
-    if order.original_amount != refused.original_amount:
-        return OverRefund(
-            f"An earlier refund of this collection says that {refused.original_amount} was collected, this one "
-            f"{order.original_amount}.",
-            hint="Find out how much was collected, and give the same original amount each time.",
-        )
-    return OverRefund(
-        f"{order.amount} cannot be refunded: of {order.original_amount} collected, {refused.refunded:f} "
-        f"{order.amount.currency} is refunded or under way.",
-        hint="Only what was collected can be refunded; a refund that is not known yet counts until it is.",
-    )
-
-
 def advance(
     account: Account, row: PayoutRecord, moment: StepContext, *, early: bool = False
 ) -> EngineFlow[PayoutRecord]:
@@ -198,9 +180,9 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     if over := decide_submission.expired(row, at):
         return (yield from _give_up(account, row, over, moment))
     if account.is_retired or (row.attempt.submissions and not is_bound(account, row)):
-        return (yield from _settle(row, _binding_gone(row, at)))
+        return (yield from _settle(row, decide_submission.binding_gone(row, at)))
     if not is_bound(account, row):
-        row, moved = yield from _commit(row, _rebound_or_review(account, row, moment))
+        row, moved = yield from _commit(row, decide_submission.rebound_or_review(account, row, moment))
         if not moved or row.status is PayoutStatus.REVIEW:
             return row
     if row.attempt.number > 1:  # hours may have passed since it was begun
@@ -292,7 +274,7 @@ def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
         if row.status.is_final or row.status is PayoutStatus.REVIEW:
             gone = {"why": "no identity of this account can ask about it any more"}
             return (yield from _record_read(row, account, None, moment.at, gone))
-        return (yield from _settle(row, _binding_gone(row, moment.at)))
+        return (yield from _settle(row, decide_submission.binding_gone(row, moment.at)))
     row, result = yield from query_status(account, row, moment)
     if result is None:
         return row
@@ -304,7 +286,8 @@ def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
         return (yield from _settle(row, put_off)) if is_due and outcome.after_s else row
     row = replace(row, schedule=replace(row.schedule, read_at=at))
     if row.status.is_final:
-        row = yield from _contradiction(row, outcome, at)
+        attempt = row.attempt
+        row = yield from contradict(row, row.status, outcome, at, account=attempt.account, attempt=attempt.number)
         return (yield from _record_read(row, account, outcome, at, transitions.evidence_of(outcome)))
     decision = decide_outcome.after_check(row, account, outcome, at)
     asked = row
@@ -335,17 +318,6 @@ def query_status(
     return row, (yield from query(account.provider, draft, at=moment.at))
 
 
-def token_hash(token: str) -> str:
-    """Return what is stored of a path's token."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _contradiction(row: PayoutRecord, outcome: object, at: datetime) -> EngineFlow[PayoutRecord]:
-    """Record what a read says against a final state; the state stands."""
-    attempt = row.attempt
-    return (yield from contradict(row, row.status, outcome, at, account=attempt.account, attempt=attempt.number))
-
-
 def _record_read(
     row: PayoutRecord, account: Account, outcome: object, at: datetime, evidence: Mapping[str, object]
 ) -> EngineFlow[PayoutRecord]:
@@ -355,25 +327,6 @@ def _record_read(
         return row
     reply = yield from apply_transition(ApplyTransition(row, after, Event(EventName.PAYOUT_READ, at, evidence)))
     return reply.row if isinstance(reply, TransitionApplied | Stale) else row
-
-
-def _rebound(account: Account, row: PayoutRecord, moment: StepContext) -> Decision:
-    """Make an unsent payout ready again, as its account now pays elsewhere; nothing of it has left."""
-    after = made_ready(account, row, namespace=moment.namespace, number=row.attempt.number)
-    return Decision(after, Event(EventName.PAYOUT_REBOUND, moment.at))
-
-
-def _rebound_or_review(account: Account, row: PayoutRecord, moment: StepContext) -> Decision:
-    try:
-        return _rebound(account, row, moment)
-    except InvalidPayout as error:  # what the account pays now cannot carry it: one row must not stop all others
-        return transitions.review(row, ReasonCode.BINDING_GONE, scrub(str(error)), moment.at)
-
-
-def _binding_gone(row: PayoutRecord, at: datetime) -> Decision:
-    sent_as = ", ".join(f"{name} {value}" for name, value in sorted(row.attempt.binding.items()))
-    why = f"Account {row.attempt.account} now pays elsewhere or as somebody else; it was tried under: {sent_as}."
-    return transitions.review(row, ReasonCode.BINDING_GONE, why, at)
 
 
 def _give_up(account: Account, row: PayoutRecord, failed: Decision, moment: StepContext) -> EngineFlow[PayoutRecord]:

@@ -244,7 +244,7 @@ def tried_ones_move(patch: Patch) -> None:
 
     def moving(account: Account, row: PayoutRecord, moment: steps.StepContext) -> EngineFlow[PayoutRecord]:
         if not drafts.is_bound(account, row) and not row.status.is_final:
-            row = yield from steps._settle(row, steps._rebound(account, row, moment))
+            row = yield from steps._settle(row, decide_submission._rebound(account, row, moment))
         return (yield from read(account, row, moment))
 
     patch.setattr(steps, "_read", moving)

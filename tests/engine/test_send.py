@@ -157,7 +157,7 @@ def test_a_result_by_callback_has_its_path_before_the_request(stage: MakeStage) 
     [created] = [command for command in one.asked if isinstance(command, CreatePayout)]
     assert created.begins is not None
     assert created.begins.asks is not None
-    assert created.begins.asks.token_hash == token_hash("token-0")
+    assert created.begins.asks.token_hash == token_hash("token-1")
     found = one.journal.by_query(created.begins.asks.token_hash)
     assert found is not None
     assert found[0].id == sent.row.id
