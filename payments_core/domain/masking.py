@@ -23,8 +23,9 @@ _DATE = re.compile(
 )
 # Control characters, which a terminal obeys, what is not seen at all, and half characters, which no journal can hold.
 _IN_PLACE_OF = {"Cc": " ", "Cf": "", "Cs": " "}
-# Forms of providers' codes in which a long number is no telephone number: DP00800001001, 500.001.1001.
-_CODE = re.compile(r"[A-Z]{1,4}\d{1,14}|\d{3}\.\d{3}\.\d{2,4}", re.ASCII)
+# Forms of providers' codes in which a long number is no telephone number: DP00800001001, 500.001.1001. A bare word of
+# capital letters holds no number and no credential at all.
+_CODE = re.compile(r"[A-Z]{1,4}\d{1,14}|\d{3}\.\d{3}\.\d{2,4}|[A-Z_]{1,80}", re.ASCII)
 
 
 def mask_number(value: str) -> str:
@@ -88,7 +89,10 @@ def scrub(text: str, *, limit: int = 300) -> str:
         return f"\0{len(references) - 1}\0"
 
     # Blanks first: neither a line break nor what is not seen at all may hide a number.
-    cut = " ".join("".join(_IN_PLACE_OF.get(unicodedata.category(mark), mark) for mark in text[: limit * 4]).split())
+    cut = text[: limit * 4]
+    if not cut.isprintable():
+        cut = "".join(_IN_PLACE_OF.get(unicodedata.category(mark), mark) for mark in cut)
+    cut = " ".join(cut.split())
     cut = _JWT.sub("***", _BEARER.sub(r"\1 ***", cut))
     cut = _EMAIL.sub("***@***", cut)
     cut = _UUID.sub(set_aside, cut)  # a reference is ours and no secret; one that is a credential is gone by now

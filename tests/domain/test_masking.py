@@ -132,6 +132,12 @@ def test_a_number_in_the_place_of_a_code_is_masked(number: str, before: str) -> 
     assert number not in scrub_code(before + number)
 
 
+@given(st.from_regex(r"[A-Z_]{1,80}", fullmatch=True))
+def test_a_bare_word_needs_no_scrubbing(code: str) -> None:
+    """What is not scrubbed is what scrubbing would leave as it is."""
+    assert scrub_code(code) == scrub(code, limit=80) == code
+
+
 @given(st.text())
 def test_a_masked_number_shows_at_most_half(value: str) -> None:
     """Three at each end and never more than half of it; the length stays."""

@@ -20,6 +20,7 @@ from payments_core.domain.payout.status import Operation
 __all__ = ["Order"]
 
 _SLOT_MARK = "{{slot:"
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for every call
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -135,4 +136,4 @@ class Order:
         }
         if self.original_amount is not None:  # only then: fingerprints are compared with those of earlier versions
             fields["original_amount"] = self.original_amount.text
-        return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode()).hexdigest()
+        return hashlib.sha256(_encode(fields).encode()).hexdigest()

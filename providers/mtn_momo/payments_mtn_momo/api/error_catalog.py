@@ -319,8 +319,10 @@ def meaning_of_response(status: int, body: Body) -> Meaning:
 
     A 404 and a 500 without a code keep the cautious row: they prove nothing.
     """
-    rows = (ANSWERS.get((status, key)) for key in (body.momo_code, f"@{body.shape}", "*"))
-    return next((meaning for meaning in rows if meaning), UNLISTED)
+    for key in (body.momo_code, f"@{body.shape}", "*"):
+        if (meaning := ANSWERS.get((status, key))) is not None:
+            return meaning
+    return UNLISTED
 
 
 def meaning_of_reason(code: str) -> Meaning:

@@ -6,7 +6,6 @@ COMM-338 an article of the developer community.
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import unicodedata
@@ -20,7 +19,8 @@ __all__ = ["encode_payment", "fold", "recipient", "reduce_note", "write_json"]
 _PARTY_KINDS: Mapping[str, str] = {"msisdn": "MSISDN", "email": "EMAIL", "party_code": "PARTY_CODE"}  # SPEC
 _NOTE_LENGTH = 60  # production clients stay at 60-64; ERR says 160, COMM-338 says 128
 #: Returns compact JSON.
-write_json = functools.partial(json.dumps, separators=(",", ":"))
+write_json = json.JSONEncoder(separators=(",", ":")).encode
+_UNUSABLE = re.compile(r"[^A-Za-z0-9 ._-]")
 _APOSTROPHES = "'`\u2018\u2019\u02bc"
 
 
@@ -67,10 +67,12 @@ def reduce_note(note: str) -> str:
     if not note:
         return "Payout"
     folded = "".join([mark for mark in fold(note[:1000]) if mark not in _APOSTROPHES])
-    words = re.sub(r"[^A-Za-z0-9 ._-]", " ", folded).split()
+    words = _UNUSABLE.sub(" ", folded).split()
     return " ".join(words)[:_NOTE_LENGTH].strip() or "Payout"
 
 
 def fold(text: str) -> str:
     """Return text with accents dropped."""
+    if text.isascii():
+        return text
     return "".join([mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark)])
