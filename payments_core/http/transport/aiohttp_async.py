@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import ssl
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import datetime
-from types import SimpleNamespace
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -34,20 +33,20 @@ class _HasMore(Exception):
     """More has come over a connection than was asked for; nothing was written."""
 
 
-class _LibraryChanged(RuntimeError):
-    """The library does not call what guards a payment."""
+_EXCHANGE: ContextVar[Exchange] = ContextVar("_EXCHANGE")  # the one that this task is in
 
 
-class _OnCleanConnection(aiohttp.ClientRequest):
-    """A request that is not written where something unasked has come: that would be taken for its answer."""
-
-    is_checked = False
+class _WatchedRequest(aiohttp.ClientRequest):
+    """A request that tells its exchange of the first byte, and is not written where something unasked has come."""
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        self.is_checked = True
+        """Write the request: the one place in which the library has a connection and has written nothing yet."""
         if conn.protocol is not None and conn.protocol.should_close:
             conn.close()
-            raise _HasMore
+            raise _HasMore  # it would be taken for the answer
+        exchange = _EXCHANGE.get()
+        exchange.connected = True
+        exchange.about_to_write()  # what it raises closes the connection
         return await super().send(conn)
 
 
@@ -76,10 +75,9 @@ class AiohttpTransport:
         """Send the request at most once and return the complete answer; see ``AsyncTransport``."""
         session = self._opened()
         exchange = Exchange(request, self._clock)
+        entered = _EXCHANGE.set(exchange)
         try:
             response = await _answer(session, exchange)
-        except _LibraryChanged:
-            raise
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling() or not self._closed:
@@ -93,6 +91,8 @@ class AiohttpTransport:
         else:
             exchange.check_seam()
             return response
+        finally:
+            _EXCHANGE.reset(entered)
         raise ended  # out here, so that the native error, whose text may hold the address, is not chained to it
 
     async def aclose(self) -> None:
@@ -106,10 +106,6 @@ class AiohttpTransport:
             raise RuntimeError("This transport is closed.")
         loop = asyncio.get_running_loop()
         if self._session is None:
-            tracing = aiohttp.TraceConfig()
-            tracing.on_connection_create_end.append(_connected)
-            tracing.on_connection_reuseconn.append(_connected)
-            tracing.on_request_headers_sent.append(_about_to_write)
             self._loop = loop
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -120,8 +116,7 @@ class AiohttpTransport:
                 auto_decompress=False,
                 skip_auto_headers=_NO_FIELDS_OF_ITS_OWN,
                 middlewares=(_without_retry,),
-                request_class=_OnCleanConnection,
-                trace_configs=[tracing],
+                request_class=_WatchedRequest,
             )
         elif self._loop is not loop:
             raise RuntimeError("This transport belongs to another event loop; make one for each.")
@@ -159,38 +154,20 @@ async def _answer(session: aiohttp.ClientSession, exchange: Exchange) -> HttpRes
             connect=max(exchange.left_to_write_s(), _SHORTEST_S),
             ceil_threshold=_NEVER_ROUND_S,
         ),
-        trace_request_ctx=exchange,
     ) as response:
-        async for chunk in response.content.iter_any():
+        while chunk := await response.content.readany():
             exchange.take(chunk)
         return exchange.complete(response.status, response.headers.items())
-
-
-async def _connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    exchange: Exchange = context.trace_request_ctx
-    exchange.connected = True
-
-
-async def _about_to_write(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
-) -> None:
-    # Despite its name the signal comes before the first byte, on a new connection and on a used one. Raising in it
-    # closes the connection; raising in `_connected` would leave it open without an owner.
-    exchange: Exchange = context.trace_request_ctx
-    exchange.about_to_write()
 
 
 async def _without_retry(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     """Hide a broken connection from the session, which would send PUT, DELETE and GET a second time on a new one."""
     try:
         while True:
-            with contextlib.suppress(_HasMore):  # closed by now: the next one is another
-                response = await send(request)
-                if not (isinstance(request, _OnCleanConnection) and request.is_checked):
-                    raise _LibraryChanged(
-                        "aiohttp no longer sends by `ClientRequest.send`; this version cannot be used."
-                    )
-                return response
+            try:
+                return await send(request)
+            except _HasMore:  # closed by now: the next one is another
+                continue
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:

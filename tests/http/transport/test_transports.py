@@ -244,11 +244,8 @@ def test_a_library_that_no_longer_reports_when_it_writes_is_not_used(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proof of NotSent rests on one call; the first answer without it stops everything."""
-
-    async def nothing(*_: object) -> None: ...
-
     monkeypatch.setattr(httpx_sync, "_follow", lambda *_: None)
-    monkeypatch.setattr(aiohttp_async, "_about_to_write", nothing)
+    monkeypatch.delattr(aiohttp_async._WatchedRequest, "send")  # as if aiohttp called it by another name
     with pytest.raises(RuntimeError, match="no longer tells"):
         world.call(asks(world.server().url))
 
@@ -262,7 +259,7 @@ def test_a_guard_that_a_library_no_longer_calls_stops_everything(world: World, m
             follow(exchange, event, info)
 
     monkeypatch.setattr(httpx_sync, "_follow", without_connecting)
-    monkeypatch.delattr(aiohttp_async._OnCleanConnection, "send")  # as if aiohttp called it by another name
+    monkeypatch.setattr(aiohttp_async._WatchedRequest, "send", aiohttp.ClientRequest.send)
     with pytest.raises(RuntimeError, match="no longer"):
         world.call(asks(world.server().url))
 
