@@ -135,7 +135,8 @@ def _pay(
         payout = begin(client, lambda amount: Money(amount, code))
         is_new = payout.is_new
         if wait_s and not payout.is_final:
-            payout = client.wait(payout.id, timeout_s=wait_s)
+            client.wait(payout.id, timeout_s=wait_s)
+        payout = client.get(payout.id)  # with its history
         pauses = client.pauses()
     if not is_new and not terminal.as_json:
         terminal.say("This key is known. It is the payout below; nothing was added.")

@@ -160,6 +160,9 @@ async def _pay(
     if wait_s:
         waiting = [(line, end) for line, end in ended.items() if isinstance(end, Payout) and not end.is_final]
         await _side_by_side(terminal, "Waiting", waiting, wait)
+    for line, end in ended.items():
+        if isinstance(end, Payout) and end.status is not PayoutStatus.SUCCEEDED:  # its history tells why
+            ended[line] = replace(await client.get(end.id), is_new=end.is_new)
     return ended
 
 

@@ -37,8 +37,8 @@ def wait(terminal: Terminal, payout: Which, timeout: Annotated[float, seconds("L
         found = client.get(payout)
         if found.status is PayoutStatus.REVIEW:
             found = client.refresh(found.id)
-        found = client.wait(found.id, timeout_s=timeout)
-        return output.print_payout(terminal, found, client.pauses())
+        client.wait(found.id, timeout_s=timeout)
+        return output.print_payout(terminal, client.get(found.id), client.pauses())
 
 
 @command

@@ -21,21 +21,21 @@ def find_payout(journal: Journal, payout: str) -> PayoutRecord:
         UnknownPayout: There is none; or an older journal has one with this id and another one with this key.
 
     """
-    named, keyed = journal.get(payout), journal.by_key(payout)
-    if named is not None and keyed is not None and named.id != keyed.id:
+    found = journal.find(payout)
+    if len(found) > 1:
+        named, keyed = found if found[0].id == payout else reversed(found)
         raise UnknownPayout(
             f"{payout} names two payouts: it is the id of one and the key of another.",
             hint=f"Name the first by its key {mask_key(named.order.key)!r}, or the second by its id {keyed.id}: "
             "`payouts list` shows both.",
         )
-    row = named or keyed
-    if row is None:
+    if not found:
         unclear = find_unclear(payout)
         odd = f" It holds {unclear}." if unclear else ""
         raise UnknownPayout(
             f"The journal has no payout with the id or key {mask_key(payout)!r}.{odd}", hint="`payouts list` shows all."
         )
-    return row
+    return found[0]
 
 
 def view(runtime: Runtime, row: PayoutRecord) -> Payout:

@@ -170,7 +170,7 @@ class PayoutRecord:
         stopped = self.reason is not None and self.reason.code is ReasonCode.NEEDS_APPROVAL
         return stopped and self.status is PayoutStatus.CREATED
 
-    def view(self, history: Sequence[HistoryEntry] = ()) -> Payout:
+    def view(self, history: Sequence[HistoryEntry] = (), *, is_new: bool = False) -> Payout:
         """Return what a caller sees."""
         order, attempt = self.order, self.attempt
         return Payout(
@@ -203,6 +203,7 @@ class PayoutRecord:
             next_at=self.schedule.next_at,
             history=tuple(history),
             original_amount=order.original_amount,
+            is_new=is_new,
             contradictions=self.contradictions,
         )
 

@@ -48,6 +48,10 @@ class Journal(Outbox, Protocol):
         """Return the payout of a key."""
         ...
 
+    def find(self, name: str) -> tuple[PayoutRecord, ...]:
+        """Return the payouts of which this is the id or the key: two at most."""
+        ...
+
     def by_query(self, token_hash: str) -> tuple[PayoutRecord, int] | None:
         """Return the payout that a query is about, and the number of the attempt; None when it is about none."""
         ...

@@ -57,7 +57,7 @@ def test_what_is_accepted_is_sent_later_and_once(
     if store == "postgres":
         request.getfixturevalue("database")
     accepted = accept(kind)
-    assert (accepted.status, accepted.submissions, len(accepted.history)) == (PayoutStatus.CREATED, 0, 1)
+    assert (accepted.status, accepted.submissions) == (PayoutStatus.CREATED, 0)
     assert accept(kind) == accepted
     with pytest.raises(KeyReused):
         accept(kind, amount=Money(6, "EUR"))
@@ -80,7 +80,7 @@ def test_order_and_payout_are_committed_together(database: str, gateway: MtnMomo
         for end in (connection.rollback, connection.commit):
             connection.execute("INSERT INTO orders VALUES (%s)", (ORDER["key"],))
             accepted = client.accept(**ORDER, connection=connection)
-            assert (accepted.status, accepted.history) == (PayoutStatus.CREATED, ())
+            assert accepted.status is PayoutStatus.CREATED
             assert client.resume(timeout_s=0).open == 0
             end()
             assert [(payout.key,) for payout in client.payouts()] == orders(database)

@@ -259,7 +259,7 @@ def test_a_late_success_stops_what_was_not_sent(two: Two, using: Run) -> None:
     using(lambda client: client.unpause(account="spare"))
     payout = using(lambda client: two.send(client, None))
     assert (payout.status, payout.reason.code) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID)
-    assert "payout.contradicted" in [entry.event for entry in payout.history]
+    assert [(said.attempt, said.provider_status) for said in payout.contradictions] == [(1, "paid")]
     assert two.other.ledger() == []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -137,8 +136,8 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
             not_before: Not sent earlier; aware.
             expires_at: Not sent later; aware.
             connection: Of psycopg (``Connection`` here, ``AsyncConnection`` for the asynchronous client), to the
-                journal's database, in a transaction of yours: the payout is there exactly if you commit. It is
-                returned without history, and no observer is called.
+                journal's database, in a transaction of yours: the payout is there exactly if you commit. No observer
+                is called.
 
         Raises:
             InvalidPayout: It cannot be paid as asked; nothing is recorded.
@@ -160,8 +159,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
             expires_at=expires_at,
         )
         opened = self._accept(order, account, by_default=operation is None, connection=connection)
-        payout = view(self._runtime, opened.row) if connection is None else opened.row.view()
-        return replace(payout, is_new=opened.created)
+        return opened.row.view(is_new=opened.created)
 
     def refund(
         self,
@@ -214,7 +212,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
         return self._pay(order, account)
 
     def get(self, payout: str) -> Payout:
-        """Return a payout by id or key, with its history.
+        """Return a payout by id or key, with its history: no other call reads that.
 
         Raises:
             UnknownPayout: There is none.
@@ -224,7 +222,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
         return view(self._runtime, find_payout(self._runtime.journal, payout))
 
     def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[Payout]:
-        """Yield payouts, oldest first, without their histories."""
+        """Yield payouts, oldest first."""
         self._runtime.check_process()
         for row in waiting.iterate(self._runtime.journal.rows(status=status, account=account)):
             yield row.view()
@@ -232,7 +230,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
     def refresh(self, payout: str) -> Payout:
         """Ask the provider now, and return the payout as it then stands."""
         row = find_payout(self._runtime.journal, payout)
-        return view(self._runtime, self._advance(row, early=True))
+        return (self._advance(row, early=True)).view()
 
     def wait(self, payout: str, *, timeout_s: float = 60.0) -> Payout:
         """Work on a payout until it is final or in review, or the time is over.
@@ -257,7 +255,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
             if not resuming.is_settled(row):  # otherwise another process has read it already
                 row = self._advance(row, early=early)
             step += 1
-        return view(self._runtime, row)
+        return row.view()
 
     def resume(self, *, timeout_s: float = 60.0, on_change: Callable[[Payout], None] | None = None) -> ResumeResult:
         """Work on every open payout until nothing will become due or the time is over.
@@ -336,7 +334,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
             row = answered.row
             if answered.effect is not None or row.status is PayoutStatus.SENDING:
                 break
-        return None if row is None else view(self._runtime, row)
+        return None if row is None else row.view()
 
     def __enter__(self) -> Self:
         """Use the client for a block."""
@@ -353,7 +351,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
         row = created.row
         if not created.created or resuming.is_due(row, self._runtime.clock()):
             row = self._settle(row)
-        return replace(view(self._runtime, row), is_new=created.created)
+        return row.view(is_new=created.created)
 
     def _pay_new(self, order: Order, account: str | None, *, by_default: bool) -> CreateResult:
         """Record and send a payout whose key is new, or find the one that stands under its key."""

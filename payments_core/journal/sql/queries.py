@@ -41,6 +41,10 @@ class QueriesMixin(SqlAccess):
         """Return the payout of a key."""
         return self._one(self._sql.by_key, (key,)) if is_storable(key) else None
 
+    def find(self, name: str) -> tuple[PayoutRecord, ...]:
+        """Return the payouts of which this is the id or the key: two at most."""
+        return tuple(map(read_row, self._fetch(self._sql.by_name, (name, name)))) if is_storable(name) else ()
+
     def by_query(self, token_hash: str) -> tuple[PayoutRecord, int] | None:
         """Return the payout that a query is about, and the number of the attempt; None when it is about none."""
         found = self._fetch(self._sql.by_query, (token_hash,))

@@ -98,6 +98,7 @@ class Statements:
         self.payouts = f"SELECT {_NAMES} FROM {at}payouts"
         self.by_id = text(f"{self.payouts} WHERE id = ?")
         self.by_key = text(f"{self.payouts} WHERE key = ?")
+        self.by_name = text(f"{self.payouts} WHERE id = ? OR key = ?")
         self.by_query = text(
             f"SELECT q.asked_of, {_NAMES} FROM {at}payouts"
             f" JOIN (SELECT payout_id, attempt AS asked_of FROM {at}queries WHERE token_hash = ?) q ON q.payout_id = id"
