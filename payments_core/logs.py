@@ -62,7 +62,7 @@ _EVENTS: structlog.stdlib.BoundLogger = structlog.wrap_logger(
     cache_logger_on_first_use=True,
 )
 
-_LEVELS = {
+_LEVELS: Mapping[str, int] = {
     EventName.PAYOUT_CONTRADICTED: logging.ERROR,
     EventName.PAYOUT_REVIEW: logging.WARNING,
     EventName.PAYOUT_LATE_RESULT: logging.WARNING,
@@ -110,7 +110,7 @@ def secret_exposed(file: str) -> None:
     log(EventName.SECRET_EXPOSED, file=file)
 
 
-def log_payout(name: EventName, row: PayoutRecord, facts: Mapping[str, Any]) -> None:
+def log_payout(name: str, row: PayoutRecord, facts: Mapping[str, Any]) -> None:
     """Emit one event, by its name and facts, with a row's id, masked key, account, attempt and submission."""
     if _LOGGER.isEnabledFor(_LEVELS.get(name, logging.INFO)):
         about: dict[str, Any] = {
@@ -121,7 +121,7 @@ def log_payout(name: EventName, row: PayoutRecord, facts: Mapping[str, Any]) -> 
             "submission": row.attempt.submissions,
             "status": str(row.status),
         }
-        log(name, **{**facts, **about})
+        log(EventName(name), **{**facts, **about})
 
 
 def configure(

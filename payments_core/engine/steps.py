@@ -247,10 +247,12 @@ def _submit(account: Account, row: PayoutRecord, token: str | None, at: datetime
         at: When C2 was decided.
 
     """
-    settings = account.settings
+    settings, draft = account.settings, draft_of(row)
+    if token is not None:
+        draft = replace(draft, answer_token=token)
     outcome, at = yield from send_once(
         account.provider,
-        replace(draft_of(row), answer_token=token),
+        draft,
         timeout_s=settings.timeout_s,
         send_before=at + timedelta(seconds=settings.lease_s / 2),
         at=at,
@@ -382,7 +384,7 @@ def _commit(
     row: PayoutRecord, decision: Decision, *, post_end: PostEnd | None = None, read_end: ReadEnd | None = None
 ) -> EngineFlow[tuple[PayoutRecord, bool]]:
     """Write a decision; say whether it was ours to write."""
-    reply = yield from apply_transition(replace(_entry(row, decision), post_end=post_end, read_end=read_end))
+    reply = yield from apply_transition(_entry(row, decision, post_end=post_end, read_end=read_end))
     match reply:
         case TransitionApplied():
             return reply.row, True
@@ -392,9 +394,18 @@ def _commit(
             return row, False
 
 
-def _entry(row: PayoutRecord, decision: Decision) -> ApplyTransition:
+def _entry(
+    row: PayoutRecord, decision: Decision, *, post_end: PostEnd | None = None, read_end: ReadEnd | None = None
+) -> ApplyTransition:
     is_published = row.status.is_final and decision.after.status is row.status
     publish = decision.publish and not is_published
     return ApplyTransition(
-        row, decision.after, decision.event, publish=publish, pause=decision.pause, lifts=decision.lifts
+        row,
+        decision.after,
+        decision.event,
+        publish=publish,
+        pause=decision.pause,
+        lifts=decision.lifts,
+        post_end=post_end,
+        read_end=read_end,
     )

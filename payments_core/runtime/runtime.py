@@ -170,12 +170,12 @@ class Runtime:
         """Emit the event of a recorded transition and call the observers; nothing here can stop a payment."""
         if isinstance(reply, CreateResult) and reply.created and isinstance(entry, CreatePayout):
             self._notify(entry, entry.row)
-            log_payout(EventName(entry.event.name), entry.row, entry.event.evidence)
+            log_payout(entry.event.name, entry.row, entry.event.evidence)
             if (begun := entry.begins) is not None and reply.row.status is PayoutStatus.SENDING:
                 self._notify(begun, reply.row)
-                log_payout(EventName(begun.event.name), reply.row, begun.event.evidence)
+                log_payout(begun.event.name, reply.row, begun.event.evidence)
         elif isinstance(reply, TransitionApplied) and isinstance(entry, ApplyTransition | CreateAttempt):
-            log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
+            log_payout(entry.event.name, reply.row, entry.event.evidence)
             if isinstance(entry, ApplyTransition):
                 _announce_stops(entry, reply)
             self._notify(entry, reply.row)
@@ -184,7 +184,7 @@ class Runtime:
 
     def _announce_note(self, entry: AppendHistory | AcknowledgeContradictions, reply: HistoryAppended) -> None:
         if reply.written and reply.row is not None:
-            log_payout(EventName(entry.event.name), reply.row, entry.event.evidence)
+            log_payout(entry.event.name, reply.row, entry.event.evidence)
             self._notify(entry, reply.row)
 
     def _notify(

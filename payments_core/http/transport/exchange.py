@@ -26,6 +26,12 @@ _URL_LIMIT = 8000
 _SHORTEST_SECRET = 8  # a PIN of four digits may stand in an amount
 _URL = re.compile(r"[A-Za-z0-9:/?\[\]@!$&'()*+,;=._~%-]+", re.ASCII)  # RFC 3986 without a fragment
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+", re.ASCII)
+# An address in which nothing needs a closer look: no user, no brackets, no strange port, no segment that is dots.
+_ORDINARY = re.compile(
+    r"https?://([a-z0-9.-]+)(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?"
+    r"(?:/(?!\.)[A-Za-z0-9!$&'()*+,;=:@._~%-]*)*(?:\?[A-Za-z0-9!$&'()*+,;=:@/?._~%-]*)?",
+    re.ASCII,
+)
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 _OURS = frozenset({"content-length", "host", "transfer-encoding"})
@@ -179,6 +185,12 @@ def _checked(request: HttpRequest) -> str:
 
 def _plain_host(url: str) -> str:
     """Return the host of an address both libraries send as it stands; empty for any other."""
+    if len(url) <= _URL_LIMIT and (ordinary := _ORDINARY.fullmatch(url)):
+        return ordinary[1]
+    return _host_of(url)
+
+
+def _host_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
