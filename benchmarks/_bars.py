@@ -109,6 +109,7 @@ SETS = {
         Contestant(name="raw-aiohttp", in_flight=16),
         Contestant(name="raw-httpx-async", in_flight=16, share=0.3),
         Contestant(name="our-transport"),
+        Contestant(name="our-transport", settings={"sync_transport": "httpx"}),
         Contestant(name="our-transport-async", in_flight=16),
         Contestant(name="ours", share=0.5),
         Contestant(name="ours", share=0.5, settings={"sync_transport": "httpx"}),

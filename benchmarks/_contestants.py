@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import _stores
@@ -142,10 +143,11 @@ def _requests(run: Run, number: int) -> tuple[HttpRequest, HttpRequest]:
 @contextmanager
 def our_transport(run: Run) -> Iterator[Pay]:
     """Yield our synchronous transport alone: the full path without everything above it."""
-    from payments_core.http.transport.httpx_sync import HttpxTransport
+    from payments_core.http.transport import make_transport
     from payments_core.runtime import utc_now
 
-    transport = HttpxTransport(max_connections=run.in_flight, clock=utc_now)
+    settings = SimpleNamespace(**{"max_in_flight": run.in_flight, "sync_transport": "h11", **run.settings})
+    transport = make_transport(settings, clock=utc_now)
 
     def pay(number: int) -> None:
         post, get = _requests(run, number)

@@ -28,7 +28,7 @@ PAIRS = {
 
 # Names, in code, strings and comments. `AsyncName` becomes `Name` beside these.
 NAMES = {
-    "AiohttpTransport": "HttpxTransport",
+    "AiohttpTransport": "H11Transport",
     "StopAsyncIteration": "StopIteration",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
@@ -38,13 +38,14 @@ NAMES = {
     "aclosing": "closing",
     "arun_flow": "run_flow",
     "asend_with_retry": "send_with_retry",
+    "make_async_transport": "make_transport",
     "open_within_async": "open_within",
 }
 KEPT = {"AsyncConnection"}  # a name of psycopg
 
 # Modules, in import statements.
 MODULES = {
-    "aiohttp_async": "httpx_sync",
+    "aiohttp_async": "h11_sync",
     "asynchronous": "synchronous",
     "tasks": "threads",
 }

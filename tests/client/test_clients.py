@@ -284,3 +284,17 @@ def test_an_operation_no_one_knows_is_an_invalid_payout(gateway: MtnMomoEmulator
             client.send(**order(1), operation="gift")
         assert list(client.payouts()) == []
     assert gateway.ledger() == []
+
+
+@pytest.mark.parametrize("library", ["h11", "httpx"])
+def test_an_account_chooses_what_its_requests_are_sent_with(gateway: MtnMomoEmulator, library: str) -> None:
+    """One setting selects httpx; what is paid is the same."""
+    config = Path("payouts.toml")
+    config.write_text(config.read_text("utf-8") + f'\nsync_transport = "{library}"\n', "utf-8")
+    with PayoutClient.from_config() as client:
+        client.send(**order(1))
+        client.resume(timeout_s=30)
+        assert {payout.status for payout in client.payouts()} == {PayoutStatus.SUCCEEDED}
+        sent_by = [session._transport for session in client._sessions.values()]
+    assert [type(one).__module__.rpartition(".")[2] for one in sent_by] == [f"{library}_sync"]
+    assert credited(gateway) == {1: 1}

@@ -13,7 +13,7 @@ from crash_points import CrashFile, Point, Scenario, Stage, VirtualClock, World,
 
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee
-from payments_core.http.transport.httpx_sync import HttpxTransport
+from payments_core.http.transport.h11_sync import H11Transport
 from payments_core.provider import Account, RetryPolicy
 from payments_mtn_momo.settings import MtnMomoSettings
 from payments_mtn_momo.spec import SPEC
@@ -28,7 +28,7 @@ def main(journal: str, url: str, credentials: str, hours: str, point: str) -> No
     account = Account("till", spec, settings, spec.build(settings))
 
     def world(stage: Stage) -> World:
-        return World(accounts=[account], gateway=HttpxTransport(max_connections=4, clock=stage.clock).send)
+        return World(accounts=[account], gateway=H11Transport(max_connections=4, clock=stage.clock).send)
 
     orders = [
         Order(f"k/{operation}", Payee.msisdn(payee), Money("25.50", "EUR"), operation)

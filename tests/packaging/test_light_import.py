@@ -89,3 +89,15 @@ def test_a_command_is_listed_with_the_first_sentence_of_its_help(name: str) -> N
     first = LazyCommands()[name].help.split("\n\n")[0]
 
     assert " ".join(first.split()) == LISTED[name][1]
+
+
+def test_a_transport_loads_no_other_library() -> None:
+    """Who pays through sockets does not wait for httpx and aiohttp to be imported."""
+    program = (
+        "import sys; from types import SimpleNamespace as S; from payments_core.http.transport import make_transport; "
+        "make_transport(S(max_in_flight=1, sync_transport='h11'), clock=None); print(*sys.modules)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert {"aiohttp", "httpcore", "httpx"} & set(ran.stdout.split()) == set()

@@ -15,6 +15,7 @@ from payments_core.engine import advance, send
 from payments_core.engine.commands import CreateResult, JournalResult
 from payments_core.engine.flow import Command, EngineFlow, ReadAs
 from payments_core.http.flow import arun_flow
+from payments_core.http.transport import make_async_transport
 from payments_core.logs import about_payout
 from payments_core.provider import Account
 from payments_core.runtime import AsyncAccountSession, Runtime, priority_of
@@ -54,9 +55,7 @@ class AsyncFlowRunner:
 
     def _session(self, account: Account) -> AsyncAccountSession:
         if (session := self._sessions.get(account)) is None:
-            from payments_core.http.transport.aiohttp_async import AiohttpTransport
-
-            transport = AiohttpTransport(max_connections=account.settings.max_in_flight, clock=self._runtime.clock)
+            transport = make_async_transport(account.settings, clock=self._runtime.clock)
             # Threads that come first at once share the one session that is kept: the others have opened nothing.
             session = self._sessions.setdefault(account, AsyncAccountSession(account, transport, self._runtime))
         return session

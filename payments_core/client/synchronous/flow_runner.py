@@ -16,6 +16,7 @@ from payments_core.engine import advance, send
 from payments_core.engine.commands import CreateResult, JournalResult
 from payments_core.engine.flow import Command, EngineFlow, ReadAs
 from payments_core.http.flow import run_flow
+from payments_core.http.transport import make_transport
 from payments_core.logs import about_payout
 from payments_core.provider import Account
 from payments_core.runtime import AccountSession, Runtime, priority_of
@@ -55,9 +56,7 @@ class FlowRunner:
 
     def _session(self, account: Account) -> AccountSession:
         if (session := self._sessions.get(account)) is None:
-            from payments_core.http.transport.httpx_sync import HttpxTransport
-
-            transport = HttpxTransport(max_connections=account.settings.max_in_flight, clock=self._runtime.clock)
+            transport = make_transport(account.settings, clock=self._runtime.clock)
             # Threads that come first at once share the one session that is kept: the others have opened nothing.
             session = self._sessions.setdefault(account, AccountSession(account, transport, self._runtime))
         return session

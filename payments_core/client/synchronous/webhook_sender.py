@@ -29,9 +29,9 @@ def asend_all(receiver: Receiver, clock: Clock, stopped: Callable[[], bool]) -> 
         stopped: Called before more is taken; True ends it.
 
     """
-    from payments_core.http.transport.httpx_sync import HttpxTransport
+    from payments_core.http.transport.h11_sync import H11Transport
 
-    transport, sent = HttpxTransport(max_connections=AT_ONCE, clock=clock), DeliverySummary()
+    transport, sent = H11Transport(max_connections=AT_ONCE, clock=clock), DeliverySummary()
     try:
         while not stopped() and (page := waiting.run_blocking(receiver.take)):
             now = sum(waiting.all_of(partial(_send, receiver, transport), page), DeliverySummary())

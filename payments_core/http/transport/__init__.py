@@ -6,11 +6,28 @@ environment. The libraries stand in modules of their own, which are imported onl
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 from payments_core.http.messages import HttpRequest, HttpResponse
 
-__all__ = ["AsyncTransport", "Transport"]
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["AsyncTransport", "Transport", "TransportSettings", "make_async_transport", "make_transport"]
+
+
+class TransportSettings(Protocol):
+    """What an account's settings say about its transports; see ``AccountSettings``."""
+
+    @property
+    def max_in_flight(self) -> int:
+        """Connections at once."""
+
+    @property
+    def sync_transport(self) -> str:
+        """Library of the synchronous one: ``h11`` or ``httpx``."""
 
 
 class Transport(Protocol):
@@ -57,3 +74,32 @@ class AsyncTransport(Protocol):
     async def aclose(self) -> None:
         """Close every connection; a request in flight ends with ``NoAnswer``."""
         ...
+
+
+def make_transport(
+    settings: TransportSettings, *, clock: Callable[[], datetime], tls: ssl.SSLContext | None = None
+) -> Transport:
+    """Return the synchronous transport that an account's settings choose; only its library is loaded.
+
+    Args:
+        settings: The account's.
+        clock: Returns the present moment; aware, UTC.
+        tls: For servers with certificates of their own; by default what the operating system trusts.
+
+    """
+    if settings.sync_transport == "httpx":
+        from payments_core.http.transport.httpx_sync import HttpxTransport
+
+        return HttpxTransport(max_connections=settings.max_in_flight, clock=clock, tls=tls)
+    from payments_core.http.transport.h11_sync import H11Transport
+
+    return H11Transport(max_connections=settings.max_in_flight, clock=clock, tls=tls)
+
+
+def make_async_transport(
+    settings: TransportSettings, *, clock: Callable[[], datetime], tls: ssl.SSLContext | None = None
+) -> AsyncTransport:
+    """Return the asynchronous transport of an account; see :func:`make_transport`."""
+    from payments_core.http.transport.aiohttp_async import AiohttpTransport
+
+    return AiohttpTransport(max_connections=settings.max_in_flight, clock=clock, tls=tls)

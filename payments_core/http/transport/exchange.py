@@ -34,7 +34,7 @@ _ORDINARY = re.compile(
 )
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
-_OURS = frozenset({"content-length", "host", "transfer-encoding"})
+_OURS = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"})
 
 
 class TooLate(Exception):

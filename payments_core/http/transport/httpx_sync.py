@@ -186,4 +186,6 @@ def _follow(exchange: Exchange, event: str, info: dict[str, Any]) -> None:
 
 
 def _read(read: Callable[..., bytes], max_bytes: int, timeout: float | None = None) -> bytes:
-    return read(max_bytes, timeout=max(_reading.get().left_s(), _SHORTEST_S))
+    if (left_s := _reading.get().left_s()) <= 0:  # data may be there at every read, as of "100 Continue" without end
+        raise httpcore.ReadTimeout
+    return read(max_bytes, timeout=left_s)

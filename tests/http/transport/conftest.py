@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
+from payments_core.http.transport import Transport
 from payments_core.http.transport.aiohttp_async import AiohttpTransport
+from payments_core.http.transport.h11_sync import H11Transport
 from payments_core.http.transport.httpx_sync import HttpxTransport
 
 Outcome: TypeAlias = HttpResponse | NotSent | NoAnswer
-TRANSPORTS = ("httpx", "aiohttp")
+TRANSPORTS = ("h11", "httpx", "aiohttp")
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,12 @@ class Connection:
 class Server:
     """A server whose nth request gets the nth answer, the last one repeating."""
 
-    def __init__(self, *answers: Answer, on_connect: Answer | None = None) -> None:
+    def __init__(self, *answers: Answer, on_connect: Answer | None = None, certificate: Path | None = None) -> None:
         self._answers = answers or (Connection.ok,)
         self._on_connect = on_connect
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate and not on_connect else None
+        if self._tls and certificate:
+            self._tls.load_cert_chain(certificate)
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
@@ -110,7 +119,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def connections(self) -> int:
@@ -155,12 +164,16 @@ class Server:
     def _serve(self, line: Connection) -> None:
         self._converse(line)
         line.ended.set()
+        if self._tls:
+            line.close()  # an event loop waits for it when it closes its side
 
     def _converse(self, line: Connection) -> None:
         with suppress(OSError):
             if self._on_connect:
                 self._on_connect(line)
                 return
+            if self._tls:
+                line.sock = self._tls.wrap_socket(line.sock, server_side=True)
             while parsed := line.hear():
                 with self._changed:
                     self.requests.append(parsed)
@@ -170,11 +183,11 @@ class Server:
 
 
 class SyncCaller:
-    """Calls the synchronous transport, also from several threads."""
+    """Calls a synchronous transport, also from several threads."""
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, make: Callable[..., Transport], **arguments: Any) -> None:
         self._threads = ThreadPoolExecutor(32)
-        self.transport = HttpxTransport(**arguments)
+        self.transport = make(**arguments)
 
     def start(self, request: HttpRequest) -> Future[Outcome]:
         def call() -> Outcome:
@@ -237,16 +250,22 @@ class World:
     """Makes servers and callers, and takes them down."""
 
     transport: str
+    certificate: Path | None = None  # of servers that speak TLS
     _ends: list[Callable[[], None]] = field(default_factory=list)
 
     def server(self, *answers: Answer, on_connect: Answer | None = None) -> Server:
-        server = Server(*answers, on_connect=on_connect)
+        server = Server(*answers, on_connect=on_connect, certificate=self.certificate)
         self._ends.append(server.stop)
         return server
 
     def caller(self, **arguments: Any) -> SyncCaller | AsyncCaller:
-        made = {"httpx": SyncCaller, "aiohttp": AsyncCaller}[self.transport]
-        caller = made(**{"max_connections": 4, "clock": now, **arguments})
+        trusted = ssl.create_default_context(cafile=f"{self.certificate}.crt") if self.certificate else None
+        arguments = {"max_connections": 4, "clock": now, "tls": trusted, **arguments}
+        caller: SyncCaller | AsyncCaller
+        if self.transport == "aiohttp":
+            caller = AsyncCaller(**arguments)
+        else:
+            caller = SyncCaller({"h11": H11Transport, "httpx": HttpxTransport}[self.transport], **arguments)
         self._ends.append(caller.close)
         return caller
 
@@ -265,7 +284,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """For one transport: parametrize it indirectly, or get both in turn."""
+    """For one transport after the other."""
     world = World(request.param)
     yield world
     world.close()
@@ -286,6 +305,24 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test that takes ``world`` with every transport."""
-    if "world" in metafunc.fixturenames:
+    """Run every test that takes ``world`` with every transport, unless it names them itself."""
+    is_named = any("world" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "world" in metafunc.fixturenames and not is_named:
         metafunc.parametrize("world", TRANSPORTS, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate for 127.0.0.1, with its key in the same file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is needed to make a certificate")
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    subprocess.run(
+        [openssl, *command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", file, "-out", f"{file}.crt"],
+        check=True,
+        capture_output=True,
+    )
+    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
+    return file

@@ -17,6 +17,8 @@ import pytest
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.http.transport.conftest import Connection, Outcome, Server, World
 
     Case = Callable[[World], tuple[Outcome, int]]
@@ -255,6 +257,11 @@ CASES: dict[str, tuple[Case, type[NotSent | NoAnswer | HttpResponse], int]] = {
     "hang": (_answered(lambda line: line.hang(), timeout_s=READ_TIMEOUT_S), NoAnswer, 1),
     "headers that drip": (_drips(_HEAD + "X: "), NoAnswer, 1),
     "body that drips": (_drips(_HEAD + "\r\n"), NoAnswer, 1),
+    "100 Continue without end": (
+        _answered(lambda line: line.drip("HTTP/1.1 100 Continue\r\n\r\n", every_s=0), timeout_s=READ_TIMEOUT_S),
+        NoAnswer,
+        1,
+    ),
     "answer": (_answered(lambda line: line.ok()), HttpResponse, 1),
 }
 for _method in ("POST", "PUT", "GET", "DELETE"):
@@ -278,12 +285,28 @@ def table() -> Iterator[list[str]]:
     print("\n\n" + "\n".join([f"{'what happens':44} {'transport':9} {'ended as':12} read  why", *sorted(rows)]))
 
 
+# The rows in which bytes go over a connection of the server's, as they would to a payment's.
+OVER_TLS = [name for name, (_, _, read) in CASES.items() if read]
+OVER_TLS += ["no free connection", "deadline passes in the pool", "deadline passes before a reused connection"]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_not_sent_is_proven(name: str, world: World, table: list[str]) -> None:
     """NotSent stands exactly where the server read nothing; and no server ever reads a request twice."""
+    _check(name, name, world, table)
+
+
+@pytest.mark.parametrize("name", OVER_TLS)
+def test_not_sent_is_proven_over_tls(name: str, world: World, table: list[str], certificate: Path) -> None:
+    """The same over TLS, where libraries have other errors."""
+    world.certificate = certificate
+    _check(name, f"{name}, TLS", world, table)
+
+
+def _check(name: str, row: str, world: World, table: list[str]) -> None:
     case, expected, read = CASES[name]
     ended, count = case(world)
     why = "" if isinstance(ended, HttpResponse) else ended.why
-    table.append(f"{name:44} {world.transport:9} {type(ended).__name__:12} {count:4}  {why}")
+    table.append(f"{row:44} {world.transport:9} {type(ended).__name__:12} {count:4}  {why}")
     assert (type(ended), count) == (expected, read), why
     assert THE_ONE not in why

@@ -6,9 +6,7 @@ import asyncio
 import gzip
 import logging
 import re
-import shutil
 import ssl
-import subprocess
 import time
 import traceback
 from collections.abc import Callable
@@ -25,10 +23,13 @@ from aiohttp.client_proto import ResponseHandler
 
 from payments_core.domain.errors import ProviderBug, SettingsError
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, slot
-from payments_core.http.transport import AsyncTransport, Transport, aiohttp_async, httpx_sync
+from payments_core.http.transport import AsyncTransport, Transport, aiohttp_async, h11_sync, httpx_sync
 from payments_core.http.transport.aiohttp_async import AiohttpTransport
 from payments_core.http.transport.exchange import Exchange
+from payments_core.http.transport.h11_sync import H11Transport
 from payments_core.http.transport.httpx_sync import HttpxTransport
+
+LIBRARIES = ("httpx", "aiohttp")  # whose insides a transport of ours leans on
 
 if TYPE_CHECKING:
     from tests.http.transport.conftest import Connection, Outcome, ReceivedRequest, Server, World
@@ -49,9 +50,11 @@ def answered(outcome: Outcome) -> HttpResponse:
 
 
 def test_they_are_transports() -> None:
-    """Both fit the port they are made for."""
+    """Each fits the port it is made for."""
+    _lean: Transport = H11Transport(max_connections=1, clock=lambda: AT)
     _sync: Transport = HttpxTransport(max_connections=1, clock=lambda: AT)
     _async: AsyncTransport = AiohttpTransport(max_connections=1, clock=lambda: AT)
+    _lean.close()
     _sync.close()
     asyncio.run(_async.aclose())
 
@@ -201,6 +204,8 @@ def test_nothing_is_unpacked(world: World) -> None:
         ({"headers": {"X-Note": "secret\r\nX-Other: 1"}}, "X-Note"),
         ({"headers": {"X-Note": "secreté"}}, "X-Note"),
         ({"headers": {"Content-Length": "3"}}, "Content-Length"),
+        ({"headers": {"connection": "close"}}, "connection"),
+        ({"headers": {"Expect": "100-continue"}}, "Expect"),
         ({"headers": {"X Note": "secret"}}, "X Note"),
         ({"method": "GET / HTTP/1.1\r\n"}, "method"),
         ({"send_before": datetime(2026, 1, 1)}, "send_before"),  # noqa: DTZ001 the zone is what it lacks
@@ -240,6 +245,7 @@ def test_an_asynchronous_transport_belongs_to_one_loop(serve: Callable[..., Serv
     asyncio.run(send_and_close())
 
 
+@pytest.mark.parametrize("world", LIBRARIES, indirect=True)
 def test_a_library_that_no_longer_reports_when_it_writes_is_not_used(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,6 +256,7 @@ def test_a_library_that_no_longer_reports_when_it_writes_is_not_used(
         world.call(asks(world.server().url))
 
 
+@pytest.mark.parametrize("world", LIBRARIES, indirect=True)
 def test_a_guard_that_a_library_no_longer_calls_stops_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound of the whole wait, and the look at what came unasked, cannot be lost in silence by an upgrade."""
     follow = httpx_sync._follow
@@ -300,6 +307,7 @@ def test_a_request_is_written_once() -> None:
     assert isinstance(exchange.ended(caught.value, unsent=(Exception,)), NoAnswer)
 
 
+@pytest.mark.parametrize("world", LIBRARIES, indirect=True)
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_the_guard_alone_stops_a_retry(world: World, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """Even a library that does send again on its own account does not get a second request out."""
@@ -316,6 +324,37 @@ def test_the_guard_alone_stops_a_retry(world: World, monkeypatch: pytest.MonkeyP
     assert [entry.target for entry in server.requests] == ["/first", "/second"]
     if world.transport == "aiohttp":
         server.wait_until_connected(2)  # it did try; otherwise this proves nothing
+
+
+@pytest.mark.parametrize("how", ["old", "closed by the server"])
+def test_a_connection_that_may_be_gone_is_not_written_to(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """A payment written while the server hangs up would be an unknown one: it goes over a new connection."""
+    for module in (aiohttp_async, h11_sync, httpx_sync):
+        monkeypatch.setattr(module, "KEEP_ALIVE_S", 0.2)
+    close = how != "old"
+    server = world.server(lambda line: (line.ok(), close and line.close())[0], lambda line: line.ok())
+    caller = world.caller(max_connections=1)
+    answered(caller.start(asks(server.url)).result(5))
+    time.sleep(0.05 if close else 0.4)
+    answered(caller.start(asks(server.url, method="POST", body="{}")).result(5))
+    assert server.connections == len(server.requests) == 2
+
+
+def test_an_answer_that_comes_while_writing_is_read_or_unknown(world: World) -> None:
+    """A server that has read enough may answer and hang up: never "not sent", and never written again."""
+
+    def refuse(line: Connection) -> None:
+        line.sock.recv(1024)
+        line.say("HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        line.close()
+
+    server = world.server(on_connect=refuse)
+    size = 2**20 if world.transport == "aiohttp" else 2**24  # it warns above; the others meet a broken pipe
+    ended = world.call(asks(server.url, method="POST", body="x" * size))
+    assert isinstance(ended, NoAnswer) or answered(ended).status == 413
+    assert server.connections == 1
 
 
 # --- Many at once ----------------------------------------------------------------------------------------------------
@@ -422,23 +461,6 @@ def test_no_error_reports_an_address(world: World, how: str) -> None:
 
 
 # --- TLS -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for 127.0.0.1, with its key in the same file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is needed to make a certificate")
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
-    command = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
-    subprocess.run(
-        [openssl, *command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", file, "-out", f"{file}.crt"],
-        check=True,
-        capture_output=True,
-    )
-    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
-    return file
 
 
 def _over_tls(certificate: Path, answer: Any) -> Any:

@@ -151,7 +151,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         port = stranger.getsockname()[1]
         stranger.close()
         addresses = dict.fromkeys(("main", "again", "wrong"), emulator.url)
-        addresses |= {"nowhere": f"http://127.0.0.1:{port}", "echo": echo.url}
+        addresses |= {"nowhere": f"http://127.0.0.1:{port}", "echo": echo.url, "httpx": echo.url}
         emulator.write_config(tmp_path / "main" / "payouts.toml")
         keys = _install(tmp_path, addresses, emulator.credentials)
         pairs = {
@@ -171,6 +171,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
                 "api_key": keys["wrong" if name == "wrong" else "main"],
                 "subscription_key": emulator.credentials.subscription_key,
                 "base_url": address,
+                "sync_transport": "httpx" if name == "httpx" else "h11",
             }
             for name, address in addresses.items()
         }

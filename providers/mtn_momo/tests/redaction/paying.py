@@ -49,7 +49,8 @@ class Harness(NamedTuple):
 
     Args:
         folder: Holds ``main``, ``again`` (the same installation without its journal), ``wrong`` (another API key),
-            ``nowhere`` (nobody listens) and ``echo`` (repeats what it was sent), each with a payouts.toml.
+            ``nowhere`` (nobody listens), ``echo`` (repeats what it was sent) and ``httpx`` (the same, asked by httpx),
+            each with a payouts.toml.
         url: Of the emulator.
         settings: Of the account in each folder, secrets resolved.
         auth_req_id: A consent's name, to be sent where none can be had.
@@ -180,9 +181,9 @@ class Payer:
 
     def native(self) -> None:
         """Make every call of the native clients, against every gateway."""
-        for name in ("main", "wrong", "nowhere", "echo"):
+        for name in ("main", "wrong", "nowhere", "echo", "httpx"):
             with self.open(self._client(name)) as client:
-                for again in range(4 if name == "echo" else 1):  # it has several ways to answer
+                for again in range(4 if name in {"echo", "httpx"} else 1):  # it has several ways to answer
                     self._calls(client, f"{name} {again}")
         for fault in FAULTS:
             with self.open(self._client("main")) as client:

@@ -68,9 +68,10 @@ def test_nothing_is_found_where_nothing_is_planted(stage: Stage, capture: LogCap
     """What the tests below do leaks nothing by itself."""
     with native(stage) as client:
         caught(capture, lambda: client.is_active(NUMBER))
-    with native(stage, "echo") as client:
-        for _ in range(8):
-            caught(capture, client.get_account_balance)
+    for name in ("echo", "httpx"):
+        with native(stage, name) as client:
+            for _ in range(8):
+                caught(capture, client.get_account_balance)
     pay(stage, capture)
     pay(stage, capture, "echo")
 
@@ -90,8 +91,8 @@ def test_an_http_library_that_logs_addresses(
         return sent.complete(answer.status_code, answer.headers.multi_items())
 
     monkeypatch.setattr(httpx_sync, "_answer", through_a_client)
-    with native(stage) as client:
-        client.is_active(NUMBER)
+    with native(stage, "httpx") as client:
+        caught(capture, lambda: client.is_active(NUMBER))
 
     assert "a number in log: httpx" in found()
 
@@ -102,7 +103,7 @@ def test_an_http_library_that_logs_header_fields(
     """Those of an answer: this gateway repeats in them what it was sent."""
     follow = httpx_sync._follow
     monkeypatch.setattr(httpx_sync, "_follow", lambda sent, event, info: follow(sent, event, dict(info)))
-    with native(stage, "echo") as client:
+    with native(stage, "httpx") as client:
         caught(capture, lambda: client.is_active(NUMBER))
 
     assert "a number in log: httpcore.http11" in found()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
+from payments_core.http.transport import make_async_transport
 from payments_mtn_momo.api.models import AccessToken
 from payments_mtn_momo.native.asynchronous.session import AsyncNativeSession, AsyncSessionOwner
 from payments_mtn_momo.native.calls import Retry, read_settings, utc_now
@@ -54,16 +55,12 @@ class AsyncDisbursementsClient(AsyncSessionOwner):
         tls: ssl.SSLContext | None = None,
         **fields: Any,
     ) -> None:
-        from payments_core.http.transport.aiohttp_async import (
-            AiohttpTransport,  # here: the library is loaded only when used
-        )
-
         self.settings = read_settings(settings, fields)
         self._calls = DisbursementCalls(self.settings, consent_auth=consent_auth)
         self._session = AsyncNativeSession(
             f"mtn_momo:{self.settings.target_environment}",
             self.settings,
-            AiohttpTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls),
+            make_async_transport(self.settings, clock=clock, tls=tls),
             retry=retry,
             clock=clock,
             fetch=self._calls.create_access_token,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
+from payments_core.http.transport import make_transport
 from payments_mtn_momo.api.models import AccessToken
 from payments_mtn_momo.native.calls import Retry, read_settings, utc_now
 from payments_mtn_momo.native.methods import Method
@@ -55,16 +56,12 @@ class DisbursementsClient(SessionOwner):
         tls: ssl.SSLContext | None = None,
         **fields: Any,
     ) -> None:
-        from payments_core.http.transport.httpx_sync import (
-            HttpxTransport,  # here: the library is loaded only when used
-        )
-
         self.settings = read_settings(settings, fields)
         self._calls = DisbursementCalls(self.settings, consent_auth=consent_auth)
         self._session = NativeSession(
             f"mtn_momo:{self.settings.target_environment}",
             self.settings,
-            HttpxTransport(max_connections=self.settings.max_in_flight, clock=clock, tls=tls),
+            make_transport(self.settings, clock=clock, tls=tls),
             retry=retry,
             clock=clock,
             fetch=self._calls.create_access_token,

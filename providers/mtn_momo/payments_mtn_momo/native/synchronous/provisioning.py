@@ -47,15 +47,15 @@ class SandboxProvisioning(SessionOwner):
         clock: Callable[[], datetime] = utc_now,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        from payments_core.http.transport.httpx_sync import (
-            HttpxTransport,  # here: the library is loaded only when used
+        from payments_core.http.transport.h11_sync import (
+            H11Transport,  # here: the library is loaded only when used
         )
 
         self._calls = ProvisioningCalls(subscription_key, base_url)
         self._session = NativeSession(
             "mtn_momo:provisioning",
             self._calls.settings,
-            HttpxTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls),
+            H11Transport(max_connections=_CONNECTIONS, clock=clock, tls=tls),
             retry=retry,
             clock=clock,
         )
