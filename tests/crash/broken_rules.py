@@ -154,7 +154,7 @@ def ends_are_overwritten(patch: Patch) -> None:
 
     patch.setattr(steps, "contradict", contradicted)
     patch.setattr(result_callbacks, "contradict", contradicted)
-    patch.setattr(write_transition, "_refuse_forbidden", lambda *_: None)
+    patch.setattr(write_transition, "_forbidden", lambda *_: "")
 
 
 _ANY_ACCOUNT: Any = None  # a final answer needs no schedule
@@ -274,7 +274,7 @@ def version_is_not_compared(patch: Patch) -> None:
         return moved(session, replace(entry, before=replace(entry.before, version=version)))
 
     patch.setattr(write_transition, "write_transition", blind)
-    patch.setattr(write_transition, "_refuse_forbidden", lambda *_: None)
+    patch.setattr(write_transition, "_forbidden", lambda *_: "")
 
 
 def lease_is_ignored(patch: Patch) -> None:
@@ -316,9 +316,9 @@ def contradictions_are_not_published(patch: Patch) -> None:
     """One is kept, and the application is not told."""
     publish = history.publish
 
-    def all_but_those(session: Any, row: PayoutRecord, event: Any, seq: int, text: Any = None) -> None:
+    def all_but_those(session: Any, row: PayoutRecord, event: Any, text: Any = None) -> None:
         if text is None:
-            publish(session, row, event, seq)
+            publish(session, row, event)
 
     patch.setattr(history, "publish", all_but_those)
 
@@ -351,15 +351,14 @@ def approvals_are_not_asked_for(patch: Patch) -> None:
 
 def cancelling_ignores_doubt(patch: Patch) -> None:
     """What may have arrived is cancelled, and the journal lets it."""
-    forbidden = write_transition._refuse_forbidden
+    rule = write_transition._forbidden
 
-    def refuse_forbidden(stored: Any, after: Any) -> None:
-        if after["status"] != S.CANCELLED:
-            forbidden(stored, after)
+    def forbidden(stored: PayoutRecord, after: PayoutRecord) -> str:
+        return "" if after.status is S.CANCELLED else rule(stored, after)
 
     patch.setattr(cancellation, "_is_unsent", lambda row: not row.status.is_final)
     patch.setattr(cancellation, "_read_first", lambda *_: iter(()))
-    patch.setattr(write_transition, "_refuse_forbidden", refuse_forbidden)
+    patch.setattr(write_transition, "_forbidden", forbidden)
 
 
 def decided_without_asking(patch: Patch) -> None:

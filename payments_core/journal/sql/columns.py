@@ -46,6 +46,7 @@ __all__ = [
     "write_json",
     "write_reason",
     "write_row",
+    "writer",
 ]
 
 A = TypeVar("A")
@@ -294,21 +295,32 @@ read_row = _reader(_record, COLUMNS, "Read a record from values in the order of 
 read_history = _reader(_history, HISTORY_COLUMNS, "Read a history entry.")
 read_attempt = _reader(_ended, ATTEMPT_COLUMNS, "Read an attempt that ended.")
 
-_values = attrgetter(*PATHS.values())
-_ROW_TIMES = _times(COLUMNS)
-_ROW = tuple((place, write, _EMPTY.get(COLUMNS[place])) for place, write, _ in _coded(COLUMNS))
+
+@functools.lru_cache(maxsize=256)  # as many as a transition can change together, and more
+def writer(names: tuple[str, ...]) -> Callable[[PayoutRecord], list[Any]]:
+    """Return what writes the values of these columns of a record, at least two, as they are stored."""
+    take, times = attrgetter(*(PATHS[name] for name in names)), _times(names)
+    coded = tuple((place, write, _EMPTY.get(names[place])) for place, write, _ in _coded(names))
+
+    def write(row: PayoutRecord) -> list[Any]:
+        values = list(take(row))
+        for place in times:
+            if (moment := values[place]) is not None:
+                values[place] = (moment - _EPOCH) // _MICROSECOND
+        for place, encode, empty in coded:
+            if (value := values[place]) is not None:
+                values[place] = encode(value) if value or empty is None else empty
+        return values
+
+    return write
+
+
+_write_row = writer(COLUMNS)
 
 
 def write_row(row: PayoutRecord) -> list[Any]:
     """Return a row's values in the order of :data:`COLUMNS`."""
-    values = list(_values(row))
-    for place in _ROW_TIMES:
-        if (moment := values[place]) is not None:
-            values[place] = (moment - _EPOCH) // _MICROSECOND
-    for place, write, empty in _ROW:
-        if (value := values[place]) is not None:
-            values[place] = write(value) if value or empty is None else empty
-    return values
+    return _write_row(row)
 
 
 @checked

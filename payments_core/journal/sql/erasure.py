@@ -137,21 +137,20 @@ def apply(session: DbTransaction, change: Erase | Trim) -> ErasureResult | int:
     """Write one change."""
     if isinstance(change, Trim):
         return session.execute(_statements(session.sql).trim, (to_us(change.before), change.limit)).rowcount
-    found: dict[str, tuple[PayoutRecord, int]] = {}
+    found: dict[str, PayoutRecord] = {}
     for payout in sorted(change.payout_ids):  # every transaction locks them in this order
         stored = session.execute(session.sql.lock_payout, (payout,)).fetchone()
         if stored is not None:
-            (seq,) = session.execute(session.sql.last_seq, (payout,)).fetchone()
-            found[payout] = read_row(stored), seq
-    kept = {payout: reason for payout, (row, _) in found.items() if (reason := _reason_to_keep(row, change.at))}
+            found[payout] = read_row(stored)
+    kept = {payout: reason for payout, row in found.items() if (reason := _reason_to_keep(row, change.at))}
     if kept and change.all_or_none:
         return ErasureResult((), kept)
-    wanted = [one for payout, one in found.items() if payout not in kept and one[0].erased_at is None]
+    wanted = [row for payout, row in found.items() if payout not in kept and row.erased_at is None]
     if wanted and not change.dry_run:
         secret = _secret(session)
-        for row, seq in wanted:
-            _erase(session, row, seq, change, secret)
-    return ErasureResult(tuple(row.id for row, _ in wanted), kept)
+        for row in wanted:
+            _erase(session, row, change, secret)
+    return ErasureResult(tuple(row.id for row in wanted), kept)
 
 
 def _reason_to_keep(row: PayoutRecord, at: datetime) -> str:
@@ -168,7 +167,7 @@ def _reason_to_keep(row: PayoutRecord, at: datetime) -> str:
     return ""
 
 
-def _erase(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, secret: bytes) -> None:
+def _erase(session: DbTransaction, row: PayoutRecord, change: Erase, secret: bytes) -> None:
     sql, at = _statements(session.sql), to_us(change.at)
     payee = row.order.payee
     address = payee.value if payee.kind == "collection" else _hash(secret, payee.kind, payee.value)
@@ -186,7 +185,7 @@ def _erase(session: DbTransaction, row: PayoutRecord, seq: int, change: Erase, s
     for no, reason in session.execute(sql.events, (row.id,)).fetchall():
         session.execute(sql.erase_event, (_without_text(read_reason(reason)), no))
     event = Event(EventName.PAYOUT_ERASED, change.at, {"actor": change.actor, "reason": change.reason})
-    history.append(session, row, event, seq + 1)
+    history.append(session, row, event)
 
 
 def _without_text(reason: Reason | None) -> str | None:

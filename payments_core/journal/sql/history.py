@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from payments_core.domain.events import EventName
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import AcknowledgeContradictions, AppendHistory, HistoryAppended
 from payments_core.journal.sql.columns import (
-    COLUMNS,
     read_row,
     to_us,
     write_contradiction,
@@ -25,8 +24,8 @@ from payments_core.journal.sql.statements import DbTransaction
 __all__ = ["acknowledge", "append", "history_values", "is_contradicted", "lock_payout", "note", "publish"]
 
 
-def lock_payout(session: DbTransaction, payout_id: str) -> tuple[Mapping[str, Any], int]:
-    """Return a payout's columns and the number of its last history entry; until the commit no other writer moves it.
+def lock_payout(session: DbTransaction, payout_id: str) -> PayoutRecord:
+    """Return a payout; until the commit no other writer moves it.
 
     Raises:
         JournalError: There is no such payout.
@@ -35,38 +34,32 @@ def lock_payout(session: DbTransaction, payout_id: str) -> tuple[Mapping[str, An
     found = session.execute(session.sql.lock_payout, (payout_id,)).fetchone()
     if found is None:
         raise JournalError(f"The journal has no payout {payout_id}.")
-    (seq,) = session.execute(session.sql.last_seq, (payout_id,)).fetchone()
-    return dict(zip(COLUMNS, found, strict=True)), seq
+    return read_row(found)
 
 
 def history_values(row: PayoutRecord, event: Event, seq: int, *, decided_by: str = "") -> tuple[Any, ...]:
-    """Return the values of the statement that adds a history entry."""
+    """Return the values of the statement that adds a history entry with its number."""
+    return (row.id, seq, *_entry(row, event, decided_by))
+
+
+def _entry(row: PayoutRecord, event: Event, decided_by: str) -> tuple[Any, ...]:
     state = (str(row.status), row.attempt.number, row.attempt.submissions)
-    return (row.id, seq, to_us(event.at), event.name, *state, decided_by, write_json(event.evidence))
+    return (to_us(event.at), event.name, *state, decided_by, write_json(event.evidence))
 
 
-def append(session: DbTransaction, row: PayoutRecord, event: Event, seq: int, *, decided_by: str = "") -> None:
-    """Add a history entry."""
-    session.execute(session.sql.add_history, history_values(row, event, seq, decided_by=decided_by))
+def append(session: DbTransaction, row: PayoutRecord, event: Event, *, decided_by: str = "") -> None:
+    """Add the next history entry of a payout that is locked."""
+    session.execute(session.sql.append_history, (row.id, row.id, *_entry(row, event, decided_by)))
 
 
 def publish(
-    session: DbTransaction, row: PayoutRecord, event: Event, seq: int, contradiction: Contradiction | None = None
+    session: DbTransaction, row: PayoutRecord, event: Event, contradiction: Contradiction | None = None
 ) -> None:
-    """Add an event to the outbox."""
+    """Add an event to the outbox, about the last history entry."""
     reason = None if row.reason is None else write_reason(row.reason)
-    values = (
-        f"{row.id}.{seq}",
-        row.id,
-        row.order.key,
-        row.attempt.account,
-        str(row.status),
-        reason,
-        row.attempt.number,
-        seq,
-    )
+    payout = (row.id, row.id, row.id, row.order.key, row.attempt.account, str(row.status), reason, row.attempt.number)
     details = None if contradiction is None else write_contradiction(contradiction)
-    session.execute(session.sql.publish, (*values, to_us(event.at), details))
+    session.execute(session.sql.publish, (*payout, row.id, to_us(event.at), details))
 
 
 def is_contradicted(session: DbTransaction, payout_id: str) -> bool:
@@ -77,15 +70,14 @@ def is_contradicted(session: DbTransaction, payout_id: str) -> bool:
 
 def note(session: DbTransaction, entry: AppendHistory) -> HistoryAppended:
     """Add a history entry without a transition."""
-    stored, seq = lock_payout(session, entry.payout_id)
-    row, contradiction = read_row(stored.values()), entry.contradiction
+    row, contradiction = lock_payout(session, entry.payout_id), entry.contradiction
     if contradiction is not None:
         if any(contradiction.repeats(before) for before in row.contradictions):
             return HistoryAppended(row, written=False)
         row = _set_contradictions(session, row, (*row.contradictions, contradiction))
-    append(session, row, entry.event, seq + 1)
+    append(session, row, entry.event)
     if contradiction is not None:
-        publish(session, row, entry.event, seq + 1, contradiction)
+        publish(session, row, entry.event, contradiction)
     if entry.due_at is not None and (row.schedule.next_at is None or row.schedule.next_at > entry.due_at):
         due_at = to_us(entry.due_at)
         session.execute(session.sql.make_due, (due_at, entry.payout_id, due_at))
@@ -95,14 +87,13 @@ def note(session: DbTransaction, entry: AppendHistory) -> HistoryAppended:
 
 def acknowledge(session: DbTransaction, entry: AcknowledgeContradictions) -> HistoryAppended:
     """Record that a person has acknowledged every open contradiction of a payout."""
-    stored, seq = lock_payout(session, entry.payout_id)
-    row = read_row(stored.values())
+    row = lock_payout(session, entry.payout_id)
     if not any(one.is_open for one in row.contradictions):
         return HistoryAppended(row, written=False)
     by = entry.event.at, entry.actor, entry.reason
     acknowledged = [one.acknowledged(*by) if one.is_open else one for one in row.contradictions]
     row = _set_contradictions(session, row, acknowledged)
-    append(session, row, entry.event, seq + 1)
+    append(session, row, entry.event)
     return HistoryAppended(row)
 
 

@@ -17,7 +17,7 @@ from payments_core.domain.payout import PayoutStatus
 from payments_core.engine.commands import RecordAccountQuery
 from payments_core.journal.sql import history
 from payments_core.journal.sql.access import SqlAccess
-from payments_core.journal.sql.columns import from_us, read_row, to_us
+from payments_core.journal.sql.columns import from_us, to_us
 from payments_core.journal.sql.statements import DbTransaction, Statements, marks
 
 __all__ = ["InboxChange", "InboxMixin", "StoreFact", "apply", "record_account_query", "spaced", "statements"]
@@ -138,8 +138,7 @@ def _make_due(session: DbTransaction, handling: Handling, payout_id: str) -> Han
     Except a further attempt that waits for an approval: what is due there reads the earlier attempts, and sends
     nothing without the approval.
     """
-    stored, seq = history.lock_payout(session, payout_id)
-    row = read_row(stored.values())
+    row = history.lock_payout(session, payout_id)
     is_unsent = row.status is PayoutStatus.CREATED
     if handling.event is None or (is_unsent and not (row.waits_for_approval and row.attempt.number > 1)):
         return Handled(row)
@@ -150,7 +149,7 @@ def _make_due(session: DbTransaction, handling: Handling, payout_id: str) -> Han
     callback_read_at = schedule.callback_read_at if is_unsent else due_at
     values = (to_us(due_at), callback_read_at and to_us(callback_read_at), payout_id)
     session.execute(statements(session.sql).make_due, values)
-    history.append(session, row, handling.event, seq + 1)
+    history.append(session, row, handling.event)
     schedule = replace(schedule, next_at=due_at, callback_read_at=callback_read_at)
     return Handled(replace(row, schedule=schedule), made_due=True)
 

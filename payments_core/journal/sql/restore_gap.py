@@ -39,6 +39,7 @@ __all__ = [
     "current",
     "end",
     "find",
+    "gate_values",
     "is_open",
     "is_presumed",
     "known",
@@ -81,10 +82,6 @@ class _Statements:
         at, text = sql.schema, sql.text
         self.get = f"SELECT value FROM {at}meta WHERE name = 'restored'"  # noqa: S608
         self._gate = f"SELECT ({self.get}), EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({{}}))"  # noqa: S608
-        self._free = (
-            f"SELECT 1 WHERE NOT EXISTS ({self.get}) AND NOT EXISTS (SELECT 1 FROM {at}pauses WHERE account IN (?, ''))"  # noqa: S608
-            f" AND NOT EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({{}}))"
-        )
         self._text = text
         self.put = text(
             f"INSERT INTO {at}meta (name, value) VALUES (?, ?)"  # noqa: S608
@@ -110,10 +107,6 @@ class _Statements:
             " AND NOT (not_found_count >= ? AND COALESCE(first_not_found_at, 0) >= ?))"
         )
         self.in_review = f"SELECT COUNT(*) FROM {at}payouts WHERE status = '{PayoutStatus.REVIEW}'"  # noqa: S608
-
-    def free(self, references: int) -> str:
-        """Return the statement that finds a row where nothing can hold a submission back."""
-        return self._text(self._free.format(", ".join("?" * references)))
 
     def gate(self, references: int) -> str:
         """Return the statement for what is missing, and whether a statement has one of so many references."""
@@ -146,14 +139,14 @@ def _read(stored: str) -> Gap:
     return Gap(from_us(fields["began"]), from_us(fields["at"]), frozenset(fields.get("compared", ())))
 
 
-def is_presumed(stored: Mapping[str, Any], after: PayoutRecord) -> bool:
+def is_presumed(stored: PayoutRecord, after: PayoutRecord) -> bool:
     """Whether a transition to FAILED is decided without a read: by a guard, an expiry, or the end of a submission."""
-    is_end = after.status is PayoutStatus.FAILED and stored["status"] != after.status
+    is_end = after.status is PayoutStatus.FAILED and stored.status is not after.status
     return is_end and after.decided_by not in _KNOW
 
 
 def refuse(
-    session: DbTransaction, stored: Mapping[str, Any], entry: ApplyTransition
+    session: DbTransaction, stored: PayoutRecord, entry: ApplyTransition
 ) -> CheckFirst | AccountPaused | OnStatement | None:
     """Return why a payout may not be sent, or not become FAILED; None when it may. The pauses are locked.
 
@@ -184,13 +177,18 @@ def refuse(
 
 def may_forbid(session: DbTransaction, row: PayoutRecord) -> bool:
     """Whether a pause, the gap or a statement could hold a submission back; False where there is none of them."""
-    references = list(_compared(row.attempt.references)) or [""]
-    statement = _statements(session.sql).free(len(references))
-    return session.execute(statement, (row.attempt.account, *references)).fetchone() is None
+    values = gate_values(row)
+    statement = session.sql.text(f"SELECT 1 WHERE {session.sql.may_send(len(values) - 1)}")
+    return session.execute(statement, values).fetchone() is None
+
+
+def gate_values(row: PayoutRecord) -> tuple[str, ...]:
+    """Return what the condition of ``Statements.may_send`` is about: the account, and the references of an attempt."""
+    return (row.attempt.account, *(_compared(row.attempt.references) or [""]))
 
 
 def refuse_cancellation(
-    session: DbTransaction, stored: Mapping[str, Any], after: PayoutRecord
+    session: DbTransaction, stored: PayoutRecord, after: PayoutRecord
 ) -> CheckFirst | OnStatement | None:
     """Return why a payout may not become CANCELLED: its submission, or a later attempt, may be in the gap."""
     gap, is_on_statement = _look(session, after)
@@ -201,8 +199,8 @@ def refuse_cancellation(
 
 def _look(session: DbTransaction, after: PayoutRecord) -> tuple[Gap | None, bool]:
     """Return what the journal lacks, and whether a statement has a reference of this attempt."""
-    values = list(_compared(after.attempt.references)) or [""]
-    gap, is_on_statement = session.execute(_statements(session.sql).gate(len(values)), values).fetchone()
+    _, *references = gate_values(after)
+    gap, is_on_statement = session.execute(_statements(session.sql).gate(len(references)), references).fetchone()
     return None if gap is None else _read(gap), bool(is_on_statement)
 
 
@@ -221,16 +219,16 @@ def _compared(references: Mapping[str, str]) -> frozenset[str]:
     return frozenset([canonical(value) for value in references.values() if is_storable(value)])
 
 
-def _was_sent_since(stored: Mapping[str, Any], gap: Gap) -> bool:
+def _was_sent_since(stored: PayoutRecord, gap: Gap) -> bool:
     """Whether a submission followed the restore: it has passed the gate."""
-    return stored["sent_at"] is not None and stored["sent_at"] >= to_us(gap.declared_at)
+    return stored.attempt.sent_at is not None and stored.attempt.sent_at >= gap.declared_at
 
 
-def _is_absent(stored: Mapping[str, Any], gap: Gap, since: datetime) -> bool:
+def _is_absent(stored: PayoutRecord, gap: Gap, since: datetime) -> bool:
     """Whether the provider was read since the restore and did not show the payment, often and long enough."""
-    absent_at = stored["first_not_found_at"]
-    long_enough = absent_at is not None and to_us(gap.declared_at) <= absent_at <= to_us(since)
-    return long_enough and stored["not_found_count"] >= _LEAST_NOT_FOUND
+    absent_at = stored.schedule.first_not_found_at
+    long_enough = absent_at is not None and gap.declared_at <= absent_at <= since
+    return long_enough and stored.schedule.not_found_count >= _LEAST_NOT_FOUND
 
 
 def begin(session: DbTransaction, began_at: datetime, act: OperatorAction) -> Gap:

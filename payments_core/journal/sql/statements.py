@@ -68,7 +68,6 @@ def marks(count: int) -> str:
 
 # Only names of our records' own fields are ever put into a statement.
 _NAMES = quoted(COLUMNS)
-_SETS = ", ".join(f'"{name}" = ?' for name in MOVABLE)
 _ENDED = quoted(name for name in ATTEMPT_COLUMNS if name not in {"number", "account", "ended_at"})
 
 
@@ -80,14 +79,15 @@ class Statements:
         schema: Goes before the name of each table.
         greatest: The function that returns the larger of two values.
         folded: A text without capitals, as far as ASCII goes.
+        same: The comparison for which one NULL is like another.
         locks: Whether others may write at the same time.
 
     """
 
-    def __init__(self, *, mark: str, schema: str, greatest: str, folded: str, locks: bool) -> None:
+    def __init__(self, *, mark: str, schema: str, greatest: str, folded: str, same: str, locks: bool) -> None:
         self._mark, self._table, self._greatest = mark, f"{schema}payouts", greatest
         text, at = self.text, schema
-        self.schema, self._folded = schema, folded
+        self.schema, self._folded, self.same = schema, folded, same
         # Not FOR UPDATE: a table of the application that refers to payouts must not make transitions wait.
         lock, lock_pause = (" FOR NO KEY UPDATE", " FOR UPDATE") if locks else ("", "")
         self.skip_locked = f"{lock} SKIP LOCKED" if locks else ""
@@ -122,11 +122,9 @@ class Statements:
         self.pauses = f"SELECT {_PAUSE} FROM {at}pauses ORDER BY account"
 
         self.lock_payout = self.by_id + lock
-        # Read once the payout is locked: a subquery beside the lock would see the history as it was before the wait.
-        self.last_seq = text(f"SELECT COALESCE(MAX(seq), 0) FROM {at}history WHERE payout_id = ?")
+        self.lock_row = text(f"SELECT 1 FROM {at}payouts WHERE id = ?{lock}") if locks else ""
         # Waits for another transaction that is writing the same key, and then writes nothing.
         self.insert = text(f"INSERT INTO {at}payouts ({_NAMES}) VALUES ({marks(len(COLUMNS))}) ON CONFLICT DO NOTHING")
-        self.update = text(f"UPDATE {at}payouts SET {_SETS} WHERE id = ? AND version = ?")
         self.make_due = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)")
         self.contradict = text(f"UPDATE {at}payouts SET contradictions = ?, contradicted_at = ? WHERE id = ?")
         # The database folds both sides: Python folds more letters, and would then find less.
@@ -138,12 +136,15 @@ class Statements:
             f" VALUES ({marks(9)})"
         )
         self.add_two_to_history = f"{self.add_history}, {text(f'({marks(9)})')}"
+        # Once the payout is locked, in a statement after that: one that had to wait would count as before the wait.
+        last = f"SELECT MAX(seq) FROM {at}history WHERE payout_id = ?"
+        self.append_history = self.add_history.replace(text("(?, ?,"), text(f"(?, COALESCE(({last}), 0) + 1,"), 1)
         self.publish = text(
             f"INSERT INTO {at}outbox"
             " (event_id, payout_id, key, account, status, reason, attempt, seq, at, contradiction)"
             # A restored journal counts a payout's events from an earlier one on: it may not use an id twice.
-            f" VALUES (CAST(? AS TEXT) || COALESCE((SELECT '.r' || value FROM {at}meta"
-            f" WHERE name = 'restorations'), ''), {marks(9)})"
+            f" VALUES (CAST(? AS TEXT) || '.' || ({last}) || COALESCE((SELECT '.r' || value FROM {at}meta"
+            f" WHERE name = 'restorations'), ''), {marks(6)}, ({last}), {marks(2)})"
         )
         self.add_query = text(f"INSERT INTO {at}queries (token_hash, payout_id, attempt, asked_at) VALUES ({marks(4)})")
         about = "WHERE token_hash = ? AND payout_id = ? AND attempt = ?"
@@ -189,6 +190,18 @@ class Statements:
             f" AND (CAST(? AS TEXT) IS NULL OR account = ?){self.skip_locked})"
         )
 
+    def may_send(self, references: int) -> str:
+        """Return the condition that nothing is stored which could stop a submission: an account and so many references.
+
+        The pauses are locked by a statement of its own before: one sees what was committed when it began.
+        """
+        at = self.schema
+        return (
+            f"NOT EXISTS (SELECT 1 FROM {at}pauses WHERE account IN (?, ''))"
+            f" AND NOT EXISTS (SELECT 1 FROM {at}meta WHERE name = 'restored')"
+            f" AND NOT EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({marks(references)}))"
+        )
+
     def text(self, statement: str) -> str:
         """Return a statement with this dialect's marks."""
         return statement.replace("?", self._mark)
@@ -225,9 +238,14 @@ class Statements:
         )
 
 
-SQLITE = Statements(mark="?", schema="", greatest="MAX", folded="lower({})", locks=False)
+SQLITE = Statements(mark="?", schema="", greatest="MAX", folded="lower({})", same="IS", locks=False)
 POSTGRES = Statements(
-    mark="%s", schema=f"{POSTGRES_SCHEMA}.", greatest="GREATEST", folded='lower({} COLLATE "C")', locks=True
+    mark="%s",
+    schema=f"{POSTGRES_SCHEMA}.",
+    greatest="GREATEST",
+    folded='lower({} COLLATE "C")',
+    same="IS NOT DISTINCT FROM",
+    locks=True,
 )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import Event, PayoutRecord
+from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import (
     AccountPaused,
     ApplyTransition,
@@ -22,9 +20,10 @@ from payments_core.engine.commands import (
     TransitionResult,
 )
 from payments_core.journal.sql import attempts, circuits, history, inbox, pauses, permits, restore_gap
-from payments_core.journal.sql.columns import COLUMNS, from_us, read_row, to_us, write_row
+from payments_core.journal.sql.columns import to_us
 from payments_core.journal.sql.provider_references import add_references
-from payments_core.journal.sql.statements import FIXED, MOVABLE, UNVERSIONED, DbTransaction
+from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.update_payout import fixed_changes, update_locked, update_unchanged
 
 __all__ = ["write_transition"]
 
@@ -32,61 +31,125 @@ __all__ = ["write_transition"]
 def write_transition(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
     """Write a transition, or return why it is refused.
 
+    An ordinary one is one statement that is judged by what is stored; only where that writes nothing is the stored
+    record read and looked at, and only there is said why a transition is refused.
+
     Raises:
         JournalError: It breaks a rule that holds whatever the caller has read.
 
     """
-    before, event = entry.before, entry.event
-    stored, seq = history.lock_payout(session, before.id)
-    if stored["version"] != before.version:
-        return Stale(read_row(stored.values()))
-    after = replace(entry.after, version=before.version + 1, updated_at=event.at)
-    if stored["next_at"] not in {None, before.schedule.next_at and to_us(before.schedule.next_at)}:
+    return _write_ordinary(session, entry) or _write_judged(session, entry)
+
+
+def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> TransitionApplied | None:
+    """Write a transition that needs no look at the stored record; None, and nothing is written, for any other."""
+    before = entry.before
+    after = _numbered(entry, before)
+    sends = after.status is PayoutStatus.SENDING and before.status is not PayoutStatus.SENDING
+    if _needs_judging(entry, sends=sends) or _forbidden(before, after):
+        return None
+    if (
+        sends
+    ):  # in the order of all transactions, and by statements of their own: the next one sees what they waited for
+        if session.sql.lock_row:
+            session.execute(session.sql.lock_row, (before.id,))
+        pauses.lock(session, shared=True)
+    if not update_unchanged(session, before, after, gate=restore_gap.gate_values(after) if sends else ()):
+        return None
+    return _complete(session, entry, before, after, *_count_post(session, entry, after))
+
+
+def _needs_judging(entry: ApplyTransition, *, sends: bool) -> bool:
+    """Whether more decides about this transition than the payout's own record, and what may stop any submission."""
+    before, after = entry.before, entry.after
+    return (
+        entry.pause is not None
+        or entry.answers is not None
+        or entry.approves is not None
+        or (sends and (entry.needs_approval or after.attempt.number > 1 or entry.post_end is not None))
+        or after.status is PayoutStatus.CANCELLED
+        or restore_gap.is_presumed(before, after)
+    )
+
+
+def _write_judged(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
+    """Write a transition, or return why it is refused, with the stored record in hand."""
+    before = entry.before
+    stored = history.lock_payout(session, before.id)
+    if stored.version != before.version:
+        return Stale(stored)
+    after = _numbered(entry, stored)
+    if stored.schedule.next_at not in {None, before.schedule.next_at}:
         after = _keep_due(after, stored)
-    values = dict(zip(COLUMNS, write_row(after), strict=True))
-    unversioned = {name: stored[name] for name in UNVERSIONED}
-    if unversioned != {name: values[name] for name in UNVERSIONED}:  # written since the caller read the row
-        values |= unversioned
-        after = read_row(values.values())
-    _refuse_forbidden(stored, values)
-    opened, ended = None, set[PausedBy]()
-    if entry.post_end is not None:
-        opened, is_closed = circuits.count(session, after.attempt.account, entry.post_end, event.at)
-        ended |= {PausedBy.CIRCUIT} if is_closed else set()
+    if why := _forbidden(stored, after):
+        raise JournalError(why)
+    opened, ended = _count_post(session, entry, after)
     if entry.pause is not None:
         pauses.lock(session)  # before any row of pauses is touched
     if (refusal := _refusal(session, stored, after, entry)) is not None:
         return refusal
     if entry.answers is not None and not _record_answer(
-        session, entry.answers, stored, event, ends=after.status.is_final
+        session, entry.answers, stored, entry.event, ends=after.status.is_final
     ):
-        return Stale(read_row(stored.values()))
-    session.execute(session.sql.update, (*map(values.__getitem__, MOVABLE), before.id, before.version))
-    history.append(session, after, event, seq + 1, decided_by=after.decided_by)
-    if values["references"] != stored["references"]:
+        return Stale(stored)
+    update_locked(session, stored, after)
+    return _complete(session, entry, stored, after, opened, ended)
+
+
+def _numbered(entry: ApplyTransition, stored: PayoutRecord) -> PayoutRecord:
+    """Return the record wanted with what only the journal sets, or what no transition changes."""
+    return replace(
+        entry.after,
+        version=stored.version + 1,
+        updated_at=entry.event.at,
+        contradictions=stored.contradictions,
+        contradicted_at=stored.contradicted_at,
+    )
+
+
+def _count_post(
+    session: DbTransaction, entry: ApplyTransition, after: PayoutRecord
+) -> tuple[Pause | None, frozenset[PausedBy]]:
+    """Count how a POST ended; return the circuit that it opened, and the pause that it ended."""
+    if entry.post_end is None:
+        return None, frozenset()
+    opened, is_closed = circuits.count(session, after.attempt.account, entry.post_end, entry.event.at)
+    return opened, frozenset({PausedBy.CIRCUIT} if is_closed else ())
+
+
+def _complete(
+    session: DbTransaction,
+    entry: ApplyTransition,
+    before: PayoutRecord,
+    after: PayoutRecord,
+    opened: Pause | None,
+    ended: frozenset[PausedBy],
+) -> TransitionApplied:
+    """Write what belongs to a transition beside the record."""
+    account = after.attempt.account
+    history.append(session, after, entry.event, decided_by=after.decided_by)
+    if after.attempt.references != before.attempt.references:
         add_references(session, after)
     if entry.publish:
-        history.publish(session, after, event, seq + 1)
-    if entry.lifts and (
-        by := pauses.lift_ours(session, after.attempt.account, event.at, sent_at=after.attempt.sent_at)
-    ):
-        ended.add(by)
+        history.publish(session, after, entry.event)
+    if entry.lifts and (by := pauses.lift_ours(session, account, entry.event.at, sent_at=after.attempt.sent_at)):
+        ended |= {by}
     paused = entry.pause is not None and pauses.stop(session, entry.pause)
     if entry.asks is not None:
         query = (entry.asks.token_hash, after.id, after.attempt.number, to_us(entry.asks.asked_at))
         session.execute(session.sql.add_query, query)
-    if entry.read_end is not None and permits.record_read(session, after.attempt.account, entry.read_end):
-        ended.add(PausedBy.RATE)
+    if entry.read_end is not None and permits.record_read(session, account, entry.read_end):
+        ended |= {PausedBy.RATE}
     if entry.approves is not None:
-        attempts.approve(session, stored, entry.approves)
-    return TransitionApplied(after, opened, frozenset(ended), paused)
+        attempts.approve(session, before, entry.approves)
+    return TransitionApplied(after, opened, ended, paused)
 
 
 def _refusal(
-    session: DbTransaction, stored: Mapping[str, Any], after: PayoutRecord, entry: ApplyTransition
+    session: DbTransaction, stored: PayoutRecord, after: PayoutRecord, entry: ApplyTransition
 ) -> NotApproved | Contradicted | CheckFirst | OnStatement | AccountPaused | None:
     """Return why this transition may not be written now."""
-    if after.status is PayoutStatus.SENDING and stored["status"] != PayoutStatus.SENDING:
+    if after.status is PayoutStatus.SENDING and stored.status is not PayoutStatus.SENDING:
         if entry.needs_approval and not attempts.is_approved(session, stored):
             return NotApproved()
         if after.attempt.number > 1 and history.is_contradicted(session, after.id):
@@ -96,7 +159,7 @@ def _refusal(
             return refusal
         pause = pauses.pause_or_probe(session, after.attempt.account, entry.event.at)
         return None if pause is None else AccountPaused(pause)
-    if after.status is PayoutStatus.CANCELLED and stored["status"] != PayoutStatus.CANCELLED:
+    if after.status is PayoutStatus.CANCELLED and stored.status is not PayoutStatus.CANCELLED:
         if history.is_contradicted(session, after.id):
             return Contradicted()
         pauses.lock(session, shared=True)
@@ -107,47 +170,47 @@ def _refusal(
     return None
 
 
-def _keep_due(after: PayoutRecord, stored: Mapping[str, Any]) -> PayoutRecord:
+def _keep_due(after: PayoutRecord, stored: PayoutRecord) -> PayoutRecord:
     """Keep a read that became due since the caller read the row: its result may be older than what made it due."""
-    if PayoutStatus.CREATED in {stored["status"], after.status} or after.status is PayoutStatus.SENDING:
+    if PayoutStatus.CREATED in {stored.status, after.status} or after.status is PayoutStatus.SENDING:
         return after  # what is due there is a submission
-    schedule = after.schedule
-    due_at = inbox.spaced(from_us(stored["next_at"]), schedule.read_at)
+    schedule, asked = after.schedule, stored.schedule
+    if asked.next_at is None:
+        return after
+    due_at = inbox.spaced(asked.next_at, schedule.read_at)
     if schedule.next_at is not None and schedule.next_at <= due_at:
         return after
-    callback_read_at = due_at if stored["callback_read_at"] == stored["next_at"] else schedule.callback_read_at
+    callback_read_at = due_at if asked.is_callback_read else schedule.callback_read_at
     return replace(after, schedule=replace(schedule, next_at=due_at, callback_read_at=callback_read_at))
 
 
-def _refuse_forbidden(stored: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Refuse what must never be true, judged by the stored columns and not by what the caller read."""
-    payout, status, attempt = stored["id"], PayoutStatus(stored["status"]), stored["attempt"]
-    changed = [name for name in FIXED if stored[name] != after[name]]
-    if changed:
-        raise JournalError(f"Payout {payout} cannot change its {', '.join(changed)}.")
-    if status.is_final and after["status"] != status:
-        is_reversal = status is PayoutStatus.SUCCEEDED and after["status"] == PayoutStatus.REVERSED
+def _forbidden(stored: PayoutRecord, after: PayoutRecord) -> str:
+    """Return which rule a transition breaks that holds whatever the caller has read; empty when none."""
+    payout, status, attempt, becomes = stored.id, stored.status, stored.attempt, after.attempt
+    if changed := fixed_changes(stored, after):
+        return f"Payout {payout} cannot change its {', '.join(changed)}."
+    if status.is_final and after.status is not status:
+        is_reversal = status is PayoutStatus.SUCCEEDED and after.status is PayoutStatus.REVERSED
         if not is_reversal:
-            raise JournalError(f"Payout {payout} is {status} and cannot become {after['status']}.")
-    if after["status"] == PayoutStatus.CANCELLED and status is not PayoutStatus.CANCELLED:
+            return f"Payout {payout} is {status} and cannot become {after.status}."
+    if after.status is PayoutStatus.CANCELLED and status is not PayoutStatus.CANCELLED:
         is_waiting = status in {PayoutStatus.CREATED, PayoutStatus.REVIEW}
-        if not is_waiting or stored["ambiguous"] or stored["first_sent_at"] is not None:
-            raise JournalError(f"Attempt {attempt} of payout {payout} may have arrived and cannot be cancelled.")
-    if after["attempt"] != attempt:
-        raise JournalError(f"Payout {payout} has attempt {attempt}; a move cannot make it {after['attempt']}.")
-    if after["account"] != stored["account"]:
-        raise JournalError(f"Attempt {attempt} of payout {payout} is paid from {stored['account']} alone.")
-    if stored["ambiguous"] and not after["ambiguous"]:
-        raise JournalError(f"Attempt {attempt} of payout {payout} was ambiguous and stays so.")
-    if stored["ambiguous"] and after["status"] == PayoutStatus.CREATED:
-        raise JournalError(f"Attempt {attempt} of payout {payout} may have arrived and does not wait to be sent.")
-    if stored["first_sent_at"] is not None and after["first_sent_at"] != stored["first_sent_at"]:
-        raise JournalError(f"Attempt {attempt} of payout {payout} was first sent at a moment that stays.")
+        if not is_waiting or attempt.ambiguous or attempt.first_sent_at is not None:
+            return f"Attempt {attempt.number} of payout {payout} may have arrived and cannot be cancelled."
+    if becomes.number != attempt.number:
+        return f"Payout {payout} has attempt {attempt.number}; a move cannot make it {becomes.number}."
+    if becomes.account != attempt.account:
+        return f"Attempt {attempt.number} of payout {payout} is paid from {attempt.account} alone."
+    if attempt.ambiguous and not becomes.ambiguous:
+        return f"Attempt {attempt.number} of payout {payout} was ambiguous and stays so."
+    if attempt.ambiguous and after.status is PayoutStatus.CREATED:
+        return f"Attempt {attempt.number} of payout {payout} may have arrived and does not wait to be sent."
+    if attempt.first_sent_at is not None and becomes.first_sent_at != attempt.first_sent_at:
+        return f"Attempt {attempt.number} of payout {payout} was first sent at a moment that stays."
+    return ""
 
 
-def _record_answer(
-    session: DbTransaction, token_hash: str, stored: Mapping[str, Any], event: Event, *, ends: bool
-) -> bool:
+def _record_answer(session: DbTransaction, token_hash: str, stored: PayoutRecord, event: Event, *, ends: bool) -> bool:
     """Record that a query is answered; whether the answer counts: a final one always does, any other does once."""
-    values = (to_us(event.at), token_hash, stored["id"], stored["attempt"])
+    values = (to_us(event.at), token_hash, stored.id, stored.attempt.number)
     return session.execute(session.sql.answer_end if ends else session.sql.answer, values).rowcount > 0

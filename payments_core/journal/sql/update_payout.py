@@ -1,0 +1,81 @@
+"""The one statement that changes a payout's record, judged by what is stored.
+
+It writes every column that may change, and not only those in which the record differs from the one before it: the
+engine may have changed that one too since it was read.
+"""
+
+# ruff: noqa: S608 - put together from constants of this module
+
+from __future__ import annotations
+
+import functools
+from operator import attrgetter
+
+from payments_core.domain.records import PayoutRecord
+from payments_core.journal.sql.columns import PATHS, writer
+from payments_core.journal.sql.statements import FIXED, MOVABLE, DbTransaction, Statements
+
+__all__ = ["JUDGED", "fixed_changes", "update_locked", "update_unchanged"]
+
+_LOCKED = ("id", "version")
+#: What a transition is judged by, as its caller has read it: the statement compares all of it with what is stored.
+JUDGED = (
+    *_LOCKED,
+    "status",
+    "attempt",
+    "account",
+    "references",
+    "ambiguous",
+    "first_sent_at",
+    "next_at",
+    "contradictions",
+)
+
+_fixed, _movable = attrgetter(*(PATHS[name] for name in FIXED)), writer(MOVABLE)
+
+
+def update_unchanged(
+    session: DbTransaction, before: PayoutRecord, after: PayoutRecord, *, gate: tuple[str, ...] = ()
+) -> bool:
+    """Write a record in place of another; False, and nothing is written, where that is not what is stored.
+
+    Args:
+        session: The open transaction.
+        before: The record as it was read.
+        after: The record wanted.
+        gate: Of a submission: write nothing either where a pause, a gap or a statement could stop what these values
+            name. The pauses are locked.
+
+    """
+    return _update(session, before, after, JUDGED, gate)
+
+
+def update_locked(session: DbTransaction, stored: PayoutRecord, after: PayoutRecord) -> None:
+    """Write a record in place of the stored one, which is locked."""
+    _update(session, stored, after, _LOCKED)
+
+
+def fixed_changes(before: PayoutRecord, after: PayoutRecord) -> list[str]:
+    """Return the columns that never change, and do."""
+    was, becomes = _fixed(before), _fixed(after)
+    return [] if was == becomes else [name for name, old, new in zip(FIXED, was, becomes, strict=True) if old != new]
+
+
+def _update(
+    session: DbTransaction,
+    before: PayoutRecord,
+    after: PayoutRecord,
+    judged: tuple[str, ...],
+    gate: tuple[str, ...] = (),
+) -> bool:
+    values = (*_movable(after), *writer(judged)(before), *gate)
+    return session.execute(_text(session.sql, judged, len(gate)), values).rowcount > 0
+
+
+@functools.lru_cache(maxsize=64)
+def _text(sql: Statements, judged: tuple[str, ...], gate: int) -> str:
+    sets = ", ".join(f'"{name}" = ?' for name in MOVABLE)
+    # The id by =, for its index; NULL is like NULL in the others.
+    where = " AND ".join(f'"{name}" {"=" if name == "id" else sql.same} ?' for name in judged)
+    may_send = f" AND {sql.may_send(gate - 1)}" if gate else ""
+    return sql.text(f"UPDATE {sql.schema}payouts SET {sets} WHERE {where}{may_send}")

@@ -1,0 +1,302 @@
+"""An ordinary transition is one statement, judged where it is written: it does what the judged way does, or nothing."""
+
+# ruff: noqa: S608 - put together from constants of this module
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from flat_records import changed, make_record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payments_core.domain.causes import DecidedBy, PausedBy
+from payments_core.domain.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.errors import JournalError
+from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.rates import PostEnd, ReadEnd
+from payments_core.domain.records import Approval, Event, Pause, PayoutRecord, Query
+from payments_core.engine.commands import ApplyTransition, CreatePayout, TransitionApplied
+from payments_core.engine.journal_protocol import Journal
+from payments_core.journal.sql import update_payout, write_transition
+from payments_core.journal.sql.apply import apply
+from payments_core.journal.sql.columns import COLUMNS, write_row
+from payments_core.journal.sql.statements import SQLITE, DbTransaction
+from payments_core.journal.sqlite.schema import create_tables
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+S = PayoutStatus
+TOKEN, FINGERPRINT = "a" * 64, "f" * 64
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
+AddRow = Callable[..., PayoutRecord]
+
+
+def later(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def stored_of(row: PayoutRecord) -> dict[str, Any]:
+    return dict(zip(COLUMNS, write_row(row), strict=True))
+
+
+CONTRADICTION = Contradiction(START, "mtn-uganda", 1, ProviderStatus.PAID, "DONE")
+# For each judged column: a payout, what changed in it while its transition was decided, and the transition.
+CHANGED_SINCE: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "id": ({}, {}, {"status": S.UNKNOWN}),
+    "version": ({}, {"version": 1}, {"status": S.UNKNOWN}),
+    "status": ({"status": S.UNKNOWN}, {"status": S.SUCCEEDED}, {"status": S.PENDING}),
+    "attempt": ({"status": S.UNKNOWN}, {"attempt": 2}, {"status": S.PENDING}),
+    "account": ({"status": S.UNKNOWN}, {"account": "mtn-ghana"}, {"status": S.PENDING}),
+    "references": ({"status": S.PENDING}, {"references": {"theirs": "t"}}, {"references": {"theirs": "t"}}),
+    "ambiguous": ({}, {"ambiguous": True}, {"submissions": 1}),
+    "first_sent_at": ({}, {"first_sent_at": later(1)}, {"first_sent_at": later(2)}),
+    "next_at": ({"status": S.PENDING, "next_at": later(60)}, {"next_at": later(9)}, {"next_at": later(99)}),
+    "contradictions": ({"status": S.FAILED}, {"contradictions": (CONTRADICTION,)}, {"read_at": later(1)}),
+}
+
+
+@contextmanager
+def always_judged() -> Iterator[None]:
+    """Read the stored record for every transition, as was done before there was a shorter way."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write_transition, "_write_ordinary", lambda *_: None)
+        yield
+
+
+@contextmanager
+def without(column: str) -> Iterator[None]:
+    """Break the statement: it does not compare this column."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(update_payout, "JUDGED", tuple(name for name in update_payout.JUDGED if name != column))
+        yield
+
+
+@pytest.fixture
+def outcome(journal: Journal, add: AddRow, ask: Ask) -> Callable[[str, str], object]:
+    """Make a payout, change a column of it behind its transition, and return what that leads to."""
+
+    def play(column: str, name: str) -> object:
+        given, since, wanted = CHANGED_SINCE[column]
+        given = {"references": {"reference_id": "one"}, **given}
+        before, bystander = add(name, **given), add(f"{name}-other", **given)
+        for changed_one in since:
+            stored = stored_of(changed(before, **since))[changed_one]
+            ask(f"""UPDATE payouts SET "{changed_one}" = {stored!r} WHERE id = '{before.id}'""")
+        try:
+            reply: object = journal.execute(ApplyTransition(before, changed(before, **wanted), Event("x", later(9))))
+        except JournalError as error:
+            reply = str(error)
+        rows = [journal.get(row.id) for row in (before, bystander)]
+        assert not isinstance(reply, TransitionApplied) or reply.row == rows[0]
+        beside = [journal.history(row.id) for row in (before, bystander)], journal.by_provider_reference("t")
+        return str((reply, rows, beside)).replace(name, "")
+
+    return play
+
+
+@pytest.mark.parametrize("column", update_payout.JUDGED)
+def test_every_judged_column_is_compared_with_what_is_stored(
+    column: str, outcome: Callable[[str, str], object]
+) -> None:
+    """What changed since the caller read the record is found by the statement; without that column it would not be."""
+    with always_judged():
+        expected = outcome(column, "judged")
+    assert outcome(column, "short") == expected
+    with without(column):
+        try:
+            broken = outcome(column, "broken")
+        except AssertionError:
+            broken = "the reply is not what is stored"
+    assert broken != expected
+
+
+# --- the same as the judged way, whatever is asked ---
+
+ROW: dict[str, Any] = {
+    "id": "po_one",
+    "key": "salary/one",
+    "fingerprint": FINGERPRINT,
+    "account": "mtn-uganda",
+    "operation": Operation.TRANSFER,
+    "payee_kind": "msisdn",
+    "payee_value": "46733123450",
+    "amount": 12,
+    "currency": "EUR",
+    "binding": {},
+    "references": {"reference_id": "ref-one"},
+    "request": "{}",
+    "request_hash": "0" * 64,
+    "created_at": START,
+    "updated_at": START,
+    "next_at": START,
+}
+MOMENTS = st.sampled_from([None, START, later(3), later(60)])
+STATE = {
+    "status": st.sampled_from(PayoutStatus),
+    "attempt": st.sampled_from([1, 1, 2]),
+    "ambiguous": st.booleans(),
+    "first_sent_at": MOMENTS,
+    "sent_at": MOMENTS,
+    "next_at": MOMENTS,
+    "callback_read_at": MOMENTS,
+    "read_at": MOMENTS,
+    "decided_by": st.sampled_from(["", *DecidedBy]),
+    "reason": st.sampled_from([None, Reason(ReasonCode.REJECTED, "NO")]),
+    "references": st.sampled_from([{"reference_id": "ref-one"}, {"reference_id": "ref-one", "theirs": "t"}]),
+    "submissions": st.integers(0, 2),
+    "lease_until": MOMENTS,
+    "guards_passed": st.booleans(),
+}
+SINCE = {
+    "version": st.just(1),
+    "account": st.just("mtn-ghana"),
+    "contradictions": st.just((CONTRADICTION,)),
+    **{
+        name: STATE[name] for name in ("status", "attempt", "ambiguous", "first_sent_at", "next_at", "callback_read_at")
+    },
+}
+ENTRY = {
+    "publish": st.booleans(),
+    "pause": st.none() | st.just(Pause("mtn-uganda", START, "refused", PausedBy.ACCOUNT_REFUSED, later(60))),
+    "lifts": st.booleans(),
+    "asks": st.none() | st.just(Query("b" * 64, START)),
+    "answers": st.none() | st.just(TOKEN),
+    "post_end": st.none() | st.builds(PostEnd, st.booleans(), st.sampled_from([0, 1, 2])),
+    "read_end": st.none() | st.just(ReadEnd(is_refused=False)),
+    "needs_approval": st.booleans(),
+    "approves": st.none() | st.just(Approval("Ann", "right", START)),
+    "absent_since": st.none() | st.just(START),
+    "refused_since": st.none() | st.just(START),
+}
+PAID_EARLIER = "INSERT INTO history VALUES ('po_one', 9, 0, 'payout.contradicted', 'FAILED', 1, 1, '', '{}')"
+STOPS = (
+    "INSERT OR REPLACE INTO pauses VALUES ('mtn-uganda', 0, 'why', 'person', NULL, NULL)",
+    "INSERT OR REPLACE INTO pauses VALUES ('', 0, 'why', 'person', NULL, NULL)",
+    "INSERT OR REPLACE INTO pauses VALUES ('mtn-uganda', 0, 'why', 'circuit', 1, 1)",
+    "INSERT OR REPLACE INTO pauses VALUES ('mtn-ghana', 0, 'why', 'person', NULL, NULL)",
+    """INSERT INTO meta VALUES ('restored', '{"began": 1, "at": 2}')""",
+    "INSERT INTO statement_references VALUES ('refone', 'mtn-uganda', 0)",
+    "INSERT INTO statement_references VALUES ('another', 'mtn-uganda', 0)",
+    f"INSERT INTO approvals VALUES ('po_one', 1, '{FINGERPRINT}', 'Ann', 0, '')",
+    "INSERT INTO ambiguity VALUES ('mtn-uganda', 1)",
+    PAID_EARLIER,
+    f"INSERT INTO queries VALUES ('{TOKEN}', 'po_one', 1, 0, NULL)",
+)
+TABLES = (
+    "payouts",
+    "history",
+    "outbox",
+    "pauses",
+    "ambiguity",
+    "queries",
+    "approvals",
+    "by_provider_reference",
+    "meta",
+)
+
+
+# Most transitions are of these kinds, and so are most that are looked at here.
+KINDS: list[dict[str, tuple[Any, Any]]] = [
+    {},
+    {"status": (S.CREATED, S.SENDING)},
+    {"status": (S.CREATED, S.SENDING), "attempt": (2, 2)},
+    {"status": (S.REVIEW, S.CANCELLED)},
+    {"status": (S.UNKNOWN, S.PENDING), "references": ({"a": "1"}, {"a": "1", "b": "2"})},
+    {"status": (S.UNKNOWN, S.SENDING), "attempt": (2, 2)},
+    {"status": (S.SENDING, S.FAILED), "decided_by": ("", DecidedBy.SUBMIT)},
+    {"status": (S.SENDING, S.PENDING)},
+    {"status": (S.PENDING, S.SUCCEEDED)},
+]
+
+
+@st.composite
+def changes(draw: st.DrawFn, of: dict[str, st.SearchStrategy[Any]], most: int) -> dict[str, Any]:
+    names = draw(st.lists(st.sampled_from(sorted(of)), unique=True, max_size=most))
+    return {name: draw(of[name]) for name in names}
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[sqlite3.Connection]:
+    """A journal's tables, in memory."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        create_tables(connection, namespace="test-namespace", at=START)
+        yield connection
+
+
+def played(connection: sqlite3.Connection, entry: ApplyTransition, since: dict[str, Any], stops: set[str]) -> object:
+    """Return what a transition leads to; nothing of it stays."""
+    connection.execute("BEGIN")
+    try:
+        session = DbTransaction(connection.execute, SQLITE)
+        apply(session, CreatePayout(make_record(**ROW), Event("payout.created", START)))
+        for name, value in stored_of(changed(entry.before, **since)).items():
+            connection.execute(f'UPDATE payouts SET "{name}" = ?', (value,))
+        for statement in sorted(stops):
+            connection.execute(statement)
+        try:
+            reply: object = apply(session, entry)
+        except (JournalError, sqlite3.IntegrityError) as error:
+            return str(error)
+        return reply, [connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES]
+    finally:
+        connection.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_what_stops_a_transition_stops_the_short_way(
+    memory: sqlite3.Connection, kind: dict[str, tuple[Any, Any]]
+) -> None:
+    """A pause, a gap, a statement, a missing approval, a contradiction: each stops exactly what it stopped before."""
+    was, becomes = ({name: states[place] for name, states in kind.items()} for place in (0, 1))
+    row = make_record(**ROW | was)
+    abouts: list[dict[str, Any]] = [{}, {"needs_approval": True}, {"post_end": PostEnd(True, 1)}]
+    for about, stop in product(abouts, ("", *STOPS)):
+        entry = ApplyTransition(row, changed(row, **becomes), Event("payout.changed", later(9)), **about)
+        with always_judged():
+            expected = played(memory, entry, {}, {stop} - {""})
+        assert played(memory, entry, {}, {stop} - {""}) == expected, (about, stop)
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    before=changes(STATE, 4),
+    wanted=changes(STATE, 4),
+    since=st.just({}) | changes(SINCE, 2),
+    about=changes(ENTRY, 4),
+    stops=st.just(set()) | st.sets(st.sampled_from(STOPS), max_size=2),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_short_way_writes_what_the_judged_way_writes(
+    memory: sqlite3.Connection,
+    kind: dict[str, tuple[Any, Any]],
+    before: dict[str, Any],
+    wanted: dict[str, Any],
+    since: dict[str, Any],
+    about: dict[str, Any],
+    stops: set[str],
+) -> None:
+    """Whatever is stored and whatever is asked: the same reply or the same refusal, and every table the same."""
+    row = make_record(**ROW | before | {name: was for name, (was, _) in kind.items()})
+    after = changed(row, **wanted | {name: becomes for name, (_, becomes) in kind.items()})
+    entry = ApplyTransition(row, after, Event("payout.changed", later(9), {"code": "1"}), **about)
+    with always_judged():
+        expected = played(memory, entry, since, stops)
+    assert played(memory, entry, since, stops) == expected
+
+
+def test_what_was_counted_is_not_counted_twice(journal: Journal, add: AddRow, ask: Ask) -> None:
+    """A transition that has to be judged counts the end of its submission once."""
+    row = add(status=S.UNKNOWN)
+    ask("UPDATE payouts SET next_at = 1")
+    wanted = replace(row, schedule=replace(row.schedule, next_at=later(60)))
+    end = PostEnd(is_ambiguous=True, circuit_after=20)
+    assert isinstance(journal.execute(ApplyTransition(row, wanted, Event("x", START), post_end=end)), TransitionApplied)
+    assert ask("SELECT in_a_row FROM ambiguity") == [(1,)]
