@@ -73,7 +73,9 @@ def fill(url: str, payouts: int) -> None:
                     f"WHERE {owner} = '{one[0]}'"
                 )
             database.execute("COMMIT")
-        database.execute("ANALYZE")
+        tidy = ["PRAGMA wal_checkpoint(TRUNCATE)"] if url.startswith("sqlite:") else ["VACUUM ANALYZE", "CHECKPOINT"]
+        for statement in tidy:  # or the first round would pay for it
+            database.execute(statement)
 
 
 def _value(column: str, one: tuple[str, str, str]) -> str:

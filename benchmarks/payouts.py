@@ -96,7 +96,8 @@ class Bench:
     def run(self, contestant: Contestant) -> dict[str, Any]:
         """Run one contestant once, and add what the gateway saw of it."""
         url = self._gateway(contestant.latency_ms)
-        journal = self._journal(contestant)
+        store, stored = contestant.store, contestant.stored
+        journal = self._filled[store, stored] if stored else self._new_journal(store)
         requests_seen(url, "__reset")
         payouts = max(int(self._payouts * contestant.share), contestant.in_flight)
         shared = ("name", "in_flight", "accounts", "workers", "stored", "settings")
@@ -136,18 +137,18 @@ class Bench:
             self._gateways[latency_ms] = self._stack.enter_context(gateway(latency_ms, self._gateway_core))
         return self._gateways[latency_ms]
 
-    def _journal(self, contestant: Contestant) -> str:
-        """Return the address of the journal: empty for a new file, or filled once with what is to be in it."""
+    def fill_journal(self, contestant: Contestant) -> None:
+        """Make the journal that holds as many payouts as a contestant asks for, once."""
         store, stored = contestant.store, contestant.stored
-        if not stored:
-            return self._create() if store == POSTGRES and self._create is not None else ""
-        if (store, stored) not in self._filled:
-            new = f"sqlite:///{self._folder / f'{stored}.db'}"
-            url = self._create() if store == POSTGRES and self._create is not None else new
+        if stored and (store, stored) not in self._filled:
+            url = self._new_journal(store) or f"sqlite:///{self._folder / f'{stored}.db'}"
             self._start(Run(name="fill", url=self._gateway(0), payouts=stored, journal=url))
             print(f"filled {store} with {stored:,} payouts", file=sys.stderr)
             self._filled[store, stored] = url
-        return self._filled[store, stored]
+
+    def _new_journal(self, store: str) -> str:
+        """Return the address of a new database; empty for a new file."""
+        return self._create() if store == POSTGRES and self._create is not None else ""
 
 
 @contextmanager
@@ -166,6 +167,8 @@ def gateway(latency_ms: int, core: int | None) -> Iterator[str]:
 def measure(bench: Bench, contestants: list[Contestant], rounds: int) -> Rows:
     """Run everybody once a round, in another order each time; no round begins that would go beyond the budget."""
     rows: Rows = defaultdict(list)
+    for contestant in contestants:
+        bench.fill_journal(contestant)  # no part of a round
     for number in range(rounds):
         began, left = time.monotonic(), bench.left_s
         for contestant in random.Random(number).sample(contestants, len(contestants)):  # noqa: S311 - a shuffle
