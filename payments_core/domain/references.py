@@ -1,7 +1,8 @@
-"""References derived from the caller's key: the same key gives the same reference, even with a lost journal.
+"""Keys, and the references derived from them: the same key gives the same reference, even with a lost journal.
 
-Also how a reference may be written by others, and the form in which two are compared. The derivation is a wire
-format and never changes; golden vectors stand in its tests.
+Two keys that look alike are one key, and none is taken for one of our own ids. Here is also how a reference may be
+written by others, and the form in which two are compared. The derivation is a wire format and never changes; golden
+vectors stand in its tests.
 """
 
 from __future__ import annotations
@@ -11,13 +12,27 @@ import hashlib
 import re
 import uuid
 
-from payments_core.domain.characters import describe
+from payments_core.domain.characters import describe, find_unclear
+from payments_core.domain.errors import InvalidPayout
 
-__all__ = ["LONGEST_REFERENCE", "canonical", "derive", "fault_of", "is_payout_id", "payout_id", "uuid4_shaped"]
+__all__ = [
+    "LONGEST_KEY",
+    "LONGEST_REFERENCE",
+    "canonical",
+    "check_key",
+    "derive",
+    "fault_of",
+    "is_payout_id",
+    "payout_id",
+    "uuid4_shaped",
+    "why_not_a_key",
+]
 
 _VERSION = b"payments_core/1"
 _ID = re.compile("po_[a-z2-7]{24}", re.IGNORECASE)
 LONGEST_REFERENCE = 200  # characters
+LONGEST_KEY = 200  # characters
+_NFC = 'Its normal form is unicodedata.normalize("NFC", key).'
 _REFERENCE = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -79,3 +94,27 @@ def fault_of(reference: str) -> str:
 def canonical(reference: str) -> str:
     """Return the form in which references are compared: without capitals, ``-`` and ``_``."""
     return reference.casefold().replace("-", "").replace("_", "")
+
+
+def why_not_a_key(key: str) -> str:
+    """Return why a new payout may not have a key, as the end of a sentence about it; empty when it may."""
+    if not key:
+        return "is empty"
+    if len(key) > LONGEST_KEY:
+        return f"is longer than {LONGEST_KEY} characters"
+    if is_payout_id(key):
+        return "has the form of a payout's id, so that a command could act on another payout"
+    unclear = find_unclear(key)
+    return f"holds {unclear}" if unclear else ""
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that a new payout may not have.
+
+    Raises:
+        InvalidPayout: Which character stands where, or what else is wrong.
+
+    """
+    if why := why_not_a_key(key):
+        hint = "Use a business key that never changes for this payment, such as salary-2026-11/0042."
+        raise InvalidPayout(f"The key {why}.", hint=f"{hint} {_NFC}" if "NFC" in why else hint)

@@ -84,9 +84,9 @@ def findings(account: Account, order: Order) -> Sequence[InvalidPayout]:
     found: list[InvalidPayout] = []
     known = sorted(spec.options.get(operation, ()))
     unknown = sorted(name for name in order.options if not any(fnmatchcase(name, one) for one in known))
-    if named := scrub(", ".join(unknown)):  # dropped in silence, it would be missed in the payment
+    if unknown:  # dropped in silence, it would be missed in the payment
         hint = f"A {operation} takes {', '.join(known) or 'no options'}."
-        found.append(InvalidPayout(f"{spec.title} has no option {named}.", hint=hint))
+        found.append(InvalidPayout(f"{spec.title} has no option {scrub(', '.join(unknown))}.", hint=hint))
     if Capability.VALIDATION in account.capabilities:
         validator: Any = account.provider
         given: Any = validator.validate(order)

@@ -18,8 +18,6 @@ from payments_core.engine.commands import (
     ApplyTransition,
     Contradicted,
     CreateAttempt,
-    CreatePayout,
-    CreateResult,
     GapOpen,
     HistoryAppended,
     JournalCommand,
@@ -50,10 +48,7 @@ __all__ = [
     "append_history",
     "apply_transition",
     "create_attempt",
-    "create_payout",
-    "exchange",
     "load_attempts",
-    "preflight_at_once",
     "read_as",
     "run_preflight",
 ]
@@ -184,18 +179,6 @@ Reply: TypeAlias = HttpResponse | JournalResult | PreflightResult | None
 EngineFlow: TypeAlias = Generator[Command, Any, T]  # the executor answers each command with its own kind of result
 
 
-def exchange(request: HttpRequest) -> EngineFlow[HttpResponse]:
-    """Ask for one HTTP exchange of a provider's flow; raises what the exchange ended with."""
-    response: HttpResponse = yield request
-    return response
-
-
-def create_payout(command: CreatePayout) -> EngineFlow[CreateResult | OverRefunded]:
-    """Ask the journal for the record of a payout's key."""
-    result: CreateResult | OverRefunded = yield command
-    return result
-
-
 def apply_transition(command: ApplyTransition) -> EngineFlow[TransitionResult]:
     """Ask the journal to change a record."""
     result: TransitionResult = yield command
@@ -217,7 +200,7 @@ def load_attempts(payout_id: str) -> EngineFlow[LoadedAttempts]:
 
 
 def read_as(command: ReadAs) -> EngineFlow[HttpResponse]:
-    """Ask for one read with another identity; raises as ``exchange``."""
+    """Ask for one read with another identity; raises as a provider's ``exchange``."""
     response: HttpResponse = yield command
     return response
 
@@ -227,12 +210,6 @@ def append_history(
 ) -> EngineFlow[HistoryAppended]:
     """Ask the journal to record something that changes no status."""
     result: HistoryAppended = yield command
-    return result
-
-
-def preflight_at_once(row: PayoutRecord) -> EngineFlow[Proceed | None]:
-    """Ask whether a new payout may be sent now without any wait."""
-    result: Proceed | None = yield PreflightAtOnce(row)
     return result
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.domain.masking import scrub
-from payments_core.engine.flow import EngineFlow, exchange
+from payments_core.engine.flow import EngineFlow
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, is_filled
 from payments_core.provider import (
@@ -151,7 +151,7 @@ def _watched(
             asked += 1
             request = stamp(command)
             try:
-                response: HttpResponse = yield from exchange(request)
+                response: HttpResponse = yield request
             except (NotSent, NoAnswer) as ended:
                 watch.at = ended.at
                 if request.moves_money:

@@ -35,12 +35,11 @@ from payments_core.engine.flow import (
     EngineFlow,
     NeedsApproval,
     Postponed,
+    PreflightAtOnce,
     Proceed,
     RefusedByGuard,
     append_history,
     apply_transition,
-    create_payout,
-    preflight_at_once,
     run_preflight,
 )
 from payments_core.engine.previous_attempts import PAID_BEFORE, AttemptState, check_previous_attempts
@@ -105,7 +104,7 @@ def _new_payout(account: Account, order: Order, moment: StepContext) -> CreatePa
 
 
 def _create(order: Order, new: CreatePayout) -> EngineFlow[CreateResult]:
-    created = yield from create_payout(new)
+    created: CreateResult | OverRefunded = yield new
     if isinstance(created, OverRefunded):
         raise over_refund(order, created)
     if not created.created:
@@ -117,7 +116,7 @@ def _may_begin_at_once(account: Account, row: PayoutRecord) -> EngineFlow[dateti
     """Return when a payout that is not recorded yet may be sent: now, or None where anything makes it wait."""
     if account.is_retired or row.order.original_amount is not None:
         return None
-    preflight = yield from preflight_at_once(row)
+    preflight: Proceed | None = yield PreflightAtOnce(row)
     if preflight is None:
         return None
     at = preflight.at

@@ -22,15 +22,16 @@ class AccountCaps:
         self.account = account
         self.journal = journal
         self._per_s = {"read": account.facts.reads_per_s, "post": account.facts.posts_per_s}
+        self.caps_posts = self._per_s["post"] is not None
         self.is_penalised = False
 
     def applies(self, priority: Priority) -> bool:
         """Whether the journal has to be asked at all."""
         return self._per_s[priority.queue] is not None or (self.is_penalised and priority is not Priority.POST)
 
-    def is_over(self, permit_at: float | None) -> bool:
+    def is_over(self, permit_at: float) -> bool:
         """Whether a payment's permit is void: writing it down took long, and other callers may have got theirs."""
-        return permit_at is not None and monotonic() - permit_at > VOID_AFTER_S
+        return monotonic() - permit_at > VOID_AFTER_S
 
     def note(self, priority: Priority, permit: Permit) -> None:
         """Stop asking the journal once a penalty has ended."""

@@ -37,11 +37,10 @@ from payments_core.engine.commands import (
     CreatePayout,
     CreateResult,
     NotApproved,
-    OverRefunded,
     Stale,
     TransitionApplied,
 )
-from payments_core.engine.flow import EngineFlow, apply_transition, create_payout
+from payments_core.engine.flow import EngineFlow, apply_transition
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpResponse
 from payments_core.journal.maintenance import restore
@@ -80,14 +79,15 @@ def without_commit(event: str) -> Callable[[Patch], None]:
                 return TransitionApplied(entry.after)
             return (yield from apply_transition(entry))
 
-        def creating(entry: CreatePayout) -> EngineFlow[CreateResult | OverRefunded]:
-            created = yield from create_payout(replace(entry, begins=None))
-            if entry.begins is None or entry.begins.event.name != event or isinstance(created, OverRefunded):
-                return created
-            return replace(created, row=entry.begins.after)
+        create = steps._create
+
+        def creating(order: Order, entry: CreatePayout) -> EngineFlow[CreateResult]:
+            created = yield from create(order, replace(entry, begins=None))
+            begins = entry.begins
+            return created if begins is None or begins.event.name != event else replace(created, row=begins.after)
 
         patch.setattr(steps, "apply_transition", skipping)
-        patch.setattr(steps, "create_payout", creating)
+        patch.setattr(steps, "_create", creating)
 
     return broken
 

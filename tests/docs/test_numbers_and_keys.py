@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from payments_core.domain.errors import InvalidPayee, InvalidPayout
-from payments_core.domain.keys import check_key
 from payments_core.domain.payout import Payee
+from payments_core.domain.references import check_key
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "numbers-and-keys.md").read_text("utf-8")
 

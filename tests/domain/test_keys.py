@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from payments_core.domain.characters import find_unclear, is_blank
 from payments_core.domain.errors import InvalidPayout
-from payments_core.domain.keys import check_key
-from payments_core.domain.references import is_payout_id, payout_id
+from payments_core.domain.references import check_key, is_payout_id, payout_id
 
 REFUSED = [
     ("", "is empty"),

@@ -21,10 +21,9 @@ from payments_core.engine.flow import (
     Proceed,
     Reply,
     RunPreflight,
-    exchange,
     run_preflight,
 )
-from payments_core.http.flow import arun_flow, run_flow
+from payments_core.http.flow import arun_flow, exchange, run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -83,9 +83,7 @@ from payments_core.engine.flow import (
     append_history,
     apply_transition,
     create_attempt,
-    create_payout,
     load_attempts,
-    preflight_at_once,
     read_as,
     run_preflight,
 )
@@ -719,11 +717,10 @@ def configure(resolve: Callable[[str], SecretStr]) -> Account:
 
 
 def every_question(row: PayoutRecord, event: Event) -> EngineFlow[str]:
-    opened = yield from create_payout(CreatePayout(row, event))
+    opened: CreateResult | OverRefunded = yield CreatePayout(row, event)
     assert_type(opened, CreateResult | OverRefunded)
     if isinstance(opened, OverRefunded):
         return str(opened.original_amount)
-    assert_type((yield from preflight_at_once(opened.row)), Proceed | None)
     preflight = yield from run_preflight(opened.row)
     match preflight:
         case Proceed(at=at):
@@ -764,7 +761,8 @@ def every_question(row: PayoutRecord, event: Event) -> EngineFlow[str]:
 
 def execute(command: Command) -> Reply:
     if isinstance(command, PreflightAtOnce):
-        return None
+        proceed: Proceed | None = None
+        return proceed
     if isinstance(command, RunPreflight):
         preflight: PreflightResult = Proceed(datetime.now(UTC))
         return preflight

@@ -12,10 +12,10 @@ from typing import Any
 
 from payments_core.domain.characters import UNSTORABLE
 from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout
-from payments_core.domain.keys import LONGEST_KEY, check_key
 from payments_core.domain.money import Money
 from payments_core.domain.payout.payee import Payee
 from payments_core.domain.payout.status import Operation
+from payments_core.domain.references import LONGEST_KEY, check_key
 
 __all__ = ["Order"]
 

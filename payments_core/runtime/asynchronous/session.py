@@ -237,7 +237,8 @@ class AsyncCommandExecutor:
             if not command.moves_money:
                 return await self._session.exchange(command, self.priority)
             self.money_asked = True
-            priority = Priority.POST if self._session.limiter.is_over(self._permit_at) else None
+            is_void = self._permit_at is not None and self._session.limiter.is_over(self._permit_at)
+            priority = Priority.POST if is_void else None
             try:
                 return await self._session.exchange(command, priority)
             finally:
@@ -273,7 +274,7 @@ class AsyncCommandExecutor:
         """Take a connection if nothing else makes a new payout wait and no plugin has to be asked."""
         session, plugins = self._session, self._runtime.plugins
         asks = plugins.has_guards or plugins.has_approvals or session_rules.above_limit(session.account, row)
-        if asks or session.limiter.applies(Priority.POST) or not session.is_ready():
+        if asks or session.limiter.caps_posts or not session.is_ready():
             return None
         if not await waiting.acquire_at_once(self._permits):
             return None
@@ -296,7 +297,7 @@ class AsyncCommandExecutor:
                 return refusal
             await self._permits.acquire()
             self._permit = True
-            if limiter.applies(Priority.POST):
+            if limiter.caps_posts:
                 if (after_s := await limiter.take(Priority.POST)) is not None:
                     return session_rules.no_permit(after_s, self._runtime.clock())
                 self._permit_at = monotonic()

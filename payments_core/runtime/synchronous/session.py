@@ -238,7 +238,8 @@ class CommandExecutor:
             if not command.moves_money:
                 return self._session.exchange(command, self.priority)
             self.money_asked = True
-            priority = Priority.POST if self._session.limiter.is_over(self._permit_at) else None
+            is_void = self._permit_at is not None and self._session.limiter.is_over(self._permit_at)
+            priority = Priority.POST if is_void else None
             try:
                 return self._session.exchange(command, priority)
             finally:
@@ -274,7 +275,7 @@ class CommandExecutor:
         """Take a connection if nothing else makes a new payout wait and no plugin has to be asked."""
         session, plugins = self._session, self._runtime.plugins
         asks = plugins.has_guards or plugins.has_approvals or session_rules.above_limit(session.account, row)
-        if asks or session.limiter.applies(Priority.POST) or not session.is_ready():
+        if asks or session.limiter.caps_posts or not session.is_ready():
             return None
         if not waiting.acquire_at_once(self._permits):
             return None
@@ -297,7 +298,7 @@ class CommandExecutor:
                 return refusal
             self._permits.acquire()
             self._permit = True
-            if limiter.applies(Priority.POST):
+            if limiter.caps_posts:
                 if (after_s := limiter.take(Priority.POST)) is not None:
                     return session_rules.no_permit(after_s, self._runtime.clock())
                 self._permit_at = monotonic()

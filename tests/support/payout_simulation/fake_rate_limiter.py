@@ -22,6 +22,7 @@ class RateLimiter:
 
     def __init__(self, chance: random.Random, share: float) -> None:
         self.is_penalised = False
+        self.caps_posts = share > 0
         self._chance = chance
         self._share = share
 
@@ -37,9 +38,9 @@ class RateLimiter:
         # A third has waited for its turn in vain, and may have the next one.
         return 0.0 if share < self._share / 3 else float(self._chance.randrange(1, _LONGEST_S))
 
-    def is_over(self, turn_at: float | None) -> bool:
+    def is_over(self, turn_at: float) -> bool:
         """Say whether a payment's turn is over when it is written down."""
-        return turn_at is not None and self._chance.random() < self._share
+        return self._chance.random() < self._share
 
 
 class AsyncRateLimiter:
@@ -53,6 +54,7 @@ class AsyncRateLimiter:
     def __init__(self, limiter: RateLimiter) -> None:
         self._limiter = limiter
         self.is_penalised = False
+        self.caps_posts = limiter.caps_posts
         self.applies = limiter.applies
         self.is_over = limiter.is_over
 
