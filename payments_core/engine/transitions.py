@@ -43,7 +43,6 @@ __all__ = [
     "next_read_at",
     "no_final_answer",
     "read_later",
-    "released",
     "review",
     "with_references",
 ]
@@ -97,11 +96,11 @@ def fail(row: PayoutRecord, reason: Reason, by: DecidedBy, at: datetime, evidenc
 def read_later(row: PayoutRecord, account: Account, at: datetime, event: Event) -> Decision:
     """Read again at the schedule's next time, counted from the latest submission; after the last one, REVIEW."""
     if row.status is PayoutStatus.REVIEW:
-        return Decision(released(row, next_at=None), event)  # a late answer made it due: it was looked at
+        return Decision(entered(row, row.status, row.reason, next_at=None), event)  # a late answer made it due
     if row.status is PayoutStatus.SENDING:
         row = maybe_arrived(row, next_at=None)
     if (next_at := next_read_at(row, account, at)) is not None:
-        return Decision(released(row, next_at=next_at), event)
+        return Decision(entered(row, row.status, row.reason, next_at=next_at), event)
     if row.status is PayoutStatus.UNKNOWN and row.schedule.not_found_count:
         return review(row, ReasonCode.NEVER_APPEARED, NOT_SAFE_AGAIN, at, event.evidence)
     return no_final_answer(row, at, event.evidence)
@@ -150,11 +149,6 @@ def first_sent_at(row: PayoutRecord) -> datetime | None:
     return row.attempt.first_sent_at or row.attempt.sent_at
 
 
-def released(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
-    """Return the record without its lease, due at a time or never."""
-    return replace(row, schedule=replace(row.schedule, next_at=next_at), lease=_NO_LEASE)
-
-
 def entered(
     row: PayoutRecord,
     status: PayoutStatus,
@@ -164,11 +158,11 @@ def entered(
     attempt: AttemptRecord | None = None,
     decided_by: str | None = None,
 ) -> PayoutRecord:
-    """Return the record in another status, without its lease: made in one piece, as every payout comes here.
+    """Return the record in a status, without its lease: made in one piece, as every payout comes here.
 
     Args:
         row: As it was.
-        status: The other one.
+        status: What it is in now.
         reason: Why, when there is something to explain.
         next_at: When it is due; None for never.
         attempt: What its attempt is now; None for as it was.

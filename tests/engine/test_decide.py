@@ -397,6 +397,15 @@ def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
     assert ended.after.reason.code is ReasonCode.NO_FINAL_ANSWER
 
 
+@pytest.mark.parametrize("answer", [Pending(code="QUEUED"), Unknown(code="QUEUED")])
+def test_the_last_answer_stands_beside_the_end_of_the_schedule(answer: Pending | Unknown) -> None:
+    """A person who decides sees what the provider said at last."""
+    ended = decide_outcome.after_check(row_of(S.PENDING), ACCOUNT, answer, after(schedule_s()[-1]))
+
+    assert ended.after.status is S.REVIEW
+    assert ended.event.evidence["code"] == "QUEUED"
+
+
 def test_the_schedule_begins_anew_with_a_new_send() -> None:
     """A second try is read as soon after it as the first one was."""
     row = row_of(S.UNKNOWN, sent_at=after(1000), submissions=2)
