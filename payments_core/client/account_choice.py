@@ -133,15 +133,23 @@ def choose_at_once(choosing: Choosing) -> Choice | None:
 def chosen_at_once(
     runtime: Runtime, order: Order, account: str | None, *, by_default: bool
 ) -> tuple[Account, Order] | None:
-    """Return the account that the caller names, and the order as it pays it; None where more has to be found out.
+    """Return the account that pays, and the order as it pays it, where nobody has to be asked; None elsewhere.
 
-    That is a refund, an account that is not configured, or one whose provider may have to be asked for its limits.
+    It is the one that the caller names, or the default or only one. A refund, an account that is not configured, or
+    one whose provider may have to be asked for its limits goes the whole way.
     """
-    chosen = runtime.accounts.get(account or "")
+    chosen = runtime.accounts.get(account or _unasked(runtime))
     if chosen is None or order.original_amount is not None or Capability.PROVIDER_CONFIG in chosen.capabilities:
         return None
     operation = chosen.settings.default_operation
     return chosen, replace(order, operation=operation) if by_default and order.operation is not operation else order
+
+
+def _unasked(runtime: Runtime) -> str:
+    """Return the default or only account, where neither routes nor plugins choose; empty where there is none."""
+    if runtime.routes or runtime.plugins.has_routing:
+        return ""
+    return runtime.default_account or (next(iter(runtime.accounts)) if len(runtime.accounts) == 1 else "")
 
 
 def parse_operation(operation: Operation | str | None) -> Operation:

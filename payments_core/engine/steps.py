@@ -61,19 +61,25 @@ def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[Cr
         OverRefund: There is not that much left to refund; nothing is recorded.
 
     """
-    return (yield from _create(order, _new_payout(account, order, moment)))
+    return (yield from _create(order, _new_payout(account, order, moment, payout_id(moment.namespace, order.key))))
 
 
-def send(account: Account, order: Order, moment: StepContext) -> EngineFlow[CreateResult]:
+def send(account: Account, order: Order, moment: StepContext, identity: str) -> EngineFlow[CreateResult]:
     """C1, and where nothing stands between also C2 in the same commit, the submission, and C3.
 
     Raises as :func:`accept`.
+
+    Args:
+        account: Who pays.
+        order: What.
+        moment: Now, and who asks.
+        identity: The payout's id.
 
     Returns:
         The payout as it is now: one that is only accepted is sent by :func:`advance`.
 
     """
-    new = _new_payout(account, order, moment)
+    new = _new_payout(account, order, moment, identity)
     at = yield from _may_begin_at_once(account, new.row)
     if at is None:
         return (yield from _create(order, new))
@@ -86,8 +92,8 @@ def send(account: Account, order: Order, moment: StepContext) -> EngineFlow[Crea
     return replace(created, row=(yield from _submit(account, created.row, token, at)))
 
 
-def _new_payout(account: Account, order: Order, moment: StepContext) -> CreatePayout:
-    at, identity = moment.at, payout_id(moment.namespace, order.key)
+def _new_payout(account: Account, order: Order, moment: StepContext, identity: str) -> CreatePayout:
+    at = moment.at
     order.check_new()
     draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
     check_amount(account, order)

@@ -211,6 +211,11 @@ class Plugins:
             )
         return specs[name]
 
+    @property
+    def has_routing(self) -> bool:
+        """Whether any plugin chooses accounts."""
+        return bool(self._manager.hook.payments_choose_account.get_hookimpls())
+
     def choose_account(self, order: Order, accounts: Sequence[str]) -> str | None:
         """Return the account that a routing plugin chooses; None when none chooses."""
         chosen: str | None = self._manager.hook.payments_choose_account(order=order, accounts=accounts)

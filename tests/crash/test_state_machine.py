@@ -27,7 +27,7 @@ from payments_core.domain.errors import DecisionRefused, OverRefund
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Pause, PayoutRecord
-from payments_core.domain.references import uuid4_shaped
+from payments_core.domain.references import payout_id, uuid4_shaped
 from payments_core.engine import OperatorDecision, StepContext, accept, advance, cancel, reissue, reopen, resolve, send
 from payments_core.engine.commands import AppendHistory, ApplyTransition, CreateAttempt, CreatePayout, LoadAttempts
 from payments_core.engine.flow import Command, EngineFlow, PreflightAtOnce, Proceed, Reply, RunPreflight
@@ -271,7 +271,7 @@ class Payouts(RuleBasedStateMachine):
 
     def _sending(self, worker: Worker, order: Order) -> EngineFlow[PayoutRecord]:
         """Write a payout down and send it in the same breath, or go on with the one that is there."""
-        created = yield from send(self.account, order, self._moment(worker))
+        created = yield from send(self.account, order, self._moment(worker), payout_id(NAMESPACE, order.key))
         if created.created and created.row.status is not S.CREATED:
             return created.row
         return (yield from advance(self.account, created.row, self._moment(worker)))

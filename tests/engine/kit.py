@@ -16,6 +16,7 @@ from flat_records import make_record
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus
 from payments_core.domain.records import Event, PayoutRecord
+from payments_core.domain.references import payout_id
 from payments_core.engine import (
     OperatorDecision,
     StepContext,
@@ -253,7 +254,8 @@ class Stage:
         return run_flow(accept(self.account, order_of(**changes), self.moment()), self.execute).row
 
     def send(self, **changes: Any) -> CreateResult:
-        return run_flow(send(self.account, order_of(**changes), self.moment()), self.execute)
+        order = order_of(**changes)
+        return run_flow(send(self.account, order, self.moment(), payout_id(NAMESPACE, order.key)), self.execute)
 
     def advance(self, row: PayoutRecord, *, early: bool = False, owner: str = "me", token: str = "") -> PayoutRecord:
         return run_flow(advance(self.account, row, self.moment(owner, token), early=early), self.execute)

@@ -71,11 +71,11 @@ class AsyncFlowRunner:
 
     async def _send(self, account: Account, order: Order) -> CreateResult:
         """Record a payout under its key, and send it in the same breath where nothing makes it wait."""
-        runtime = self._runtime
-        about = about_payout(payout_id(runtime.namespace, order.key))
-        with about, self._session(account).executor(None, self._session_of) as executor:
+        runtime, session = self._runtime, self._session(account)
+        identity = payout_id(runtime.namespace, order.key)
+        with about_payout(identity), session.executor(None, self._session_of) as executor:
             try:
-                return await arun_flow(send(account, order, runtime.moment()), executor)
+                return await arun_flow(send(account, order, runtime.moment(), identity), executor)
             except Exception as error:
                 if executor.created is None:
                     raise

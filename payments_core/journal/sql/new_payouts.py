@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import PayoutRecord
+from payments_core.domain.records import AttemptRecord, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, OverRefunded
 from payments_core.journal.sql import pauses, refunds, restore_gap
 from payments_core.journal.sql.columns import read_row, to_us, write_row
@@ -19,6 +20,9 @@ from payments_core.journal.sql.statements import DbTransaction, Statements
 __all__ = ["StatementFlow", "create_payout", "creation"]
 
 T = TypeVar("T")
+
+_BEGUN = {"submissions", "guards_passed", "sent_at"}  # what a first submission changes of its attempt
+_kept = attrgetter(*(one.name for one in fields(AttemptRecord) if one.name not in _BEGUN))
 
 #: Yields a statement with its values; is sent the rows that it found, or how many it wrote.
 StatementFlow: TypeAlias = Generator[tuple[str, Sequence[Any]], Any, T]
@@ -73,15 +77,14 @@ def _begun(session: DbTransaction, entry: CreatePayout, begins: ApplyTransition)
 def _refuse_other_beginnings(row: PayoutRecord, begins: ApplyTransition) -> None:
     """Refuse a beginning that is not the first submission of this very payout, or that needs an approval."""
     after = begins.after
-    is_first = row.attempt.number == 1 and row.attempt == replace(
-        after.attempt, submissions=0, guards_passed=False, sent_at=None
-    )
+    begun = (row.attempt.number, after.attempt.submissions, after.status)
     if (
         begins.needs_approval
         or row.order.original_amount is not None
-        or (row.status, after.status, after.attempt.submissions) != (PayoutStatus.CREATED, PayoutStatus.SENDING, 1)
+        or (row.status, row.attempt.submissions) != (PayoutStatus.CREATED, 0)
+        or begun != (1, 1, PayoutStatus.SENDING)
         or (after.id, after.order, after.fingerprint) != (row.id, row.order, row.fingerprint)
-        or not is_first
+        or _kept(after.attempt) != _kept(row.attempt)
     ):
         raise JournalError(f"Payout {row.id} cannot be created and sent in one commit: it is not its first submission.")
 

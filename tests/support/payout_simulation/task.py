@@ -12,6 +12,7 @@ from payments_core.client.account_choice import existing_payout
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, NotSupported, OverRefund
 from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
+from payments_core.domain.references import payout_id
 from payments_core.engine import steps
 from payments_core.engine.flow import Command, EngineFlow, ReadAs, Reply
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
@@ -172,8 +173,9 @@ def paying(process: Process, planned: PlannedOrder) -> Work:
     if row is None:
         account = runtime.account(planned.account)
         yield Use(account)
+        identity = payout_id(runtime.namespace, planned.order.key)
         try:
-            created = yield from steps.send(account, planned.order, process.moment())
+            created = yield from steps.send(account, planned.order, process.moment(), identity)
         except OverRefund:
             watch.refused.add(planned.order.key)
             raise
