@@ -13,7 +13,7 @@ from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreateAttempt, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
-from payments_core.journal.sql.provider_references import searchable_references
+from payments_core.journal.sql.columns import searchable_references
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 Add = Callable[..., PayoutRecord]

@@ -21,12 +21,18 @@ from payments_core.engine.commands import (
     TransitionApplied,
 )
 from payments_core.journal.sql import history, refunds, restore_gap
-from payments_core.journal.sql.columns import PATHS, read_approval, read_attempt, read_row, to_us
-from payments_core.journal.sql.provider_references import add_references
+from payments_core.journal.sql.columns import (
+    PATHS,
+    read_approval,
+    read_attempt,
+    read_row,
+    searchable_references,
+    to_us,
+)
 from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sql.update_payout import fixed_changes, update_locked
 
-__all__ = ["approve", "create_attempt", "is_approved", "load"]
+__all__ = ["add_references", "approve", "create_attempt", "is_approved", "load"]
 
 # The columns of a new attempt: nothing of the one before it is left.
 _FRESH: Mapping[str, Any] = {
@@ -157,3 +163,9 @@ def load(session: DbTransaction, entry: LoadAttempts) -> LoadedAttempts:
         approval=None if approval is None else read_approval(approval),
         gap=restore_gap.current(session),
     )
+
+
+def add_references(session: DbTransaction, row: PayoutRecord) -> None:
+    """Write the references of an attempt, by which a callback finds its payout; earlier ones stay."""
+    for reference in searchable_references(row):
+        session.execute(session.sql.add_provider_reference, (reference, row.id))

@@ -11,6 +11,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from payments_core.domain.causes import PausedBy
+from payments_core.domain.characters import UNSTORABLE
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.money import Money
@@ -19,6 +20,7 @@ from payments_core.domain.records import (
     Approval,
     AttemptRecord,
     EndedAttempt,
+    Event,
     Lease,
     Pause,
     PayoutRecord,
@@ -40,9 +42,11 @@ __all__ = [
     "read_pause",
     "read_reason",
     "read_row",
+    "searchable_references",
     "to_us",
     "write_contradiction",
     "write_contradictions",
+    "write_entry",
     "write_json",
     "write_reason",
     "write_row",
@@ -321,6 +325,18 @@ _write_row = writer(COLUMNS)
 def write_row(row: PayoutRecord) -> list[Any]:
     """Return a row's values in the order of :data:`COLUMNS`."""
     return _write_row(row)
+
+
+def write_entry(row: PayoutRecord, event: Event, decided_by: str) -> tuple[Any, ...]:
+    """Return the values of a history entry after payout and number."""
+    state = (str(row.status), row.attempt.number, row.attempt.submissions)
+    return (to_us(event.at), event.name, *state, decided_by, write_json(event.evidence))
+
+
+def searchable_references(row: PayoutRecord) -> tuple[str, ...]:
+    """Return the references of a payout that a callback may hold; none where one of them begins with our own id."""
+    values = [value for value in dict.fromkeys(row.attempt.references.values()) if not UNSTORABLE.search(value)]
+    return () if [value for value in values if value.startswith(row.id)] else tuple(values)
 
 
 @checked

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.errors import JournalError
@@ -16,12 +15,12 @@ from payments_core.journal.sql.columns import (
     to_us,
     write_contradiction,
     write_contradictions,
-    write_json,
+    write_entry,
     write_reason,
 )
 from payments_core.journal.sql.statements import DbTransaction
 
-__all__ = ["acknowledge", "append", "history_values", "is_contradicted", "lock_payout", "note", "publish"]
+__all__ = ["acknowledge", "append", "is_contradicted", "lock_payout", "note", "publish"]
 
 
 def lock_payout(session: DbTransaction, payout_id: str) -> PayoutRecord:
@@ -37,19 +36,9 @@ def lock_payout(session: DbTransaction, payout_id: str) -> PayoutRecord:
     return read_row(found)
 
 
-def history_values(row: PayoutRecord, event: Event, seq: int, *, decided_by: str = "") -> tuple[Any, ...]:
-    """Return the values of the statement that adds a history entry with its number."""
-    return (row.id, seq, *_entry(row, event, decided_by))
-
-
-def _entry(row: PayoutRecord, event: Event, decided_by: str) -> tuple[Any, ...]:
-    state = (str(row.status), row.attempt.number, row.attempt.submissions)
-    return (to_us(event.at), event.name, *state, decided_by, write_json(event.evidence))
-
-
 def append(session: DbTransaction, row: PayoutRecord, event: Event, *, decided_by: str = "") -> None:
     """Add the next history entry of a payout that is locked."""
-    session.execute(session.sql.append_history, (row.id, row.id, *_entry(row, event, decided_by)))
+    session.execute(session.sql.append_history, (row.id, row.id, *write_entry(row, event, decided_by)))
 
 
 def publish(

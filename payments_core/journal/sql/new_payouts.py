@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator, Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
@@ -12,10 +13,8 @@ from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import AttemptRecord, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, OverRefunded
 from payments_core.journal.sql import pauses, refunds, restore_gap
-from payments_core.journal.sql.columns import read_row, to_us, write_row
-from payments_core.journal.sql.history import history_values
-from payments_core.journal.sql.provider_references import searchable_references
-from payments_core.journal.sql.statements import DbTransaction, Statements
+from payments_core.journal.sql.columns import COLUMNS, read_row, searchable_references, to_us, write_entry, write_row
+from payments_core.journal.sql.statements import DbTransaction, Statements, marks, quoted
 
 __all__ = ["StatementFlow", "create_payout", "creation"]
 
@@ -56,22 +55,30 @@ def _begun(session: DbTransaction, entry: CreatePayout, begins: ApplyTransition)
 
     What could forbid it is not judged here: a payout that is only created meets the rules of every transition.
     """
-    row, after = entry.row, replace(begins.after, version=entry.row.version + 1, updated_at=begins.event.at)
+    row, after, sql = entry.row, replace(begins.after, version=1, updated_at=begins.event.at), session.sql
     _refuse_other_beginnings(row, begins)
-    pauses.lock(session, shared=True)
-    if restore_gap.may_forbid(session, after):
+    if sql.lock_shared:
+        pauses.lock(session, shared=True)
+    gate = restore_gap.gate_values(after)
+    if session.execute(_insert_text(sql, len(gate)), (*write_row(after), *gate)).rowcount == 0:
         return None
-    sql, created, began = session.sql, entry.event, begins.event
-    if session.execute(sql.insert, write_row(after)).rowcount == 0:
-        return None
-    entries = (*history_values(row, created, 1), *history_values(after, began, 2))
-    session.execute(sql.add_two_to_history, entries)
+    created, began = write_entry(row, entry.event, ""), write_entry(after, begins.event, "")
+    session.execute(sql.add_two_to_history, (row.id, 1, *created, row.id, 2, *began))
     for reference in searchable_references(after):
         session.execute(sql.add_provider_reference, (reference, after.id))
     if begins.asks is not None:
         query = (begins.asks.token_hash, after.id, after.attempt.number, to_us(begins.asks.asked_at))
         session.execute(sql.add_query, query)
     return CreateResult(after, created=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _insert_text(sql: Statements, gate: int) -> str:
+    """Return the statement that writes a new row unless its key is known, or something could stop a submission."""
+    return sql.text(
+        f"INSERT INTO {sql.schema}payouts ({quoted(COLUMNS)}) SELECT {marks(len(COLUMNS))}"
+        f" WHERE {sql.may_send(gate - 1)} ON CONFLICT DO NOTHING"
+    )
 
 
 def _refuse_other_beginnings(row: PayoutRecord, begins: ApplyTransition) -> None:
@@ -105,7 +112,7 @@ def creation(entry: CreatePayout, sql: Statements) -> StatementFlow[CreateResult
         if found := (yield sql.by_key, (row.order.key,)):
             return CreateResult(read_row(found[0]), created=False)
         raise JournalError(f"The id {row.id} is not UNIQUE: it belongs to the payout of another key.")
-    yield sql.add_history, history_values(row, entry.event, 1, decided_by=row.decided_by)
+    yield sql.add_history, (row.id, 1, *write_entry(row, entry.event, row.decided_by))
     for reference in searchable_references(row):
         yield sql.add_provider_reference, (reference, row.id)
     return CreateResult(row, created=True)

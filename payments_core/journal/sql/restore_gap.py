@@ -43,7 +43,6 @@ __all__ = [
     "is_open",
     "is_presumed",
     "known",
-    "may_forbid",
     "refuse",
     "refuse_cancellation",
     "unsettled",
@@ -173,13 +172,6 @@ def refuse(
     pause = Pause(after.attempt.account, entry.event.at, why, PausedBy.RESTORED)
     session.execute(_statements(session.sql).stop, (pause.account, to_us(pause.since), pause.why, pause.by))
     return AccountPaused(pause)
-
-
-def may_forbid(session: DbTransaction, row: PayoutRecord) -> bool:
-    """Whether a pause, the gap or a statement could hold a submission back; False where there is none of them."""
-    values = gate_values(row)
-    statement = session.sql.text(f"SELECT 1 WHERE {session.sql.may_send(len(values) - 1)}")
-    return session.execute(statement, values).fetchone() is None
 
 
 def gate_values(row: PayoutRecord) -> tuple[str, ...]:

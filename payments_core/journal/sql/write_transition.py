@@ -21,7 +21,6 @@ from payments_core.engine.commands import (
 )
 from payments_core.journal.sql import attempts, circuits, history, inbox, pauses, permits, restore_gap
 from payments_core.journal.sql.columns import to_us
-from payments_core.journal.sql.provider_references import add_references
 from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sql.update_payout import fixed_changes, update_locked, update_unchanged
 
@@ -129,7 +128,7 @@ def _complete(
     account = after.attempt.account
     history.append(session, after, entry.event, decided_by=after.decided_by)
     if after.attempt.references != before.attempt.references:
-        add_references(session, after)
+        attempts.add_references(session, after)
     if entry.publish:
         history.publish(session, after, entry.event)
     if entry.lifts and (by := pauses.lift_ours(session, account, entry.event.at, sent_at=after.attempt.sent_at)):
