@@ -367,7 +367,7 @@ class LeaksTheKeyIntoTheHistory(Broken):
 class LeaksTheKeyIntoTheLog(Broken):
     def apply(self, request: HttpRequest, credential: Credential, **more: Any) -> HttpRequest:
         filled = super().apply(request, credential, **more)
-        logging.getLogger("payments_template").debug("sends %s", dict(filled.headers))
+        logging.getLogger("payments_template").debug("sends %s", ", ".join(filled.headers.values()))
         return filled
 
 
