@@ -60,6 +60,7 @@ def write_configuration(folder: Path, run: Run) -> Path:
     shared = {"url": run.url, "in_flight": run.in_flight, "polls": _POLLS_S}
     for number in range(run.accounts):
         text += account.format(number=number, user=uuid.uuid4(), **shared)
+    (folder / "key").touch(0o600)
     (folder / "key").write_text("0" * 32, "utf-8")
     path = folder / "payouts.toml"
     path.write_text(text, "utf-8")
@@ -180,13 +181,14 @@ def _paid(run: Run, count: int, workers: list[subprocess.Popen[bytes]]) -> int:
 
 
 class _SlowDisk(sqlite3.Connection):
-    """A connection whose commits take as long as a slow disk's."""
+    """A connection whose commits take at least as long as a slow disk's."""
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-        """Execute a statement; a commit waits once more."""
+        """Execute a statement; a commit waits until its time is over."""
+        began = time.perf_counter()
         done = super().execute(sql, *parameters)
         if sql == "COMMIT":
-            time.sleep(_FLUSH_S)
+            time.sleep(max(_FLUSH_S - (time.perf_counter() - began), 0))
         return done
 
 
