@@ -1,11 +1,10 @@
 """The engine: decisions about payouts as pure functions, and the flows that carry them through."""
 
-from payments_core.engine.amount_checks import check_amount
 from payments_core.engine.balances import Kept, kept_balances, no_balances, query_balances, read_balance_result
 from payments_core.engine.callback_match import CallbackMatch, about, differs_from, match_callback
 from payments_core.engine.cancellation import cancel
 from payments_core.engine.context import StepContext, token_hash
-from payments_core.engine.drafts import derived_references, draft_of, findings, make_draft
+from payments_core.engine.drafts import check_amount, derived_references, draft_of, findings, make_draft
 from payments_core.engine.final_payouts import acknowledge, check
 from payments_core.engine.lookups import (
     account_holder,

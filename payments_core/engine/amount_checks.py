@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from payments_core.domain.errors import InvalidAmount, OverRefund
+from payments_core.domain.errors import OverRefund
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import OverRefunded
 from payments_core.provider import Account
 from payments_core.settings.amount_limits import above_largest_amount
 
-__all__ = ["check_amount", "over_refund", "too_large", "waits_and_fits"]
-
-
-def check_amount(account: Account, order: Order) -> None:
-    """Refuse an order of more than its account pays at once.
-
-    Raises:
-        InvalidAmount: It is more than ``largest_amount``, or that names no limit for its currency.
-
-    """
-    limits, amount = account.settings.largest_amount, order.amount
-    if why := above_largest_amount(limits, amount.amount, amount.currency, account=account.name):
-        raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
+__all__ = ["over_refund", "too_large", "waits_and_fits"]
 
 
 def too_large(account: Account, row: PayoutRecord) -> str:

@@ -7,16 +7,18 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from payments_core.domain.errors import InvalidPayout, PaymentsError, ProviderBug
+from payments_core.domain.errors import InvalidAmount, InvalidPayout, PaymentsError, ProviderBug
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.records import AttemptRecord, EndedAttempt, PayoutRecord
 from payments_core.domain.references import derive
 from payments_core.http.messages import HttpRequest, stored_hash
 from payments_core.provider import Account, Attempt, Capability, Draft
+from payments_core.settings.amount_limits import above_largest_amount
 
 __all__ = [
     "attempt_of",
+    "check_amount",
     "derived_references",
     "draft_of",
     "findings",
@@ -95,6 +97,18 @@ def findings(account: Account, order: Order) -> Sequence[InvalidPayout]:
             raise ProviderBug("A provider's validate must return findings: a sequence of InvalidPayout.")
         found += given
     return found
+
+
+def check_amount(account: Account, order: Order) -> None:
+    """Refuse an order of more than its account pays at once.
+
+    Raises:
+        InvalidAmount: It is more than ``largest_amount``, or that names no limit for its currency.
+
+    """
+    limits, amount = account.settings.largest_amount, order.amount
+    if why := above_largest_amount(limits, amount.amount, amount.currency, account=account.name):
+        raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
 
 
 def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int = 1) -> Draft:

@@ -11,7 +11,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import EndedAttempt, Event, PayoutRecord, Schedule
 from payments_core.engine import rechecks
-from payments_core.engine.amount_checks import check_amount, over_refund
+from payments_core.engine.amount_checks import over_refund
 from payments_core.engine.commands import (
     ApplyTransition,
     Contradicted,
@@ -22,7 +22,7 @@ from payments_core.engine.commands import (
     TransitionApplied,
 )
 from payments_core.engine.context import StepContext
-from payments_core.engine.drafts import make_draft, new_attempt, not_payable
+from payments_core.engine.drafts import check_amount, make_draft, new_attempt, not_payable
 from payments_core.engine.flow import EngineFlow, apply_transition, load_attempts
 from payments_core.engine.flow import create_attempt as begin_attempt
 from payments_core.engine.lookups import refresh_provider_config

@@ -12,7 +12,7 @@ from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord, Query, Schedule
 from payments_core.domain.references import payout_id
 from payments_core.engine import decide_outcome, decide_submission, rechecks, transitions
-from payments_core.engine.amount_checks import check_amount, over_refund, too_large, waits_and_fits
+from payments_core.engine.amount_checks import over_refund, too_large, waits_and_fits
 from payments_core.engine.commands import (
     AccountPaused,
     AppendHistory,
@@ -29,7 +29,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.context import StepContext, token_hash
 from payments_core.engine.contradict import contradict, contradict_overtaken
-from payments_core.engine.drafts import draft_of, is_bound, make_draft, new_attempt, other_payers
+from payments_core.engine.drafts import check_amount, draft_of, is_bound, make_draft, new_attempt, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
     EngineFlow,

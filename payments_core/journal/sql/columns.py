@@ -11,7 +11,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from payments_core.domain.causes import PausedBy
-from payments_core.domain.characters import UNSTORABLE
+from payments_core.domain.characters import UNSTORABLE, is_storable
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.money import Money
@@ -26,6 +26,7 @@ from payments_core.domain.records import (
     PayoutRecord,
     Schedule,
 )
+from payments_core.domain.references import canonical
 
 __all__ = [
     "ATTEMPT_COLUMNS",
@@ -33,7 +34,9 @@ __all__ = [
     "HISTORY_COLUMNS",
     "PATHS",
     "checked",
+    "compared_references",
     "from_us",
+    "gate_values",
     "read_approval",
     "read_attempt",
     "read_contradiction",
@@ -337,6 +340,16 @@ def searchable_references(row: PayoutRecord) -> tuple[str, ...]:
     """Return the references of a payout that a callback may hold; none where one of them begins with our own id."""
     values = [value for value in dict.fromkeys(row.attempt.references.values()) if not UNSTORABLE.search(value)]
     return () if [value for value in values if value.startswith(row.id)] else tuple(values)
+
+
+def compared_references(references: Mapping[str, str]) -> frozenset[str]:
+    """Return the canonical references of an attempt."""
+    return frozenset([canonical(value) for value in references.values() if is_storable(value)])
+
+
+def gate_values(row: PayoutRecord) -> tuple[str, ...]:
+    """Return what the condition of ``Statements.may_send`` is about: the account, and the references of an attempt."""
+    return (row.attempt.account, *(compared_references(row.attempt.references) or [""]))
 
 
 @checked

@@ -12,8 +12,16 @@ from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import AttemptRecord, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, OverRefunded
-from payments_core.journal.sql import pauses, refunds, restore_gap
-from payments_core.journal.sql.columns import COLUMNS, read_row, searchable_references, to_us, write_entry, write_row
+from payments_core.journal.sql import pauses, refunds
+from payments_core.journal.sql.columns import (
+    COLUMNS,
+    gate_values,
+    read_row,
+    searchable_references,
+    to_us,
+    write_entry,
+    write_row,
+)
 from payments_core.journal.sql.statements import DbTransaction, Statements, marks, quoted
 
 __all__ = ["StatementFlow", "create_payout", "creation"]
@@ -59,7 +67,7 @@ def _begun(session: DbTransaction, entry: CreatePayout, begins: ApplyTransition)
     _refuse_other_beginnings(row, begins)
     if sql.lock_shared:
         pauses.lock(session, shared=True)
-    gate = restore_gap.gate_values(after)
+    gate = gate_values(after)
     if session.execute(_insert_text(sql, len(gate)), (*write_row(after), *gate)).rowcount == 0:
         return None
     created, began = write_entry(row, entry.event, ""), write_entry(after, begins.event, "")

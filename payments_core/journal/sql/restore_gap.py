@@ -16,19 +16,17 @@ import functools
 import json
 import secrets
 import string
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from payments_core.domain.causes import DecidedBy, PausedBy
-from payments_core.domain.characters import is_storable
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Gap, Pause, PayoutRecord
-from payments_core.domain.references import canonical
 from payments_core.engine.commands import AccountPaused, ApplyTransition, CheckFirst, OnStatement
 from payments_core.journal.sql import pauses
-from payments_core.journal.sql.columns import checked, from_us, to_us
+from payments_core.journal.sql.columns import checked, compared_references, from_us, gate_values, to_us
 from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = [
@@ -39,7 +37,6 @@ __all__ = [
     "current",
     "end",
     "find",
-    "gate_values",
     "is_open",
     "is_presumed",
     "known",
@@ -174,11 +171,6 @@ def refuse(
     return AccountPaused(pause)
 
 
-def gate_values(row: PayoutRecord) -> tuple[str, ...]:
-    """Return what the condition of ``Statements.may_send`` is about: the account, and the references of an attempt."""
-    return (row.attempt.account, *(_compared(row.attempt.references) or [""]))
-
-
 def refuse_cancellation(
     session: DbTransaction, stored: PayoutRecord, after: PayoutRecord
 ) -> CheckFirst | OnStatement | None:
@@ -202,13 +194,8 @@ def known(session: DbTransaction, references: Collection[str]) -> frozenset[str]
     if wanted:
         cursor = session.execute(_statements(session.sql).references, ())
         while (row := cursor.fetchone()) is not None:
-            found |= wanted & _compared(json.loads(row[0]))
+            found |= wanted & compared_references(json.loads(row[0]))
     return frozenset(found)
-
-
-def _compared(references: Mapping[str, str]) -> frozenset[str]:
-    """Return the canonical references of an attempt."""
-    return frozenset([canonical(value) for value in references.values() if is_storable(value)])
 
 
 def _was_sent_since(stored: PayoutRecord, gap: Gap) -> bool:

@@ -20,7 +20,7 @@ from payments_core.engine.commands import (
     TransitionResult,
 )
 from payments_core.journal.sql import attempts, circuits, history, inbox, pauses, permits, restore_gap
-from payments_core.journal.sql.columns import to_us
+from payments_core.journal.sql.columns import gate_values, to_us
 from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sql.update_payout import fixed_changes, update_locked, update_unchanged
 
@@ -53,7 +53,7 @@ def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> Transitio
         if session.sql.lock_row:
             session.execute(session.sql.lock_row, (before.id,))
         pauses.lock(session, shared=True)
-    if not update_unchanged(session, before, after, gate=restore_gap.gate_values(after) if sends else ()):
+    if not update_unchanged(session, before, after, gate=gate_values(after) if sends else ()):
         return None
     return _complete(session, entry, before, after, *_count_post(session, entry, after))
 

@@ -26,7 +26,6 @@ __all__ = [
     "damaged",
     "emptied",
     "explain",
-    "identity_of",
     "is_busy",
     "make_durable",
     "moved",
@@ -117,15 +116,6 @@ def emptied(path: Path) -> JournalDamaged:
         "and restore a backup: a new journal would not know what was paid. For a new installation remove the file and "
         "run `payouts journal init`.",
     )
-
-
-def identity_of(path: Path) -> tuple[int, int] | None:
-    """Return what distinguishes the file at a path from any other; None while there is none."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def moved(path: Path) -> JournalError:

@@ -21,7 +21,6 @@ from payments_core.journal.sqlite.connection import (
     Reader,
     connect,
     explain,
-    identity_of,
     is_busy,
     moved,
     verify,
@@ -90,7 +89,7 @@ class SqliteJournal(SqlJournal):
             self._check_place()  # another file, a backup perhaps, is for another process
         connection = connect(self._path, busy_timeout_s=self._busy_timeout_s)
         try:
-            self._identity = self._identity or identity_of(self._path)
+            self._identity = self._identity or _identity_of(self._path)
             if suspicious:
                 verify(connection, self._path)
             check_version(connection, self._path)
@@ -103,7 +102,7 @@ class SqliteJournal(SqlJournal):
         return connection
 
     def _check_place(self) -> None:
-        if identity_of(self._path) != self._identity:
+        if _identity_of(self._path) != self._identity:
             raise moved(self._path)
 
     def _explain(self, error: Exception) -> JournalError:
@@ -156,6 +155,15 @@ class SqliteJournal(SqlJournal):
 
 def _apply(connection: sqlite3.Connection, change: Change) -> Reply:
     return apply(DbTransaction(connection.execute, SQLITE), change)
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Return what distinguishes the file at a path from any other; None while there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _no_transaction() -> SettingsError:

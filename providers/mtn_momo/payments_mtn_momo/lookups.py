@@ -23,10 +23,10 @@ from payments_core.http.messages import HttpRequest, HttpResponse, fill
 from payments_core.provider import Balance, Consent, HolderStatus, LookupRefused, Person
 from payments_mtn_momo.api import models, results
 from payments_mtn_momo.api.call_answers import meaning_for_call
-from payments_mtn_momo.api.checks import check_payee
 from payments_mtn_momo.api.error_catalog import REASONS, meaning_of_response
 from payments_mtn_momo.api.operations import OPERATIONS
 from payments_mtn_momo.api.parsing import Body, Shape, read_body, retry_after_s
+from payments_mtn_momo.api.payments import check_payee
 from payments_mtn_momo.api.requests import CIBA, build, own_secrets
 from payments_mtn_momo.settings import MtnMomoSettings
 

@@ -28,8 +28,7 @@ from payments_core.provider import (
 )
 from payments_mtn_momo import callbacks, diagnosis
 from payments_mtn_momo.api import access_token, codec
-from payments_mtn_momo.api.checks import check_amount, check_payee
-from payments_mtn_momo.api.payment_body import encode_payment, recipient
+from payments_mtn_momo.api.payments import check_amount, check_payee, encode_payment, recipient
 from payments_mtn_momo.api.requests import build
 from payments_mtn_momo.lookups import LookupsMixin
 

@@ -28,7 +28,7 @@ from payments_core.provider import (
 )
 from payments_mtn_momo.api.codec import STATUSES, read_status, read_submit
 from payments_mtn_momo.api.error_catalog import REASONS
-from payments_mtn_momo.api.payment_body import encode_payment, recipient, reduce_note
+from payments_mtn_momo.api.payments import encode_payment, recipient, reduce_note
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PAGE = "<html><head><title>403 Forbidden</title></head><body>Microsoft-Azure-Application-Gateway/v2</body></html>"

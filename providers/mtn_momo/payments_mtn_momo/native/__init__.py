@@ -4,7 +4,6 @@ They stand outside the promises of ``payments_core``: nothing is written down, a
 one payment from being made twice. Every payment needs a reference and every error of it carries that reference.
 """
 
-from payments_mtn_momo.api.checks import new_reference
 from payments_mtn_momo.api.models import (
     Accepted,
     AccessToken,
@@ -19,6 +18,7 @@ from payments_mtn_momo.api.models import (
     StatusReason,
     UserInfo,
 )
+from payments_mtn_momo.api.payments import new_reference
 from payments_mtn_momo.native.asynchronous.client import AsyncDisbursementsClient
 from payments_mtn_momo.native.asynchronous.provisioning import AsyncSandboxProvisioning
 from payments_mtn_momo.native.errors import (

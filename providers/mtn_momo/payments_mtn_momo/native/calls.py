@@ -14,8 +14,8 @@ from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill
 from payments_core.provider import RetryPolicy, overridden
 from payments_core.settings.tables import read_table
-from payments_mtn_momo.api.checks import check_payee
 from payments_mtn_momo.api.operations import OPERATIONS, retry_policies
+from payments_mtn_momo.api.payments import check_payee
 from payments_mtn_momo.api.requests import own_secrets
 from payments_mtn_momo.callback_address import check_callback_url
 from payments_mtn_momo.native.failures import CallContext, failed, misused, unanswered

@@ -14,10 +14,18 @@ from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest
 from payments_core.settings.amount_limits import above_largest_amount
 from payments_mtn_momo.api import results
-from payments_mtn_momo.api.checks import check_amount, check_text, read_reference, read_version_4
 from payments_mtn_momo.api.models import Accepted, PaymentStatus
 from payments_mtn_momo.api.operations import OPERATIONS
-from payments_mtn_momo.api.payment_body import encode_payment, fold, recipient, write_json
+from payments_mtn_momo.api.payments import (
+    check_amount,
+    check_text,
+    encode_payment,
+    fold,
+    read_reference,
+    read_version_4,
+    recipient,
+    write_json,
+)
 from payments_mtn_momo.api.requests import build
 from payments_mtn_momo.native.account_calls import AccountCalls
 from payments_mtn_momo.native.calls import read_callback_url, read_payee, run_call

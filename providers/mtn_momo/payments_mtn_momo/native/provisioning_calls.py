@@ -10,9 +10,8 @@ from payments_core.domain.errors import InvalidPayout, SettingsError
 from payments_core.http.flow import HttpFlow
 from payments_core.http.messages import HttpRequest
 from payments_mtn_momo.api import results
-from payments_mtn_momo.api.checks import new_reference, read_version_4
 from payments_mtn_momo.api.models import ApiKey, ApiUser
-from payments_mtn_momo.api.payment_body import write_json
+from payments_mtn_momo.api.payments import new_reference, read_version_4, write_json
 from payments_mtn_momo.api.requests import build
 from payments_mtn_momo.callback_address import check_callback_host
 from payments_mtn_momo.native.calls import NativeCalls, plain, read_settings, run_call
