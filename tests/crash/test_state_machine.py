@@ -339,7 +339,7 @@ class Payouts(RuleBasedStateMachine):
         """A person decides about a payout in review, by the bank's own books once these say something."""
         worker = self.workers[name]
         self.finish(worker)
-        self._nothing_leaves_late()
+        self._nothing_is_sent_late()
         rows = list(worker.journal.rows(status=S.REVIEW))
         if not rows:
             return
@@ -362,7 +362,7 @@ class Payouts(RuleBasedStateMachine):
         """A person pays again what failed, too early or in time; a payment on the wire will end so."""
         worker = self.workers[name]
         self.finish(worker)
-        self._nothing_leaves_late()
+        self._nothing_is_sent_late()
         rows = list(worker.journal.rows(status=S.FAILED))
         if rows:
             if waits:
@@ -381,7 +381,7 @@ class Payouts(RuleBasedStateMachine):
             row = rows[pick % len(rows)]
             self._begin(worker, cancel(self.account, row, person=ANN, moment=self._moment(worker)), steps)
 
-    def _nothing_leaves_late(self) -> None:
+    def _nothing_is_sent_late(self) -> None:
         """Nobody decides about what a sleeper may still send: only a clock set far back would let it, and none helps.
 
         People decide long after the last moment at which a try can leave, as that clock tells it.

@@ -67,7 +67,7 @@ def reading(read: Callable[[Callback], Any]) -> Kept:
     return engine.read_balance_result(account_of(Later(read=read)), CAME)
 
 
-def test_the_question_is_written_down_before_it_leaves_and_leaves_with_the_path() -> None:
+def test_a_balance_query_is_written_before_it_is_sent_with_its_path() -> None:
     result, sent = asking(account_of(Later()))
 
     assert result == token_hash(TOKEN)

@@ -510,7 +510,7 @@ def test_learned_references_never_replace_ours() -> None:
     assert row.attempt.references == {"reference": "r", "external_id": "x-1", "receipt": "R1"}
 
 
-def test_reading_in_review_leaves_nothing_due() -> None:
+def test_a_check_in_review_makes_nothing_due() -> None:
     """A read that tells nothing new does not keep a payout in REVIEW due, which would ask for ever."""
     row = row_of(S.REVIEW, next_at=T0)
     for name in STAYS:

@@ -95,7 +95,7 @@ def swallowing(says: Any) -> Submit:
 MONEY = DRAFT.request
 
 
-def test_the_stored_request_leaves_once_with_its_times() -> None:
+def test_the_stored_request_is_sent_once_with_its_times() -> None:
     """What leaves is the stored request, with the time-out and the last moment for sending put on it."""
     outcome, sent = played(then(MONEY, says=Pending()), 202)
     assert outcome == Pending()

@@ -294,7 +294,7 @@ def test_a_reopened_unknown_is_sent_again_only_by_the_rules(stage: MakeStage) ->
     assert one.posts() == []
 
 
-def test_what_was_never_taken_leaves_as_what_the_account_is_now(stage: MakeStage) -> None:
+def test_what_was_never_taken_is_sent_as_what_the_account_is_now(stage: MakeStage) -> None:
     """Every try was proven not taken: it is made ready anew under the same reference, and sent once."""
     one = stage(Fake(host="new.invalid", checking=reading(NotFound())))
     fields = {

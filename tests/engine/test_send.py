@@ -29,7 +29,7 @@ def commits(one: Stage) -> list[Command]:
     return [command for command in one.asked if isinstance(command, CreatePayout | ApplyTransition)]
 
 
-def test_a_new_payout_is_written_and_begun_in_one_commit(stage: MakeStage) -> None:
+def test_send_writes_and_begins_a_new_payout_in_one_commit(stage: MakeStage) -> None:
     """One commit before the request, one after it; the request leaves when SENDING is durable."""
     one = stage()
     sent = one.send()
@@ -53,7 +53,7 @@ def test_a_new_payout_is_written_and_begun_in_one_commit(stage: MakeStage) -> No
     ends=st.sampled_from([200, lost()]),
 )
 @settings(max_examples=30, deadline=None)
-def test_one_commit_leaves_behind_what_two_do(
+def test_send_in_one_commit_writes_what_two_commits_write(
     tmp_path_factory: pytest.TempPathFactory, result_by: str, ends: Any, **changes: Any
 ) -> None:
     """Record, history and references are the same, whether C1 and C2 were one commit or two."""
@@ -74,7 +74,7 @@ def test_one_commit_leaves_behind_what_two_do(
     assert left[0][0].version == 2
 
 
-def test_what_has_to_wait_is_only_written_down(stage: MakeStage) -> None:
+def test_send_only_records_what_has_to_wait(stage: MakeStage) -> None:
     """Where a plugin, an approval, a credential or a permit is needed first, the payout is accepted and no more."""
     one = stage()
     one.at_once = False
@@ -85,7 +85,7 @@ def test_what_has_to_wait_is_only_written_down(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("account", ["till", None])
-def test_a_pause_leaves_the_payout_written_down(stage: MakeStage, account: str | None) -> None:
+def test_send_under_a_pause_only_records(stage: MakeStage, account: str | None) -> None:
     """An emergency stop holds a new payout as it holds every other one; it is not lost, and nothing leaves."""
     one = stage()
     one.journal.set_pause(Pause(account, T0, "stop"))
@@ -98,7 +98,7 @@ def test_a_pause_leaves_the_payout_written_down(stage: MakeStage, account: str |
     assert one.advance(held).status is S.PENDING
 
 
-def test_a_pause_of_another_account_holds_nothing(stage: MakeStage) -> None:
+def test_send_ignores_the_pause_of_another_account(stage: MakeStage) -> None:
     """What stops one account stops no other."""
     one = stage()
     one.journal.set_pause(Pause("other", T0, "stop"))
@@ -109,14 +109,16 @@ def test_a_pause_of_another_account_holds_nothing(stage: MakeStage) -> None:
     ("changes", "status"),
     [({"not_before": after(60)}, S.CREATED), ({"expires_at": after(-1)}, S.CREATED), ({}, S.PENDING)],
 )
-def test_times_are_kept(stage: MakeStage, changes: dict[str, Any], status: PayoutStatus) -> None:
+def test_send_keeps_to_not_before_and_expires_at(
+    stage: MakeStage, changes: dict[str, Any], status: PayoutStatus
+) -> None:
     """What may not be sent yet, or not any more, does not begin."""
     one = stage()
     assert one.send(**changes).row.status is status
     assert len(one.posts()) == (status is S.PENDING)
 
 
-def test_a_refund_is_only_written_down_at_first(stage: MakeStage) -> None:
+def test_send_only_records_a_refund(stage: MakeStage) -> None:
     """The ceiling of a collection is judged under its lock, in a commit of its own."""
     one = stage()
     refund = {"payee": Payee.payer_of("c-1"), "operation": Operation.REFUND, "original_amount": Money("30", "EUR")}
@@ -126,7 +128,7 @@ def test_a_refund_is_only_written_down_at_first(stage: MakeStage) -> None:
         one.send(**refund, key="k/2")
 
 
-def test_a_key_is_paid_once(stage: MakeStage) -> None:
+def test_send_pays_a_key_once(stage: MakeStage) -> None:
     """The second call finds the payout in the commit that would have written it: nothing changes, nothing leaves."""
     one = stage()
     first = one.send()
@@ -138,7 +140,7 @@ def test_a_key_is_paid_once(stage: MakeStage) -> None:
     assert one.journal.get(first.row.id) == first.row
 
 
-def test_the_wrong_order_is_refused_before_anything(stage: MakeStage) -> None:
+def test_send_refuses_a_wrong_order_before_anything(stage: MakeStage) -> None:
     """What cannot be paid is neither written down nor asked about."""
 
     def refuse(_: Any) -> None:
@@ -150,7 +152,7 @@ def test_the_wrong_order_is_refused_before_anything(stage: MakeStage) -> None:
     assert one.asked == []
 
 
-def test_a_result_by_callback_has_its_path_before_the_request(stage: MakeStage) -> None:
+def test_send_records_the_path_of_a_result_callback_before_the_request(stage: MakeStage) -> None:
     """The query is durable with SENDING: an answer that comes while the request is under way finds its payout."""
     one = stage(result_by="submission")
     sent = one.send()
@@ -163,7 +165,7 @@ def test_a_result_by_callback_has_its_path_before_the_request(stage: MakeStage) 
     assert found[0].id == sent.row.id
 
 
-def test_a_lost_answer_is_unknown(stage: MakeStage, tmp_path: Path) -> None:
+def test_send_whose_answer_is_lost_is_unknown(stage: MakeStage, tmp_path: Path) -> None:
     """The short way ends as the long one does: what may have arrived is ambiguous for ever."""
     one = stage()
     one.answers.append(lost())
@@ -171,7 +173,7 @@ def test_a_lost_answer_is_unknown(stage: MakeStage, tmp_path: Path) -> None:
     assert (row.status, row.attempt.ambiguous, row.attempt.first_sent_at) == (S.UNKNOWN, True, T0)
 
 
-def test_the_lease_is_ours_until_it_ends(stage: MakeStage) -> None:
+def test_send_holds_its_lease_until_it_ends(stage: MakeStage) -> None:
     """Another worker that finds the payout SENDING leaves it alone, and takes it for sent when the lease is over."""
     one = stage()
     seen = []

@@ -97,7 +97,7 @@ def test_another_order_under_a_key_is_refused(stage: MakeStage, changes: dict[st
     assert one.journal.get(first.id) == first
 
 
-def test_the_stored_request_is_what_leaves_on_every_try(stage: MakeStage) -> None:
+def test_every_submission_sends_the_stored_request(stage: MakeStage) -> None:
     """Every try of an attempt is the stored request, byte for byte, also when the provider would draft another now."""
     one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
     row = one.accept()
@@ -166,7 +166,7 @@ def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
     assert one.events(other) == ["created", "on_hold"]
 
 
-def test_one_probe_leaves_and_its_answer_lifts_the_block(stage: MakeStage) -> None:
+def test_one_probe_is_sent_and_its_answer_lifts_the_block(stage: MakeStage) -> None:
     """After the wait one payment may go; being taken lifts the block for all."""
     one = stage(preflight=lambda asked: CredentialRefused(NO, 401, T0))
     row = one.advance(one.accept())
@@ -564,7 +564,7 @@ def deferring(stage: MakeStage, **facts: Any) -> tuple[Any, Any, Fake]:
     return one, one.advance(row, token="path"), provider
 
 
-def test_the_question_is_written_before_it_leaves(stage: MakeStage) -> None:
+def test_a_query_is_written_before_it_is_sent(stage: MakeStage) -> None:
     """The path's token is durable, as a hash, before the question can be answered."""
     one, row, _ = deferring(stage)
     assert kinds(one)[-3:] == ["queried", "read", "read"]

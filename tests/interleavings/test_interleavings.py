@@ -72,7 +72,9 @@ def test_two_re_posts_outside_half_the_window(world: World, store: str, measured
     measured(13, "two re-POSTs outside half the dedupe window", 1, store=store)
 
 
-def test_of_two_re_posts_inside_the_window_one_leaves(world: World, store: str, measured: Measured, stops: Any) -> None:
+def test_of_two_re_posts_inside_the_window_one_is_sent(
+    world: World, store: str, measured: Measured, stops: Any
+) -> None:
     """The same two, in time: one C2 is written, and the other owner sends nothing.
 
     1. to 3. as before.

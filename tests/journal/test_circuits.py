@@ -99,7 +99,7 @@ def open_circuit(fake_provider: FakeProvider) -> None:
     assert [pause.by for pause in fake_provider.journal.pauses()] == ["circuit"]
 
 
-def test_one_probe_leaves_and_its_clear_end_closes_the_circuit(fake_provider: FakeProvider) -> None:
+def test_one_probe_is_sent_and_its_clear_end_closes_the_circuit(fake_provider: FakeProvider) -> None:
     """Half open: one payment at a time; a refusal is as clear as a success."""
     open_circuit(fake_provider)
     probe = fake_provider.send(30)

@@ -97,7 +97,7 @@ def test_a_block_comes_with_the_move_that_met_it(journal: Journal, add: AddRow) 
     assert send(journal, next_one, 299) == AccountPaused(block())
 
 
-def test_one_probe_leaves_and_the_next_waits_twice_as_long(journal: Journal, add: AddRow) -> None:
+def test_one_probe_is_sent_and_the_next_waits_twice_as_long(journal: Journal, add: AddRow) -> None:
     """A block is tried by one payout at a time, ever more rarely, at most an hour apart."""
     journal.set_pause(block())
     rows = [add(str(number)) for number in range(7)]
@@ -127,7 +127,7 @@ def test_a_block_without_a_probe_waits_for_a_person(journal: Journal, add: AddRo
 
 
 @pytest.mark.parametrize("wait_s", [0.0, -5.0])
-def test_a_probe_that_is_due_at_once_still_leaves_alone(journal: Journal, add: AddRow, wait_s: float) -> None:
+def test_a_probe_that_is_due_at_once_is_sent_alone(journal: Journal, add: AddRow, wait_s: float) -> None:
     """Whatever the settings say, two payouts never probe at one moment."""
     journal.set_pause(block(probe_after_s=wait_s))
     assert isinstance(send(journal, add("a"), 0), TransitionApplied)

@@ -228,7 +228,7 @@ def test_a_block_that_comes_with_an_answer_holds_what_follows(
     assert late.result() == AccountPaused(block)
 
 
-def test_one_probe_leaves(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_one_probe_is_sent(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """Two who find the probe due at one moment: one takes it, and the other sees that it is taken."""
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))

@@ -196,7 +196,7 @@ def test_a_refusal_is_a_value(desk: Desk) -> None:
     assert desk.server.count("token") == 1
 
 
-def test_without_a_credential_nothing_leaves(open_desk: Callable[..., Desk], asks: Asks) -> None:
+def test_without_a_credential_nothing_is_sent(open_desk: Callable[..., Desk], asks: Asks) -> None:
     """And the read's own policy does not repeat the token call: it has one of its own."""
     desk = open_desk(retry={"read": RetryPolicy(attempts=3, first_wait_s=0.001, longest_wait_s=0.001, jitter_s=0)})
     desk.server.token_status = 403

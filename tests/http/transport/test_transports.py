@@ -67,7 +67,7 @@ def request_received_by(server: Server, world: World, **changes: Any) -> Receive
     return server.requests[-1]
 
 
-def test_what_leaves_is_the_request_and_nothing_else(world: World) -> None:
+def test_a_transport_sends_the_request_and_nothing_else(world: World) -> None:
     """The provider's own fields, four the transport owes, and nothing a library would add."""
     headers = {"Authorization": f"Bearer {SECRET}", "X-Reference-Id": "1"}
     parsed = request_received_by(world.server(), world, method="POST", headers=headers, body='{"note": "é"}')
@@ -97,7 +97,7 @@ def test_no_body_is_reported_where_one_was_expected(world: World, method: str, l
 @pytest.mark.parametrize(
     "target", ["/a%2Fb/+46733123450?x=%c3%A9&y=a+b&z=%7e~", "/a;b=1,2/@:!$&'()*", "/a//b/", "/%41?q=1?2/3"]
 )
-def test_the_address_leaves_as_written(world: World, target: str) -> None:
+def test_a_transport_sends_the_address_as_written(world: World, target: str) -> None:
     """No library rewrites an address: a signature may cover it."""
     assert request_received_by(world.server(), world, target=target).target == target
 
@@ -211,7 +211,7 @@ def test_nothing_is_unpacked(world: World) -> None:
         ({"send_before": datetime(2026, 1, 1)}, "send_before"),  # noqa: DTZ001 the zone is what it lacks
     ],
 )
-def test_what_cannot_be_sent_never_leaves(world: World, changes: dict[str, Any], named: str) -> None:
+def test_a_transport_refuses_what_cannot_be_sent(world: World, changes: dict[str, Any], named: str) -> None:
     """An unfilled slot or a smuggled line is a provider's bug; it is named without its value, and nothing leaves."""
     server = world.server()
     changes = {**changes, "url": changes.get("url", server.url).replace("127.0.0.1/", f"127.0.0.1:{server.port}/")}
