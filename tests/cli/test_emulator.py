@@ -23,7 +23,7 @@ Call = Callable[..., Any]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_stopped_by_a_signal_and_leaves_with_0(
+def test_it_serves_until_it_is_stopped_by_a_signal_and_exits_with_0(
     start: Call, payouts: Call, folder: Path, number: signal.Signals
 ) -> None:
     process: subprocess.Popen[str] = start(

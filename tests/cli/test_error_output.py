@@ -336,7 +336,7 @@ def test_an_error_no_one_foresaw_is_reported_without_a_traceback_and_without_num
         ("list", "--log-level", "LOUD"),
     ],
 )
-def test_wrong_usage_leaves_with_2_in_words_and_as_json(payouts: Call, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_exits_with_2_in_words_and_as_json(payouts: Call, arguments: tuple[str, ...]) -> None:
     ran, as_json = payouts(*arguments), payouts(*arguments, "--json")
 
     assert (ran.code, as_json.code) == (2, 2)

@@ -57,7 +57,7 @@ def test_whether_a_wallet_is_active(payouts: Call, number: str, code: int, statu
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_is_not_reported_leaves_with_4(payouts: Call) -> None:
+def test_what_is_not_reported_exits_with_4(payouts: Call) -> None:
     """Not knowing is not "no": the number may well have a wallet."""
     ran = payouts("account-status", "--to", SILENT, "--json")
 

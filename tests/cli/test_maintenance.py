@@ -20,7 +20,7 @@ def spoil(folder: Path, statement: str) -> None:
         file.execute(statement)
 
 
-def test_a_whole_journal_leaves_with_0_and_a_spoiled_one_with_1(pay: Call, payouts: Call, config: Path) -> None:
+def test_a_whole_journal_exits_with_0_and_a_spoiled_one_with_1(pay: Call, payouts: Call, config: Path) -> None:
     """What is wrong is named by payout and rule, for people and for machines."""
     paid = pay("one", "--json").json
     well = payouts("journal", "verify")

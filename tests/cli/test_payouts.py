@@ -21,7 +21,7 @@ Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
 
-def test_a_payout_that_is_waited_for_ends_paid_and_leaves_with_0(pay: Call, gateway: MtnMomoEmulator) -> None:
+def test_a_payout_that_is_waited_for_ends_paid_and_exits_with_0(pay: Call, gateway: MtnMomoEmulator) -> None:
     ran = pay("wages-1", "--wait", "10", "--note", "November wages", "--json")
 
     assert (ran.code, ran.json["status"]) == (0, "SUCCEEDED")
@@ -29,7 +29,7 @@ def test_a_payout_that_is_waited_for_ends_paid_and_leaves_with_0(pay: Call, gate
     assert [entry["credits"] for entry in gateway.ledger() if entry["reference"] == reference] == [1]
 
 
-def test_a_payout_that_the_provider_still_has_leaves_with_4_and_says_how_to_ask_again(pay: Call) -> None:
+def test_a_payout_that_the_provider_still_has_exits_with_4_and_says_how_to_ask_again(pay: Call) -> None:
     ran = pay("wages-1")
 
     assert ran.code == 4
@@ -37,7 +37,7 @@ def test_a_payout_that_the_provider_still_has_leaves_with_4_and_says_how_to_ask_
     assert "payouts wait wages-1" in ran.out
 
 
-def test_a_payout_that_failed_leaves_with_3_and_says_why_in_words(pay: Call) -> None:
+def test_a_payout_that_failed_exits_with_3_and_says_why_in_words(pay: Call) -> None:
     ran = pay("wages-1", "--wait", "10", to="46733123457")
 
     assert ran.code == 3
@@ -157,13 +157,13 @@ def test_wait_goes_on_until_the_end(pay: Call, payouts: Call) -> None:
     assert "paid" in ran.out
 
 
-def test_wait_gives_up_in_time_and_leaves_with_4(pay: Call, payouts: Call) -> None:
+def test_wait_gives_up_in_time_and_exits_with_4(pay: Call, payouts: Call) -> None:
     pay("wages-1", to="46733123453")
 
     assert payouts("wait", "wages-1", "--timeout", "0.3", "--json").code == 4
 
 
-def test_resume_reports_each_change_and_leaves_with_0_when_nothing_is_open(pay: Call, payouts: Call) -> None:
+def test_resume_reports_each_change_and_exits_with_0_when_nothing_is_open(pay: Call, payouts: Call) -> None:
     pay("wages-1")
     pay("wages-2", to="46733123457")
 

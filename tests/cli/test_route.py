@@ -136,7 +136,7 @@ def test_what_is_reported_of_the_payee_is_above_the_prefix(
 
 @pytest.mark.usefixtures("routes")
 @pytest.mark.parametrize(("to", "amount"), [(ELSEWHERE, "5000 UGX"), (MTN, "5000 EUR")])
-def test_no_account_leaves_with_3_and_says_what_to_do(payouts: Call, to: str, amount: str) -> None:
+def test_no_account_exits_with_3_and_says_what_to_do(payouts: Call, to: str, amount: str) -> None:
     ran = payouts("route", "--to", to, "--amount", amount, "--json")
 
     assert (ran.code, ran.json["account"], ran.json["route"], len(ran.json["routes"])) == (3, None, None, 4)

@@ -194,7 +194,7 @@ def test_a_key_that_the_journal_knows_for_another_payment_is_refused(send: Call,
     assert (ran.code, ran.json[0]["error"]["code"]) == (3, "key_reused")
 
 
-def test_an_open_row_leaves_with_4_and_says_how_to_go_on(send: Call) -> None:
+def test_an_open_row_exits_with_4_and_says_how_to_go_on(send: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,46733123453,5\n", "--wait", "2.5")
 
     assert ran.code == 4

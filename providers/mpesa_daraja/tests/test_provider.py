@@ -38,7 +38,7 @@ def test_a_payment_is_asked_for_in_the_portals_words(draft: Draft, attempt: Atte
     assert slots_in(draft.request) == {"access_token", "answer_token", "security_credential"}
 
 
-def test_the_password_leaves_only_encrypted(provider: MpesaDarajaProvider, draft: Draft, keys: Keys) -> None:
+def test_the_password_is_sent_only_encrypted(provider: MpesaDarajaProvider, draft: Draft, keys: Keys) -> None:
     sent = provider.apply(draft.request, Credential({"access_token": "abc"}), at=datetime.now(UTC), entropy=bytes)
     sealed = json.loads(sent.body or "")["SecurityCredential"]
 

@@ -543,7 +543,7 @@ def described(harness: Harness, faults: Mapping[str, Any], **changed: Any) -> li
     return harness.receiver.all()
 
 
-def test_a_lost_callback_never_leaves(harness: Harness) -> None:
+def test_a_lost_callback_is_never_sent(harness: Harness) -> None:
     assert (
         described(harness, {"callback_lost": {"next": 1}, "callback_repeated": True, "callback_contradicts": True})
         == []
