@@ -15,7 +15,7 @@ from payments_core.engine.flow import EngineFlow, append_history
 from payments_core.engine.previous_attempts import check_previous_attempts
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.engine.review import OperatorDecision
-from payments_core.engine.steps import query_status
+from payments_core.engine.status_queries import query_status
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import Account, Deferred, Final, NotFound, Pending, Unknown
 

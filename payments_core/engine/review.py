@@ -22,7 +22,7 @@ from payments_core.engine.drafts import is_bound, made_ready
 from payments_core.engine.flow import EngineFlow, apply_transition, load_attempts
 from payments_core.engine.provider_calls import CheckResult
 from payments_core.engine.review_actions import SAFE, ProviderSays, ReviewAction
-from payments_core.engine.steps import query_status
+from payments_core.engine.status_queries import query_status
 from payments_core.engine.transitions import Decision
 from payments_core.http.messages import NoAnswer, NotSent
 from payments_core.provider import Account, Deferred, NotFound, Pending, Unknown

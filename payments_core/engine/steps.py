@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,7 +10,7 @@ from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord, Query, Schedule
 from payments_core.domain.references import payout_id
-from payments_core.engine import decide_outcome, decide_submission, rechecks, transitions
+from payments_core.engine import decide_outcome, decide_submission, transitions
 from payments_core.engine.amount_checks import over_refund, too_large, waits_and_fits
 from payments_core.engine.commands import (
     AccountPaused,
@@ -43,13 +42,14 @@ from payments_core.engine.flow import (
     run_preflight,
 )
 from payments_core.engine.previous_attempts import PAID_BEFORE, AttemptState, check_previous_attempts
-from payments_core.engine.provider_calls import CheckResult, query, send_once
+from payments_core.engine.provider_calls import send_once
 from payments_core.engine.same_order import same_order
+from payments_core.engine.status_queries import query_status, record_read
 from payments_core.engine.transitions import Decision
 from payments_core.http.messages import NoPermit
 from payments_core.provider import Account
 
-__all__ = ["StepContext", "accept", "advance", "query_status", "send"]
+__all__ = ["StepContext", "accept", "advance", "send"]
 
 
 def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[CreateResult]:
@@ -280,7 +280,7 @@ def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     if not is_bound(account, row):
         if row.status.is_final or row.status is PayoutStatus.REVIEW:
             gone = {"why": "no identity of this account can ask about it any more"}
-            return (yield from _record_read(row, account, None, moment.at, gone))
+            return (yield from record_read(row, account, None, moment.at, gone))
         return (yield from _settle(row, decide_submission.binding_gone(row, moment.at)))
     row, result = yield from query_status(account, row, moment)
     if result is None:
@@ -295,45 +295,13 @@ def _read(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     if row.status.is_final:
         attempt = row.attempt
         row = yield from contradict(row, row.status, outcome, at, account=attempt.account, attempt=attempt.number)
-        return (yield from _record_read(row, account, outcome, at, transitions.evidence_of(outcome)))
+        return (yield from record_read(row, account, outcome, at, transitions.evidence_of(outcome)))
     decision = decide_outcome.after_check(row, account, outcome, at)
     asked = row
     row, moved = yield from _commit(row, decision, read_end=decide_outcome.read_end(outcome))
     if moved and decision.resend:
         return (yield from _send(account, row, replace(moment, at=at)))
     return row if moved else (yield from contradict_overtaken(asked, row, outcome, at))
-
-
-def query_status(
-    account: Account, row: PayoutRecord, moment: StepContext
-) -> EngineFlow[tuple[PayoutRecord, tuple[CheckResult, datetime] | None]]:
-    """Ask the provider about the current attempt; a question that is answered later is written down before it leaves.
-
-    Returns:
-        The record as it is now, and the result with its time; None when another process changed the record first.
-
-    """
-    draft = draft_of(row)
-    if account.facts.status_by == "result_callback":
-        token = moment.new_token()
-        pending = Query(token_hash(token), moment.at)
-        queried = Event(EventName.PAYOUT_QUERIED, moment.at)
-        reply = yield from apply_transition(ApplyTransition(row, row, queried, asks=pending))
-        if not isinstance(reply, TransitionApplied):
-            return (reply.row if isinstance(reply, Stale) else row), None
-        row, draft = reply.row, replace(draft, answer_token=token)
-    return row, (yield from query(account.provider, draft, at=moment.at))
-
-
-def _record_read(
-    row: PayoutRecord, account: Account, outcome: object, at: datetime, evidence: Mapping[str, object]
-) -> EngineFlow[PayoutRecord]:
-    """Record a read of a payout that is final or in REVIEW; rechecks that are left stay due."""
-    after = rechecks.after_read(row, account, outcome, at)
-    if after == row:
-        return row
-    reply = yield from apply_transition(ApplyTransition(row, after, Event(EventName.PAYOUT_READ, at, evidence)))
-    return reply.row if isinstance(reply, TransitionApplied | Stale) else row
 
 
 def _give_up(account: Account, row: PayoutRecord, failed: Decision, moment: StepContext) -> EngineFlow[PayoutRecord]:

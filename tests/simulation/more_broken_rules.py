@@ -21,6 +21,7 @@ from payments_core.engine import (
     match_callback,
     previous_attempts,
     reissuance,
+    status_queries,
     steps,
     transitions,
 )
@@ -129,14 +130,14 @@ def contradictions_are_ignored(patch: Patch) -> None:
 
 
 def a_lost_permit_means_not_found(patch: Patch) -> None:
-    asked = steps.query
+    asked = status_queries.query
 
     def ask(provider: Any, draft: Draft, *, at: datetime) -> Any:
         outcome: CheckResult
         outcome, at = yield from asked(provider, draft, at=at)
         return (NotFound() if isinstance(outcome, NoPermit) else outcome), at
 
-    patch.setattr(steps, "query", ask)
+    patch.setattr(status_queries, "query", ask)
 
 
 def pauses_are_not_looked_at(patch: Patch) -> None:
