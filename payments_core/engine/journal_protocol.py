@@ -25,6 +25,10 @@ class Journal(Outbox, Protocol):
         """Write one entry and return when it is durable."""
         ...
 
+    async def execute_async(self, entry: JournalCommand) -> JournalResult:
+        """Write one entry and return when it is durable; a task cancelled before it is taken up writes nothing."""
+        ...
+
     def submit(self, entry: JournalCommand) -> Future[JournalResult]:
         """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
         ...

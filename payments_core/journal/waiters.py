@@ -1,17 +1,29 @@
-"""What waits for an entry to be written: a blocked thread, or a future."""
+"""What waits for an entry to be written: a blocked thread, a future, or a task of an event loop."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from payments_core.domain.errors import JournalError
 
-__all__ = ["BlockingWaiter", "Entry", "Failed", "FutureWaiter", "Reply", "Wrote", "result_of"]
+__all__ = [
+    "BlockingWaiter",
+    "Entry",
+    "Failed",
+    "FutureWaiter",
+    "LoopWaiter",
+    "Reply",
+    "Waiter",
+    "Wrote",
+    "hand_out",
+    "result_of",
+]
 
 Entry = TypeVar("Entry")
 Reply = TypeVar("Reply")
@@ -83,6 +95,54 @@ class FutureWaiter(Generic[Entry, Reply]):
                 self.future.set_exception(outcome.error)
             else:
                 self.future.set_result(outcome.reply)
+
+
+class LoopWaiter(Generic[Entry, Reply]):
+    """A task of an event loop, made on that loop.
+
+    A task that is cancelled once its entry was taken up may find it written: as after a crash that followed the commit.
+    """
+
+    __slots__ = ("entry", "future", "loop")
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Reply] = self.loop.create_future()
+
+    def take_up(self) -> bool:
+        """Whether the task still waits."""
+        return not self.future.done()
+
+    def set_outcome(self, outcome: Wrote[Reply] | Failed) -> None:
+        """Hand over the outcome, on the loop."""
+        if self.future.done():  # cancelled
+            return
+        if isinstance(outcome, Failed):
+            self.future.set_exception(outcome.error)
+        else:
+            self.future.set_result(outcome.reply)
+
+
+Waiter: TypeAlias = BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply] | LoopWaiter[Entry, Reply]
+
+
+def hand_out(members: Iterable[Waiter[Entry, Reply]], outcomes: Iterable[Wrote[Reply] | Failed]) -> None:
+    """Hand over the outcomes of a commit; those for one event loop together, as waking it costs more than the rest."""
+    on_loops: dict[asyncio.AbstractEventLoop, list[tuple[LoopWaiter[Any, Any], Wrote[Any] | Failed]]] = {}
+    for member, outcome in zip(members, outcomes, strict=True):
+        if isinstance(member, LoopWaiter):
+            on_loops.setdefault(member.loop, []).append((member, outcome))
+        else:
+            member.set_outcome(outcome)
+    for loop, answers in on_loops.items():
+        with contextlib.suppress(RuntimeError):  # closed meanwhile: its tasks are gone
+            loop.call_soon_threadsafe(_answer, answers)
+
+
+def _answer(answers: Iterable[tuple[LoopWaiter[Any, Any], Wrote[Any] | Failed]]) -> None:
+    for waiter, outcome in answers:
+        waiter.set_outcome(outcome)
 
 
 def result_of(outcome: Wrote[Reply] | Failed) -> Reply:

@@ -58,7 +58,7 @@ async def acquire_at_once(semaphore: BoundedSemaphore) -> bool:
 
 async def execute(journal: Journal, command: JournalCommand) -> JournalResult:
     """Carry out a command of the journal."""
-    return await asyncio.wrap_future(journal.submit(command))
+    return await journal.execute_async(command)
 
 
 async def iterate(items: Iterator[T]) -> AsyncIterator[T]:

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +16,7 @@ from typing import TypeAlias
 import pytest
 
 from payments_core.domain.errors import JournalClosed, JournalError, JournalLocked
+from payments_core.journal import waiters
 from payments_core.journal.sqlite.connection import connect, explain, verify
 from payments_core.journal.sqlite.writer import LARGEST_GROUP, Writer
 
@@ -234,14 +235,11 @@ def test_callers_that_come_and_go_get_exactly_what_they_were_reported(ledger: Le
 
 
 def test_one_cancelled_task_harms_no_other(ledger: Ledger) -> None:
-    """On an event loop a task that is cancelled leaves its neighbours their entries."""
+    """On an event loop a task that is cancelled leaves its neighbours their entries, and writes none."""
 
     async def main() -> list[object]:
-        async def write(number: int) -> object:
-            return await asyncio.wrap_future(ledger.writer.submit(add(str(number))))
-
         with ledger.busy():
-            tasks = [asyncio.create_task(write(number)) for number in range(50)]
+            tasks = [asyncio.create_task(ledger.writer.execute_async(add(str(number)))) for number in range(50)]
             await asyncio.sleep(0)
             for task in tasks[::10]:
                 task.cancel()
@@ -251,6 +249,78 @@ def test_one_cancelled_task_harms_no_other(ledger: Ledger) -> None:
     ended = asyncio.run(main())
     assert sum(isinstance(end, asyncio.CancelledError) for end in ended) == 5
     assert len(ledger.names) == 45
+
+
+def test_a_task_cancelled_once_its_entry_is_taken_up_is_a_crash_after_the_commit(ledger: Ledger) -> None:
+    """Its entry may stand; its neighbours get their answers, and the writer goes on."""
+
+    async def main() -> object:
+        with ledger.busy():
+            first, second = (asyncio.create_task(ledger.writer.execute_async(add(name))) for name in "ab")
+            await asyncio.sleep(0)
+        while "a" not in ledger.names:  # no turn of this loop yet: the answers wait
+            pass
+        first.cancel()
+        return await asyncio.gather(first, second, return_exceptions=True)
+
+    assert [type(end) for end in asyncio.run(main())] == [asyncio.CancelledError, str]  # type: ignore[attr-defined]
+    assert ledger.names == {"a", "b"}
+    assert ledger.writer.execute(add("next")) == "next"
+
+
+def test_each_loop_is_woken_once_for_a_commit(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks of several event loops and callers without one share a commit, each with its own answer."""
+    woken: list[asyncio.AbstractEventLoop] = []
+    wake = asyncio.BaseEventLoop.call_soon_threadsafe
+
+    def counting(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *args: object) -> object:
+        if call.__module__ == waiters.__name__:
+            woken.append(loop)
+        return wake(loop, call, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_soon_threadsafe", counting)
+    wanted = {f"{loop}/{number}" for loop in range(3) for number in range(10)}
+
+    async def write(loop: int) -> list[object]:
+        return await asyncio.gather(*(ledger.writer.execute_async(add(f"{loop}/{number}")) for number in range(10)))
+
+    with ThreadPoolExecutor(3) as threads:
+        with ledger.busy():
+            loops = [threads.submit(asyncio.run, write(loop)) for loop in range(3)]
+            while len(ledger.writer._queue) < len(wanted):
+                pass
+            future, before = ledger.writer.submit(add("future")), ledger.writer.commits
+        assert {name for loop in loops for name in loop.result(10)} == wanted
+    assert future.result(10) == "future"
+    assert (len(woken), len(set(woken)), ledger.writer.commits - before) == (3, 3, 2)
+    assert ledger.names == wanted | {"future"}
+
+
+def test_a_loop_that_is_closed_does_not_end_the_writer(ledger: Ledger) -> None:
+    """What was taken up is written although no task hears of it, and the next callers are served."""
+    loop = asyncio.new_event_loop()
+    with ledger.busy():
+        task = loop.create_task(ledger.writer.execute_async(add("a")))
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        future = ledger.writer.submit(add("b"))
+    assert future.result(10) == "b"
+    assert ledger.writer.execute(add("next")) == "next"
+    assert ledger.names == {"a", "b", "next"}
+    assert not task.done()
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+
+def test_a_task_gets_the_error_of_its_entry(ledger: Ledger) -> None:
+    """Its own, of the commit, or that the writer is closed."""
+
+    async def main() -> list[object]:
+        entries = [add("a"), fail(ValueError("bad")), add("a")]
+        ended = await asyncio.gather(*map(ledger.writer.execute_async, entries), return_exceptions=True)
+        ledger.writer.close()
+        return [*ended, *await asyncio.gather(ledger.writer.execute_async(add("b")), return_exceptions=True)]
+
+    assert [type(end) for end in asyncio.run(main())] == [str, ValueError, JournalError, JournalClosed]
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])

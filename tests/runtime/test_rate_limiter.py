@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import Counter
@@ -141,7 +142,7 @@ def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open
     at_send: list[float] = []
     desk.server.at_send = lambda request: at_send.append(time.monotonic()) if request.moves_money else None
     stalled = threading.Barrier(5)
-    execute, submit = desk.journal.execute, desk.journal.submit
+    execute = desk.journal.execute
 
     def stall(entry: Any) -> None:
         if isinstance(entry, ApplyTransition) and entry.after.status is PayoutStatus.SENDING:
@@ -152,18 +153,10 @@ def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open
         stall(entry)
         return reply
 
-    def submitting(entry: Any) -> Any:
-        done: Future[Any] = Future()
+    async def performing_async(entry: Any) -> Any:
+        return await asyncio.to_thread(performing, entry)
 
-        def wait() -> None:
-            reply = submit(entry).result(10)
-            stall(entry)
-            done.set_result(reply)
-
-        threading.Thread(target=wait).start()
-        return done
-
-    desk.journal.execute, desk.journal.submit = performing, submitting  # type: ignore[method-assign]
+    desk.journal.execute, desk.journal.execute_async = performing, performing_async  # type: ignore[method-assign]
     assert {row.status for row in desk.pay(*"abcde")} == {PayoutStatus.SUCCEEDED}
     assert len(asked.permits) > 5
     assert max(at_send) - min(at_send) >= 0.09  # of five turns, at most two were not over
@@ -172,17 +165,17 @@ def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open
 def test_a_payment_whose_turn_is_over_is_not_sent_when_no_other_is_near(open_desk: OpenDesk) -> None:
     """Nothing has left: it is as unsent as before, and is sent later."""
     desk = open_desk(posts_per_s=0.05)
-    execute, submit = desk.journal.execute, desk.journal.submit
+    execute = desk.journal.execute
 
-    def slow(write: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def writing(entry: Any) -> Any:
-            if isinstance(entry, ApplyTransition) and entry.after.status is PayoutStatus.SENDING:
-                time.sleep(0.2)
-            return write(entry)
+    def slow(entry: Any) -> Any:
+        if isinstance(entry, ApplyTransition) and entry.after.status is PayoutStatus.SENDING:
+            time.sleep(0.2)
+        return execute(entry)
 
-        return writing
+    async def slow_async(entry: Any) -> Any:
+        return await asyncio.to_thread(slow, entry)
 
-    desk.journal.execute, desk.journal.submit = slow(execute), slow(submit)  # type: ignore[method-assign]
+    desk.journal.execute, desk.journal.execute_async = slow, slow_async  # type: ignore[method-assign]
     [row] = desk.pay("k")
     assert (row.status, row.attempt.ambiguous, row.attempt.submissions) == (PayoutStatus.CREATED, False, 1)
     assert [entry.event for entry in desk.journal.history(row.id)][1:] == ["payout.sending", "payout.waiting"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
@@ -29,6 +30,10 @@ class SqlJournal(QueriesMixin, ClaimsMixin, InboxMixin, OutboxMixin, ErasureMixi
     def execute(self, entry: JournalCommand) -> JournalResult:
         """Write one entry and return when it is durable."""
         return cast("JournalResult", self._change(entry))
+
+    async def execute_async(self, entry: JournalCommand) -> JournalResult:
+        """Write one entry and return when it is durable; a task cancelled before it is taken up writes nothing."""
+        return await asyncio.wrap_future(self.submit(entry))
 
     def submit(self, entry: JournalCommand) -> Future[JournalResult]:
         """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""

@@ -9,10 +9,10 @@ from contextlib import closing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from payments_core.domain.errors import JournalError, SettingsError
-from payments_core.engine.commands import CreatePayout, CreateResult
+from payments_core.engine.commands import CreatePayout, CreateResult, JournalCommand, JournalResult
 from payments_core.journal.sql.apply import Change, Reply, apply
 from payments_core.journal.sql.sql_journal import SqlJournal
 from payments_core.journal.sql.statements import SQLITE, DbTransaction
@@ -117,6 +117,10 @@ class SqliteJournal(SqlJournal):
     async def open_within_async(self, connection: object, entry: CreatePayout) -> CreateResult:
         """Refuse: no transaction of an application's reaches into our file."""
         raise _no_transaction()
+
+    async def execute_async(self, entry: JournalCommand) -> JournalResult:
+        """Write one entry and return when it is durable; a task cancelled before it is taken up writes nothing."""
+        return cast("JournalResult", await self._writer.execute_async(entry))
 
     def _change(self, change: Change) -> Any:
         return self._writer.execute(change)

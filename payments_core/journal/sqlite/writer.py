@@ -18,7 +18,18 @@ from typing import Generic
 from payments_core.domain.errors import JournalError
 from payments_core.journal.closed_errors import closed, forked
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, is_busy
-from payments_core.journal.waiters import BlockingWaiter, Entry, Failed, FutureWaiter, Reply, Wrote, result_of
+from payments_core.journal.waiters import (
+    BlockingWaiter,
+    Entry,
+    Failed,
+    FutureWaiter,
+    LoopWaiter,
+    Reply,
+    Waiter,
+    Wrote,
+    hand_out,
+    result_of,
+)
 
 __all__ = ["LARGEST_GROUP", "Writer"]
 
@@ -55,7 +66,7 @@ class Writer(Generic[Entry, Reply]):
         # Entered as a bare lock: an interrupt inside Condition.__enter__ would leave it held.
         self._lock = threading.Lock()  # guards the four below
         self._changed = threading.Condition(self._lock)
-        self._queue: deque[BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply]] = deque()
+        self._queue: deque[Waiter[Entry, Reply]] = deque()
         self._busy = False  # a thread uses the connection
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -97,6 +108,18 @@ class Writer(Generic[Entry, Reply]):
         self._enqueue(promise)
         return promise.future
 
+    async def execute_async(self, entry: Entry) -> Reply:
+        """Do the same for a task; one that is cancelled before its entry is taken up writes nothing.
+
+        Raises:
+            JournalClosed: Closed, or another process's.
+            JournalError: As in ``execute``.
+
+        """
+        waiter: LoopWaiter[Entry, Reply] = LoopWaiter(entry)
+        self._enqueue(waiter)
+        return await waiter.future
+
     def check_open(self) -> None:
         """Refuse use after ``close`` or in a forked process; takes no lock, as a fork may have left it held.
 
@@ -127,7 +150,7 @@ class Writer(Generic[Entry, Reply]):
         caller: BlockingWaiter[Entry, Reply] = BlockingWaiter(entry)
         return caller.wait(self._enqueue)
 
-    def _enqueue(self, member: BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply]) -> None:
+    def _enqueue(self, member: Waiter[Entry, Reply]) -> None:
         self.check_open()
         with self._lock:
             self.check_open()
@@ -159,12 +182,11 @@ class Writer(Generic[Entry, Reply]):
                 done = [Failed(error) for _ in members]
             self._busy = False
             self._wake()
-            for member, outcome in zip(members, done, strict=True):
-                member.set_outcome(outcome)
+            hand_out(members, done)
             del group, members, done  # holds no payee while it waits
         self._dispose()
 
-    def _next_group(self) -> list[BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply]]:
+    def _next_group(self) -> list[Waiter[Entry, Reply]]:
         with self._lock:
             while self._busy or not self._queue:
                 if self._closing and not self._queue:
