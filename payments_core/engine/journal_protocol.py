@@ -21,6 +21,9 @@ __all__ = ["Journal"]
 class Journal(Outbox, Protocol):
     """Stores payouts and everything that belongs to them. Every method may raise a ``JournalError``."""
 
+    #: Whether a server answers, so that each read waits for a network.
+    is_remote: bool
+
     def execute(self, entry: JournalCommand) -> JournalResult:
         """Write one entry and return when it is durable."""
         ...

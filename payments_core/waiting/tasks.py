@@ -20,6 +20,7 @@ __all__ = [
     "each",
     "execute",
     "iterate",
+    "read",
     "result_of",
     "run_blocking",
     "sleep",
@@ -38,6 +39,11 @@ sleep = asyncio.sleep
 async def run_blocking(call: Callable[..., T], *args: Any) -> T:
     """Return what a blocking call returns; it runs in a thread."""
     return await asyncio.to_thread(call, *args)
+
+
+async def read(journal: Journal, call: Callable[..., T], *args: Any) -> T:
+    """Return what a call reads from the journal; in a thread where a server has to answer first."""
+    return await run_blocking(call, *args) if journal.is_remote else call(*args)
 
 
 async def result_of(future: Future[T], timeout_s: float | None = None) -> T:

@@ -21,6 +21,7 @@ __all__ = [
     "each",
     "execute",
     "iterate",
+    "read",
     "result_of",
     "run_blocking",
     "sleep",
@@ -36,6 +37,11 @@ sleep = time.sleep
 
 def run_blocking(call: Callable[..., T], *args: Any) -> T:
     """Return what a blocking call returns."""
+    return call(*args)
+
+
+def read(journal: Journal, call: Callable[..., T], *args: Any) -> T:
+    """Return what a call reads from the journal."""
     return call(*args)
 
 

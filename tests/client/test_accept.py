@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,29 @@ def test_a_connection_that_cannot_carry_it_is_refused(database: str) -> None:
         connection.execute("SET client_encoding = 'LATIN1'")
         with pytest.raises(JournalError, match="client_encoding is not UTF8"):
             client.accept(**ORDER, connection=connection)
+
+
+@pytest.mark.usefixtures("database")
+def test_async_client_reads_a_database_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other payment of an event loop waits for the server's answer to a read."""
+    threads: list[int] = []
+    fetched = journal.PostgresJournal._fetch
+
+    def fetch(reader: journal.PostgresJournal, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        threads.append(threading.get_ident())
+        return fetched(reader, statement, values)
+
+    monkeypatch.setattr(journal.PostgresJournal, "_fetch", fetch)
+
+    async def pay() -> None:
+        async with AsyncPayoutClient.from_config() as client:
+            sent = await client.send(**ORDER)
+            await client.send(**ORDER)
+            await client.refresh(sent.id)
+            await client.wait(sent.id, timeout_s=30)
+            await client.resume(timeout_s=0)
+            assert (await client.get(sent.key)).history
+
+    asyncio.run(pay())
+    assert threads
+    assert threading.get_ident() not in threads

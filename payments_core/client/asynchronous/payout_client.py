@@ -219,7 +219,8 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin,
 
         """
         self._runtime.check_process()
-        return view(self._runtime, find_payout(self._runtime.journal, payout))
+        row = await self._find_payout(payout)
+        return await waiting.read(self._runtime.journal, view, self._runtime, row)
 
     async def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> AsyncIterator[Payout]:
         """Yield payouts, oldest first."""
@@ -229,7 +230,7 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin,
 
     async def refresh(self, payout: str) -> Payout:
         """Ask the provider now, and return the payout as it then stands."""
-        row = find_payout(self._runtime.journal, payout)
+        row = await self._find_payout(payout)
         return (await self._advance(row, early=True)).view()
 
     async def wait(self, payout: str, *, timeout_s: float = 60.0) -> Payout:
@@ -246,12 +247,12 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin,
         """
         check_number("timeout_s", timeout_s, 0, LONGEST_S)
         clock = self._runtime.clock
-        row, step, until = find_payout(self._runtime.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
-        row = await self._settle(row)
+        step, until = 0, clock() + timedelta(seconds=timeout_s)
+        row = await self._settle(await self._find_payout(payout))
         while not resuming.is_settled(row) and (now := clock()) < until:
             moment, early = resuming.next_look(row, step, now)
             await waiting.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
-            row = find_payout(self._runtime.journal, row.id)
+            row = await self._find_payout(row.id)
             if not resuming.is_settled(row):  # otherwise another process has read it already
                 row = await self._advance(row, early=early)
             step += 1
@@ -279,7 +280,8 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin,
         until = clock() + timedelta(seconds=timeout_s)
         while True:
             handled = await waiting.run_blocking(self.inbox.handle, PAGE)
-            due = [row for row in journal.due(clock(), accounts=mine, limit=100) if row.id not in trouble]
+            found = await waiting.read(journal, partial(journal.due, clock(), accounts=mine, limit=100))
+            due = [row for row in found if row.id not in trouble]
             ended = {row.id for row in due if row.status.is_final}
             async with aclosing(waiting.each(self._step, due)) as stepped:
                 async for row in stepped:
@@ -289,11 +291,12 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin,
                     steps += 1
                     if on_change and row.id not in ended:
                         on_change(row.view())
-            due_at, now = journal.next_due(accounts=mine), clock()
+            due_at, now = await waiting.read(journal, partial(journal.next_due, accounts=mine)), clock()
             if handled == PAGE and now < until:  # there may be more, and what they ask for is due then
                 continue
-            if due_at is None or now >= until or due_at > until or resuming.only_interrupted(self._runtime, trouble):
-                return resuming.resume_result(self._runtime, steps, trouble, due_at)
+            stuck = await waiting.read(journal, resuming.only_interrupted, self._runtime, trouble)
+            if due_at is None or now >= until or due_at > until or stuck:
+                return await waiting.read(journal, resuming.resume_result, self._runtime, steps, trouble, due_at)
             if not due:  # what is due is in trouble: look for the others again in a moment
                 due_at = max(due_at, now + resuming.MOMENT)
             await waiting.sleep(resuming.sleep_s(due_at, now))
@@ -328,7 +331,7 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin,
         self._runtime.check_process()
         query, row = token_hash(token), None
         for _ in range(TRIES):
-            asked = asked_about(self._runtime, query)
+            asked = await waiting.read(self._runtime.journal, asked_about, self._runtime, query)
             if asked is None:
                 return None
             flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
@@ -363,13 +366,20 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin,
                 created = await self._send(*simple)
                 if created.created:
                     return created
-        if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
+        if (row := await self._existing(order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
         chosen, order = await self._choose_account(order, account, by_default=by_default)
         return await self._send(chosen, order)
 
+    async def _existing(self, order: Order, account: str | None, *, by_default: bool) -> PayoutRecord | None:
+        find = partial(existing_payout, self._runtime, order, account, by_default=by_default)
+        return await waiting.read(self._runtime.journal, find)
+
+    async def _find_payout(self, payout: str) -> PayoutRecord:
+        return await waiting.read(self._runtime.journal, find_payout, self._runtime.journal, payout)
+
     async def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object) -> CreateResult:
-        if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
+        if (row := await self._existing(order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
         # A transaction of the caller's does not wait for the network.
         chosen, order = await self._choose_account(order, account, by_default=by_default, ask=connection is None)

@@ -219,7 +219,8 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
 
         """
         self._runtime.check_process()
-        return view(self._runtime, find_payout(self._runtime.journal, payout))
+        row = self._find_payout(payout)
+        return waiting.read(self._runtime.journal, view, self._runtime, row)
 
     def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[Payout]:
         """Yield payouts, oldest first."""
@@ -229,7 +230,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
 
     def refresh(self, payout: str) -> Payout:
         """Ask the provider now, and return the payout as it then stands."""
-        row = find_payout(self._runtime.journal, payout)
+        row = self._find_payout(payout)
         return (self._advance(row, early=True)).view()
 
     def wait(self, payout: str, *, timeout_s: float = 60.0) -> Payout:
@@ -246,12 +247,12 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
         """
         check_number("timeout_s", timeout_s, 0, LONGEST_S)
         clock = self._runtime.clock
-        row, step, until = find_payout(self._runtime.journal, payout), 0, clock() + timedelta(seconds=timeout_s)
-        row = self._settle(row)
+        step, until = 0, clock() + timedelta(seconds=timeout_s)
+        row = self._settle(self._find_payout(payout))
         while not resuming.is_settled(row) and (now := clock()) < until:
             moment, early = resuming.next_look(row, step, now)
             waiting.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
-            row = find_payout(self._runtime.journal, row.id)
+            row = self._find_payout(row.id)
             if not resuming.is_settled(row):  # otherwise another process has read it already
                 row = self._advance(row, early=early)
             step += 1
@@ -277,7 +278,8 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
         until = clock() + timedelta(seconds=timeout_s)
         while True:
             handled = waiting.run_blocking(self.inbox.handle, PAGE)
-            due = [row for row in journal.due(clock(), accounts=mine, limit=100) if row.id not in trouble]
+            found = waiting.read(journal, partial(journal.due, clock(), accounts=mine, limit=100))
+            due = [row for row in found if row.id not in trouble]
             ended = {row.id for row in due if row.status.is_final}
             with closing(waiting.each(self._step, due)) as stepped:
                 for row in stepped:
@@ -287,11 +289,12 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
                     steps += 1
                     if on_change and row.id not in ended:
                         on_change(row.view())
-            due_at, now = journal.next_due(accounts=mine), clock()
+            due_at, now = waiting.read(journal, partial(journal.next_due, accounts=mine)), clock()
             if handled == PAGE and now < until:  # there may be more, and what they ask for is due then
                 continue
-            if due_at is None or now >= until or due_at > until or resuming.only_interrupted(self._runtime, trouble):
-                return resuming.resume_result(self._runtime, steps, trouble, due_at)
+            stuck = waiting.read(journal, resuming.only_interrupted, self._runtime, trouble)
+            if due_at is None or now >= until or due_at > until or stuck:
+                return waiting.read(journal, resuming.resume_result, self._runtime, steps, trouble, due_at)
             if not due:  # what is due is in trouble: look for the others again in a moment
                 due_at = max(due_at, now + resuming.MOMENT)
             waiting.sleep(resuming.sleep_s(due_at, now))
@@ -326,7 +329,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
         self._runtime.check_process()
         query, row = token_hash(token), None
         for _ in range(TRIES):
-            asked = asked_about(self._runtime, query)
+            asked = waiting.read(self._runtime.journal, asked_about, self._runtime, query)
             if asked is None:
                 return None
             flow = answer(asked.account, asked.row, callback, query=query, ended=asked.ended)
@@ -361,13 +364,20 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
                 created = self._send(*simple)
                 if created.created:
                     return created
-        if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
+        if (row := self._existing(order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
         chosen, order = self._choose_account(order, account, by_default=by_default)
         return self._send(chosen, order)
 
+    def _existing(self, order: Order, account: str | None, *, by_default: bool) -> PayoutRecord | None:
+        find = partial(existing_payout, self._runtime, order, account, by_default=by_default)
+        return waiting.read(self._runtime.journal, find)
+
+    def _find_payout(self, payout: str) -> PayoutRecord:
+        return waiting.read(self._runtime.journal, find_payout, self._runtime.journal, payout)
+
     def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object) -> CreateResult:
-        if (row := existing_payout(self._runtime, order, account, by_default=by_default)) is not None:
+        if (row := self._existing(order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
         # A transaction of the caller's does not wait for the network.
         chosen, order = self._choose_account(order, account, by_default=by_default, ask=connection is None)

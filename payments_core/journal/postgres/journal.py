@@ -57,6 +57,7 @@ class PostgresJournal(SqlJournal):
 
     """
 
+    is_remote = True
     _sql = POSTGRES
 
     def __init__(

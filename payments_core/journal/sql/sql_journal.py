@@ -25,6 +25,7 @@ __all__ = ["SqlJournal"]
 class SqlJournal(QueriesMixin, ClaimsMixin, InboxMixin, OutboxMixin, ErasureMixin):
     """A journal in a database."""
 
+    is_remote: bool
     _clock: Callable[[], datetime]
 
     def execute(self, entry: JournalCommand) -> JournalResult:

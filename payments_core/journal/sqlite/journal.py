@@ -57,6 +57,7 @@ class SqliteJournal(SqlJournal):
 
     """
 
+    is_remote = False
     _sql = SQLITE
 
     def __init__(

@@ -290,7 +290,8 @@ class CommandExecutor:
         why = self._session.approval_needed(row)
         if isinstance(why, Postponed):
             return why
-        if why and self._runtime.journal.approval(row.id, row.attempt.number) is None:
+        journal = self._runtime.journal
+        if why and waiting.read(journal, journal.approval, row.id, row.attempt.number) is None:
             return NeedsApproval(why, self._runtime.clock())
         limiter = self._session.limiter
         for asked in (row, replace(row, attempt=replace(row.attempt, guards_passed=True))):
