@@ -51,7 +51,7 @@ class AccountSettings(BaseModel):
     )
     sync_transport: Literal["h11", "httpx"] = Field(
         default="h11",
-        description="What `PayoutClient` sends with: `h11` (on sockets; less than half the CPU) or `httpx`. "
+        description="What `PayoutClient` sends with: `h11` (on sockets; a quarter of the CPU) or `httpx`. "
         "`AsyncPayoutClient` and workers use aiohttp.",
     )
     poll_schedule_s: tuple[Seconds, ...] = Field(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import h11
 import pytest
 
 from payments_core.http.messages import HttpRequest
 from payments_core.http.transport import h11_sync
-from payments_core.http.transport.h11_sync import H11Transport
+from payments_core.http.transport.h11_sync import H11Transport, ordinary_head
 
 if TYPE_CHECKING:
     from tests.http.transport.conftest import Connection, Server
@@ -111,4 +114,61 @@ def test_each_server_has_its_own_connection(serve: Serve) -> None:
         assert transport.send(_asks(server.url)).status == 200
     assert (one.connections, other.connections) == (2, 1)
     assert one.lines[0].ended.wait(5)
+    transport.close()
+
+
+_STATUS = (
+    "200 OK", "202 ", "204 No Content", "304 ", "100 Continue", "101 ", "200", "99 ", "600 ", "500 a\tb", "409 \x80",
+)  # fmt: skip
+_LINES = (
+    "X: a b", "X:", "X : 1", "X: 1 ", "X: \xe9", "X: a\tb", "X_Y: 1", " folded", "", "Upgrade: h2c",
+    "Content-Length: 2", "Content-Length: 3", "content-length:2", "Content-Length: 2, 2", "Content-Length: +2",
+    "Content-Length: 2 ", "Content-Length: 0_2", "Content-Length: 1000000", "Transfer-Encoding: chunked",
+    "Transfer-Encoding: identity", "Connection: close", "Connection: Keep-Alive", "Connection: keep-alive, close",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_an_ordinary_answer_is_read_as_h11_reads_it(version: str) -> None:
+    """What is not left to h11 has the same status, fields and end there, and leaves the connection free there too."""
+    own = 0
+    for status, *lines in itertools.product(_STATUS, _LINES, ("Content-Length: 2", "Y: 1"), _LINES):
+        head = "\r\n".join((f"HTTP/{version} {status}", *lines, "", "")).encode("latin-1")
+        for method, body in itertools.product(("POST", "HEAD"), (b"{}", b"{}x")):
+            found = ordinary_head(method, head + body)
+            if found is not None and found.end == len(head + body):
+                own += 1
+                fields = [(name.lower(), value) for name, value in found.fields]
+                assert _read_by_h11(method, head + body) == (found.status, fields, (head + body)[found.length :]), head
+    assert bool(own) is (version == "1.1")
+
+
+def _read_by_h11(method: str, data: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    http = h11.Connection(h11.CLIENT)
+    http.send(h11.Request(method=method, target="/", headers=[("Host", "gateway.example")]))
+    http.send(h11.EndOfMessage())
+    http.receive_data(data)
+    response, read = http.next_event(), b""
+    assert isinstance(response, h11.Response)
+    while isinstance(event := http.next_event(), h11.Data):
+        read += bytes(event.data)
+    assert isinstance(event, h11.EndOfMessage)
+    assert http.our_state is http.their_state is h11.DONE
+    assert http.trailing_data == (b"", False)
+    return response.status_code, [(name.decode(), value.decode()) for name, value in response.headers], read
+
+
+@pytest.mark.parametrize("last", [b"\r\n\r\n{}", b"\r\nConnection: keep-alive\r\n\r\n{}", b"\r\nX-Id: 1\r\n\r\n{}"])
+def test_an_ordinary_answer_does_not_need_h11(serve: Serve, monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
+    """The control: every answer could go the long way, and nothing would tell. Pieces of a body make no difference."""
+    monkeypatch.setattr(h11_sync.h11, "Connection", None)
+
+    def answer(line: Connection) -> None:
+        line.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2" + last[:-1])
+        time.sleep(0.02)
+        line.say(last[-1:])
+
+    server, transport = serve(answer), _transport(1)
+    assert [transport.send(_asks(server.url)).body for _ in range(2)] == [b"{}"] * 2
+    assert server.connections == 1
     transport.close()

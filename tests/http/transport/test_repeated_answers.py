@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +15,18 @@ def _get(url: str) -> HttpRequest:
     return HttpRequest("GET", url, operation="check", timeout_s=3.0, repeatable=True)
 
 
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("pause_s", [0, 0.05], ids=["at once", "a little later"])
-def test_a_second_copy_of_an_answer_answers_nothing_else(world: Any, pause_s: float) -> None:
-    """What arrived before a request was written cannot be its answer, on either transport."""
+def test_a_second_copy_of_an_answer_answers_nothing_else(
+    world: Any, pause_s: float, is_tls: bool, certificate: Path
+) -> None:
+    """What arrived before a request was written cannot be its answer, on any transport."""
+    world.certificate = certificate if is_tls else None
 
     def twice(line: Any) -> None:
         answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
         if not pause_s:
-            line.say(answer * 2)
+            line.say(answer * 2)  # over TLS one record
             return
         line.say(answer)
         time.sleep(pause_s)
