@@ -161,14 +161,14 @@ def test_an_observer_receives_of_commits_and_stops_nothing(
 
     async def asynchronous() -> Payout:
         async with AsyncPayoutClient(assemble(config, plugins=plugins)) as client:
-            return await client.wait((await client.send(**order)).id)
+            return await client.get((await client.wait((await client.send(**order)).id)).id)
 
     with closing(assemble(config).journal) as elsewhere, caplog.at_level(logging.ERROR, "payments_core"):
         if kind == "async":
             payout = asyncio.run(asynchronous())
         else:
             with PayoutClient(assemble(config, plugins=plugins)) as client:
-                payout = client.wait(client.send(**order).id)
+                payout = client.get(client.wait(client.send(**order).id).id)
     assert payout.status is PayoutStatus.SUCCEEDED
     assert [name for name, _, _ in parsed] == [entry.event for entry in payout.history]
     assert [status for _, status, _ in parsed] == [entry.status for entry in payout.history]
@@ -198,7 +198,7 @@ def test_an_observer_that_hangs_keeps_no_payment_waiting(
 
     async def asynchronous() -> list[Payout]:
         async with AsyncPayoutClient(assemble(config, plugins=plugins)) as client:
-            return [await client.wait((await client.send(key=key, **order)).id) for key in "ab"]
+            return [await client.get((await client.wait((await client.send(key=key, **order)).id)).id) for key in "ab"]
 
     try:
         with caplog.at_level(logging.ERROR, "payments_core"):
@@ -206,7 +206,7 @@ def test_an_observer_that_hangs_keeps_no_payment_waiting(
                 paid = asyncio.run(asynchronous())
             else:
                 with PayoutClient(assemble(config, plugins=plugins)) as client:
-                    paid = [client.wait(client.send(key=key, **order).id) for key in "ab"]
+                    paid = [client.get(client.wait(client.send(key=key, **order).id).id) for key in "ab"]
         assert [payout.status for payout in paid] == [PayoutStatus.SUCCEEDED] * 2
         assert parsed == ["payout.created"]
         entries = [vars(record)["error"] for record in caplog.records]
@@ -250,7 +250,8 @@ def test_whatever_an_observer_raises_ends_nothing(config: Path, error: type[Base
     for name in ("one", "other"):
         plugins.register(observer(raising(name)), name)
     with PayoutClient(assemble(config, plugins=plugins)) as client:
-        payout = client.wait(client.send(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR")).id)
+        client.wait(client.send(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR")).id)
+        payout = client.get("a")
     for name in ("one", "other"):
         assert [event for who, event in seen if who == name] == [entry.event for entry in payout.history]
 
