@@ -157,7 +157,8 @@ def measure_workers(run: Run) -> dict[str, float]:
         try:
             began = _paid(run, run.payouts // 5, workers), time.perf_counter()
             paid = _paid(run, run.payouts, workers)
-            return {"payouts_per_s": (paid - began[0]) / (time.perf_counter() - began[1])}
+            rate = (paid - began[0]) / (time.perf_counter() - began[1])
+            return {"payouts_per_s": rate, "wall_us": 1e6 / rate}
         finally:
             for worker in workers:
                 worker.terminate()
