@@ -562,7 +562,43 @@ def test_next_due_waits_for_leases(journal: Journal, add: AddRow) -> None:
     assert journal.next_due(accounts=ACCOUNTS) == later(50)
     add("open", next_at=later(30))
     assert journal.next_due(accounts=ACCOUNTS) == later(30)
+    add("sooner", next_at=later(2), lease_until=later(20))
+    assert journal.next_due(accounts=ACCOUNTS) == later(20)
     assert journal.next_due(accounts=["mtn-ghana"]) is None
+
+
+def test_next_due_reads_no_final_payout(
+    journal: Journal,
+    add: AddRow,
+    store: str,
+    ask: Callable[[str], list[tuple[Any, ...]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker asks for it each turn, and most payouts of an old journal are final."""
+    add("final", next_at=None)
+    columns = [name for name in COLUMNS if name not in {"id", "key"}]
+    names = ", ".join(f'"{name}"' for name in columns)
+    schema = "" if store == "sqlite" else "payments_core."
+    ask(
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000) "  # noqa: S608
+        f"INSERT INTO {schema}payouts (id, key, {names}) SELECT 'po_' || n, 'old/' || n, {names} "
+        f"FROM numbers, {schema}payouts WHERE id = 'po_final'"
+    )
+    ask("ANALYZE")
+    add("open", next_at=later(30))
+    asked, fetch = list[tuple[str, Any]](), journal._fetch  # type: ignore[attr-defined]
+
+    def record(statement: str, values: Any = ()) -> Any:
+        asked.append((statement, values))
+        return fetch(statement, values)
+
+    monkeypatch.setattr(journal, "_fetch", record)
+    assert journal.next_due(accounts=ACCOUNTS, free_at=START) == later(30)
+
+    explain = "EXPLAIN QUERY PLAN " if store == "sqlite" else "EXPLAIN "
+    plan = str([fetch(explain + statement, values) for statement, values in asked])
+    assert "payouts_due" in plan
+    assert [way for way in ("SCAN payouts", "Seq Scan on payouts", "Heap Scan on payouts") if way in plan] == []
 
 
 def test_it_is_a_journal(tmp_path: Path) -> None:

@@ -109,8 +109,13 @@ class QueriesMixin(SqlAccess):
     def _earliest(self, condition: str, values: Sequence[Any], free_at: datetime | None) -> datetime | None:
         if free_at is not None:
             condition, values = f"{condition} AND {unclaimed(self._sql)}", (*values, to_us(free_at))
-        moment = self._fetch(self._sql.earliest(condition), (*values, *values))[0][0]
-        return None if moment is None else from_us(moment)
+        found = self._fetch(self._sql.first_due(condition), values)
+        if not found:
+            return None
+        next_at, free_at_us = found[0]
+        if free_at_us > next_at:  # under a lease: another one may be free before it
+            free_at_us = self._fetch(self._sql.first_free(condition), (*values, free_at_us))[0][0] or free_at_us
+        return from_us(free_at_us)
 
     def counts(self) -> Mapping[PayoutStatus, int]:
         """Return how many payouts stand in each status."""

@@ -85,7 +85,8 @@ class Statements:
     """
 
     def __init__(self, *, mark: str, schema: str, greatest: str, folded: str, same: str, locks: bool) -> None:
-        self._mark, self._table, self._greatest = mark, f"{schema}payouts", greatest
+        self._mark, self._table = mark, f"{schema}payouts"
+        self._free_at = f"{greatest}(next_at, COALESCE(lease_until, next_at))"
         text, at = self.text, schema
         self.schema, self._folded, self.same = schema, folded, same
         # Not FOR UPDATE: a table of the application that refers to payouts must not make transitions wait.
@@ -224,18 +225,19 @@ class Statements:
             " ORDER BY next_at, no LIMIT ?"
         )
 
-    def earliest(self, condition: str) -> str:
-        """Return the statement for the moment when the first payout that meets a condition is due; values go in twice.
+    def first_due(self, condition: str) -> str:
+        """Return the statement for ``next_at`` of the first payout that meets a condition, and for when it is free.
 
-        The payout with the lowest ``next_at`` may be leased for longer than others wait, but nothing that becomes due
-        after it has to be looked at.
+        It has no bound but its order: PostgreSQL reads the whole table for one that it has to compute.
         """
-        end = f"{self._greatest}(next_at, COALESCE(lease_until, next_at))"
-        among = f"FROM {self._table} WHERE {condition}"
         return self.text(
-            f"SELECT MIN({end}) {among} AND next_at <= ("
-            f"SELECT {end} {among} AND next_at IS NOT NULL ORDER BY next_at LIMIT 1)"
+            f"SELECT next_at, {self._free_at} FROM {self._table}"
+            f" WHERE {condition} AND next_at IS NOT NULL ORDER BY next_at LIMIT 1"
         )
+
+    def first_free(self, condition: str) -> str:
+        """Return the statement for when the first payout is free that meets a condition and is due by a time."""
+        return self.text(f"SELECT MIN({self._free_at}) FROM {self._table} WHERE {condition} AND next_at <= ?")
 
 
 SQLITE = Statements(mark="?", schema="", greatest="MAX", folded="lower({})", same="IS", locks=False)
