@@ -189,7 +189,7 @@ def freeze_at(moment: str) -> None:
     about_to_write = Exchange.about_to_write
     Exchange.about_to_write = watched  # type: ignore[method-assign]
     for journal in (SqliteJournal, PostgresJournal):
-        for name in ("execute", "submit"):
+        for name in ("execute", "execute_async", "submit"):
             setattr(journal, name, before(getattr(journal, name)))
 
 

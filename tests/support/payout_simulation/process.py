@@ -235,11 +235,9 @@ class _Journal:
         process.passed(f"{type(entry).__name__} {entry.event.name}: {type(reply).__name__}")
         return reply
 
-    def submit(self, entry: JournalCommand) -> Future[JournalResult]:
+    async def execute_async(self, entry: JournalCommand) -> JournalResult:
         """Write at once: what waits in a queue when its process dies is not written."""
-        future: Future[JournalResult] = Future()
-        future.set_result(self.execute(entry))
-        return future
+        return self.execute(entry)
 
     def unhandled(self, *, accounts: Collection[str], after: int = 0, limit: int) -> tuple[Arrival, ...]:
         found = self._journal.unhandled(accounts=accounts, after=after, limit=limit)
