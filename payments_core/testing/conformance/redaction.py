@@ -37,7 +37,7 @@ class SecrecyPromises(DraftPromises):
                 with harness.faults(**faults):
                     try:
                         payout = harness.pay(key)
-                        capture.shown(name, payout, payout.history, harness.payer.client)
+                        capture.shown(name, payout, harness.get(key).history, harness.payer.client)
                     except PaymentsError as error:
                         capture.error(name, error)
             for name, call in self._wrong_calls(harness):

@@ -219,11 +219,9 @@ class Payer:
         return _paid(self.forgetful, operation, key, GOOD)
 
     def when_due(self, payout: Payout) -> Payout:
-        """Wait until it is due, and go on with it."""
+        """Wait until it is due, and go on with it; return it with its history."""
         self.watch.to(payout.next_at)
-        found = self.face.refresh(payout.id)
-        assert isinstance(found, Payout)
-        return found
+        return _with_history(self.face, self.face.refresh(payout.id))
 
     def blocked(self) -> str:
         """Return why the provider stopped the account; empty when it did not."""
@@ -237,7 +235,13 @@ def _paid(face: Face, operation: str, key: str, to: str) -> Payout:
         found = face.refund(key=key, collection=collection, amount=amount, original_amount=amount)
     else:
         found = face.send(key=key, payee=Payee.msisdn(to), amount=amount, operation=operation)
+    return _with_history(face, found)
+
+
+def _with_history(face: Face, payout: Payout) -> Payout:
+    found = face.get(payout.id)
     assert isinstance(found, Payout)
+    assert found == payout  # in all but its history
     return found
 
 
