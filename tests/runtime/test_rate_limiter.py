@@ -17,7 +17,7 @@ import pytest
 from flat_records import changed
 
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.rates import AcquirePermit, Permit, Priority, ReadEnd
+from payments_core.domain.rates import VOID_AFTER_S, AcquirePermit, Permit, Priority, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import ApplyTransition
 from payments_core.engine.journal_protocol import Journal
@@ -107,7 +107,7 @@ def test_payments_are_sent_in_order(open_desk: OpenDesk) -> None:
     given = sorted(permit.at for permit in asked.permits if permit.is_given)
     assert all(later - earlier >= 50_000 for earlier, later in pairwise(given))
     assert set(asked.lanes) == {Priority.POST}
-    assert max(at_send) - min(at_send) >= 0.15  # none left before its moment
+    assert max(at_send) - min(at_send) >= 4 / 20 - VOID_AFTER_S  # a slow machine's first one leaves late, none early
 
 
 def test_a_permit_that_came_too_late_is_void(open_desk: OpenDesk) -> None:
