@@ -103,8 +103,9 @@ class PostgresJournal(SqlJournal):
 
     # --- writing ---
 
-    def _change(self, change: Change) -> Any:
-        return self._threads.execute(partial(self._write, change))
+    def execute(self, entry: Change) -> Any:
+        """Write one entry and return its reply when it is durable."""
+        return self._threads.execute(partial(self._write, entry))
 
     def _queue(self, change: Change) -> Future[Any]:
         return self._threads.submit(partial(self._write, change))

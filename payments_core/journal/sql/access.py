@@ -22,8 +22,8 @@ class SqlAccess(ABC):
         """Return every row that a statement finds."""
 
     @abstractmethod
-    def _change(self, change: Any) -> Any:
-        """Write a change, and return its reply when it is durable."""
+    def execute(self, entry: Any) -> Any:
+        """Write one entry and return its reply when it is durable."""
 
     @abstractmethod
     def _queue(self, change: Any) -> Future[Any]:

@@ -152,12 +152,12 @@ class ClaimsMixin(SqlAccess):
         self, at: datetime, *, owner: str, until: datetime, accounts: Collection[str], limit: int
     ) -> tuple[PayoutRecord, ...]:
         """Claim due payouts until a time; about half of them at most for callbacks."""
-        return cast("tuple[PayoutRecord, ...]", self._change(Claim(at, owner, until, tuple(accounts), limit)))
+        return cast("tuple[PayoutRecord, ...]", self.execute(Claim(at, owner, until, tuple(accounts), limit)))
 
     def renew(self, owner: str, payout_ids: Collection[str], until: datetime) -> frozenset[str]:
         """Extend claims; return the payouts whose claim is still the owner's."""
-        return cast("frozenset[str]", self._change(Renew(owner, tuple(payout_ids), until)))
+        return cast("frozenset[str]", self.execute(Renew(owner, tuple(payout_ids), until)))
 
     def release(self, owner: str, payout_ids: Collection[str]) -> None:
         """End the owner's claims, so that other workers may claim the payouts when they are due."""
-        self._change(Release(owner, tuple(payout_ids)))
+        self.execute(Release(owner, tuple(payout_ids)))

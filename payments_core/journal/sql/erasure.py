@@ -224,7 +224,7 @@ class ErasureMixin(SqlAccess):
         self, payout_ids: Collection[str], *, at: datetime, actor: str, reason: str, all_or_none: bool, dry_run: bool
     ) -> ErasureResult:
         """Erase the payees of payouts that have come to an end."""
-        result: ErasureResult = self._change(Erase(at, tuple(payout_ids), actor, reason, all_or_none, dry_run))
+        result: ErasureResult = self.execute(Erase(at, tuple(payout_ids), actor, reason, all_or_none, dry_run))
         return result
 
     def of_payee(self, payee: Payee) -> tuple[str, ...]:
@@ -241,5 +241,5 @@ class ErasureMixin(SqlAccess):
 
     def trim(self, before: datetime, *, limit: int) -> int:
         """Remove callbacks that were handled before a moment; return how many."""
-        removed: int = self._change(Trim(before, limit))
+        removed: int = self.execute(Trim(before, limit))
         return removed

@@ -190,7 +190,7 @@ class InboxMixin(SqlAccess):
 
     def handle(self, handling: Handling) -> Handled | None:
         """Close a callback and make its payout's next read due if asked; None when it was closed before."""
-        handled: Handled | None = self._change(handling)
+        handled: Handled | None = self.execute(handling)
         return handled
 
     def asked(self, token_hash: str) -> str | None:
@@ -211,12 +211,12 @@ class InboxMixin(SqlAccess):
     def callback_secret(self) -> str:
         """Return the secret of which the accounts' paths are made; made once, for the life of the journal."""
         if not self._fact(_SECRET):
-            self._change(StoreFact(_SECRET, secrets.token_hex(32), once=True))  # another process may be quicker
+            self.execute(StoreFact(_SECRET, secrets.token_hex(32), once=True))  # another process may be quicker
         return self._fact(_SECRET)
 
     def prove_writable(self) -> None:
         """Write a value, and return when it is durable."""
-        self._change(StoreFact(_PROBE, secrets.token_hex(4), once=False))
+        self.execute(StoreFact(_PROBE, secrets.token_hex(4), once=False))
 
     def _fact(self, name: str) -> str:
         found = self._fetch(self._inbox.fact, (name,))

@@ -247,19 +247,19 @@ class OutboxMixin(SqlAccess):
 
     def acknowledge(self, consumer: str, event_id: str, at: datetime) -> bool:
         """Record that a consumer has received an event; whether there is such an event."""
-        return bool(self._change(Acknowledge(consumer, event_id, at)))
+        return bool(self.execute(Acknowledge(consumer, event_id, at)))
 
     def take_deliveries(
         self, consumer: Consumer, *, at: datetime, until: datetime, after: int, limit: int
     ) -> tuple[Waiting, ...]:
         """Take events that may be delivered now, and keep other senders from them until a time."""
-        taken: tuple[Waiting, ...] = self._change(TakeDeliveries(consumer, at, until, after, limit))
+        taken: tuple[Waiting, ...] = self.execute(TakeDeliveries(consumer, at, until, after, limit))
         return taken
 
     def put_off_delivery(self, consumer: str, event_id: str, *, next_at: datetime | None, result: str) -> None:
         """Record that a delivery failed, and when the next attempt is due; None gives it up."""
-        self._change(PutOff(consumer, event_id, next_at, result))
+        self.execute(PutOff(consumer, event_id, next_at, result))
 
     def resume_deliveries(self, consumer: str, at: datetime) -> int:
         """Make due the deliveries that were given up, with their attempts counted anew; return how many."""
-        return int(self._change(ResumeDeliveries(consumer, at)))
+        return int(self.execute(ResumeDeliveries(consumer, at)))

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
-from typing import cast
 
 from payments_core.domain.rates import AcquirePermit, Permit
 from payments_core.domain.records import Pause
@@ -28,10 +27,6 @@ class SqlJournal(QueriesMixin, ClaimsMixin, InboxMixin, OutboxMixin, ErasureMixi
     is_remote: bool
     _clock: Callable[[], datetime]
 
-    def execute(self, entry: JournalCommand) -> JournalResult:
-        """Write one entry and return when it is durable."""
-        return cast("JournalResult", self._change(entry))
-
     async def execute_async(self, entry: JournalCommand) -> JournalResult:
         """Write one entry and return when it is durable; a task cancelled before it is taken up writes nothing."""
         return await asyncio.wrap_future(self.submit(entry))
@@ -42,11 +37,11 @@ class SqlJournal(QueriesMixin, ClaimsMixin, InboxMixin, OutboxMixin, ErasureMixi
 
     def set_pause(self, pause: Pause) -> None:
         """Write a pause; one in force for the same account is replaced."""
-        self._change(SetPause(pause))
+        self.execute(SetPause(pause))
 
     def lift_pause(self, account: str | None) -> bool:
         """End the pause of an account (or the one for all) and make due what waited; whether there was one."""
-        return bool(self._change(LiftPause(account, self._clock())))
+        return bool(self.execute(LiftPause(account, self._clock())))
 
     def permit(self, request: AcquirePermit) -> Future[Permit]:
         """Reserve the next time at which an account may be used, by the journal's clock, for all processes."""

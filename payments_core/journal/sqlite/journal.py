@@ -123,8 +123,9 @@ class SqliteJournal(SqlJournal):
         """Write one entry and return when it is durable; a task cancelled before it is taken up writes nothing."""
         return cast("JournalResult", await self._writer.execute_async(entry))
 
-    def _change(self, change: Change) -> Any:
-        return self._writer.execute(change)
+    def execute(self, entry: Change) -> Any:
+        """Write one entry and return its reply when it is durable."""
+        return self._writer.execute(entry)
 
     def _queue(self, change: Change) -> Future[Any]:
         return self._writer.submit(change)

@@ -254,7 +254,7 @@ class _Journal:
         """Write at once as well: which thread commits is not what is simulated."""
         journal: Any = self._journal
         future: Future[bool] = Future()
-        future.set_result(journal._change(arrival))
+        future.set_result(journal.execute(arrival))
         return future
 
     def __getattr__(self, name: str) -> Any:
