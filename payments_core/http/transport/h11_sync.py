@@ -25,6 +25,7 @@ _LONGEST_HEAD = 100 * 1024
 _READ_AT_ONCE = 64 * 1024  # more than a TLS record: none of one is left where `select` does not see it
 _PORTS = {"http": 80, "https": 443}
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_ADDRESS = re.compile(r"(\w+://[^/?]+)(.*)")  # scheme, host and port as they are written, and the rest
 _ORDINARY = re.compile(
     rb"HTTP/1\.1 (?!204|304)([2-5][0-9][0-9]) [ -~]*\r\n((?:[A-Za-z0-9-]+: ?[!-~](?:[ -~]*[!-~])?\r\n)+)\r\n"
 )
@@ -58,7 +59,9 @@ class H11Transport:
         self._tls = tls or default_tls()
         self._tls.set_alpn_protocols(["http/1.1"])
         self._closed = False
-        self._changed = threading.Condition()
+        # Entered in C, where no signal can come between its taking and the `try` (in `Condition` one can).
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         # Last in, first out: as few connections as possible, all of them warm. None stands for one not yet made.
         self._free: list[_Connection | None] = [None] * max_connections
 
@@ -75,7 +78,7 @@ class H11Transport:
 
     def close(self) -> None:
         """Close every connection; one with a request in flight is closed when that has ended."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             for connection in filter(None, self._free):
                 connection.close()
@@ -83,21 +86,22 @@ class H11Transport:
             self._changed.notify_all()
 
     def _answer(self, exchange: Exchange) -> HttpResponse:
-        server, target = _split(exchange.request.url)
+        server, target = _ADDRESS.findall(exchange.request.url)[0]
         connection = self._taken(exchange)
         try:
             if connection is not None and not connection.is_usable(server):
                 connection.close()
                 connection = None
             connection = connection or _Connection(server, exchange, self._tls)
-            return connection.answer(exchange, target)
+            return connection.answer(exchange, target if target.startswith("/") else f"/{target}")
         finally:
             self._put_back(connection)
 
     def _taken(self, exchange: Exchange) -> _Connection | None:
         left_s = exchange.still_in_time()
-        with self._changed:
-            self._changed.wait_for(lambda: self._free or self._closed, left_s)
+        with self._lock:
+            if not self._free:
+                self._changed.wait_for(lambda: self._free or self._closed, left_s)
             if self._closed:
                 raise TooLate("the transport was closed")
             if not self._free:
@@ -105,7 +109,7 @@ class H11Transport:
             return self._free.pop()
 
     def _put_back(self, connection: _Connection | None) -> None:
-        with self._changed:
+        with self._lock:
             if connection is not None and (self._closed or not connection.is_idle):
                 connection.close()
                 connection = None
@@ -254,14 +258,6 @@ def _left_s(exchange: Exchange) -> float:
     if (left_s := exchange.left_s()) <= 0:
         raise TimeoutError
     return left_s
-
-
-def _split(url: str) -> tuple[str, str]:
-    """Return scheme, host and port as they are written, and the target of the request."""
-    scheme, _, rest = url.partition("://")
-    end = min(at for at in (rest.find("/"), rest.find("?"), len(rest)) if at >= 0)
-    target = rest[end:]
-    return f"{scheme}://{rest[:end]}", target if target.startswith("/") else f"/{target}"
 
 
 def _connected(server: str, exchange: Exchange, tls: ssl.SSLContext) -> tuple[str, socket.socket]:
