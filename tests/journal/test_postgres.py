@@ -46,6 +46,7 @@ from payments_core.journal import init_journal, open_journal, store_of
 from payments_core.journal.maintenance.snapshot import PostgresSnapshot
 from payments_core.journal.postgres import connection
 from payments_core.journal.postgres.journal import PostgresJournal
+from payments_core.journal.sql.statements import lock_number
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
@@ -195,6 +196,19 @@ def test_notes_beside_a_move_are_numbered_one_after_the_other(
     assert isinstance(first.result(), TransitionApplied)
     second.result()
     assert [entry.event for entry in a.history(row.id)] == ["payout.changed", "payout.changed", "payout.late_result"]
+
+
+def test_a_send_that_waits_for_its_payout_holds_up_no_pause(
+    shared: PostgresJournal, gate: Gate, make_row: Row, postgres_url: str
+) -> None:
+    """The payout is locked before the pauses: in the other order two transactions could wait for each other."""
+    row = write(shared, make_row())
+    with psycopg.connect(postgres_url) as other:
+        other.execute("SELECT 1 FROM payments_core.payouts FOR UPDATE")
+        sending = gate.start(lambda: send(shared, row))
+        taken = other.execute("SELECT pg_try_advisory_xact_lock(%s)", (lock_number("pauses"),)).fetchone()
+        assert taken == (True,)
+    assert isinstance(sending.result(10), TransitionApplied)
 
 
 def test_a_pause_holds_every_send_that_commits_after_it(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
