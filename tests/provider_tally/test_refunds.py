@@ -49,7 +49,11 @@ def test_a_refund_takes_the_road_of_every_payout(tmp_path: Path) -> None:
         payout = refund(client, "r/1", "2.50", note="sorry")
         assert (payout.status, payout.operation) == (PayoutStatus.SUCCEEDED, Operation.REFUND)
         assert payout.payee == Payee.payer_of("c-1")
-        assert [entry.event for entry in payout.history] == ["payout.created", "payout.sending", "payout.succeeded"]
+        assert [entry.event for entry in client.get(payout.id).history] == [
+            "payout.created",
+            "payout.sending",
+            "payout.succeeded",
+        ]
         assert [(entry["to"], entry["cents"]) for entry in gateway.ledger] == [("c-1", 250)]
 
 
