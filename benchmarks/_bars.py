@@ -1,4 +1,7 @@
-"""Who takes part in which set of `payouts.py`, and the bars: what we want to hold."""
+"""Who takes part in which set of `payouts.py`, and the bars: what we want to hold.
+
+There is no contestant of bar 3, a faster transport as an extra: docs/decisions/0033.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,6 @@ class Contestant:
         accounts: How many accounts take turns.
         workers: Worker processes.
         settings: Further settings of each account.
-        library: What has to be installed for that.
 
     """
 
@@ -36,7 +38,6 @@ class Contestant:
     accounts: int = 1
     workers: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
-    library: str = ""
 
     @property
     def label(self) -> str:
@@ -98,7 +99,6 @@ class Set:
 
 
 _SLOW = Contestant(name="ours-async", in_flight=64, latency_ms=50, share=2.5)
-_FAST = Contestant(name="ours-async", in_flight=16, settings={"async_transport": "pyreqwest"}, library="pyreqwest")
 _SIZES = (10**3, 10**4, 10**5, 10**6)
 
 SETS = {
@@ -116,7 +116,6 @@ SETS = {
         Contestant(name="ours-async", in_flight=16),
         Contestant(name="ours-async", in_flight=64),
         Contestant(name="ours-async", in_flight=256),
-        _FAST,
         _SLOW,
         Contestant(name="ours-async", in_flight=64, store=POSTGRES),
         Contestant(name="journal", in_flight=64, share=2.5),
@@ -149,7 +148,6 @@ _TWO = "8 in flight, 50 ms, postgres"
 BARS = (
     Bar(1, "full path, 16 in flight / raw httpx.Client", "<=", 1.2, "cpu_us", _OURS, YARDSTICK),
     Bar(2, "full path, 16 in flight / best Python peer (mtnmomo-py)", "<=", 1.2, "cpu_us", _OURS, "mtnmomo-py"),
-    Bar(3, "with [fast], 16 in flight / raw httpx.Client", "<=", 0.9, "cpu_us", _FAST.label, YARDSTICK),
     Bar(4, "full path, 16 in flight / aiohttp bare", "<=", 2.8, "cpu_us", _OURS, "raw-aiohttp, 16 in flight"),
     Bar(5, "synchronous, one at a time / raw httpx.Client", "<=", 1.9, "cpu_us", "ours", YARDSTICK),
     Bar(5, "the same with httpx selected", "<=", 2.7, "cpu_us", "ours, httpx", YARDSTICK),

@@ -12,7 +12,6 @@ the ratios; the microseconds are this machine's. It never fails for being slow: 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import random
@@ -84,13 +83,6 @@ class Bench:
             shutil.which("node") and Path(self._peers or "/-", "node_modules", "mtn-momo").is_dir()
         ):
             return "there is no node, or --peers names no folder with it: npm install --prefix FOLDER mtn-momo"
-        from payments_core.settings import AccountSettings
-
-        for setting in contestant.settings:
-            if setting not in AccountSettings.model_fields:
-                return f"this version has no setting {setting}"
-        if contestant.library and not importlib.util.find_spec(contestant.library):
-            return f"{contestant.library} is not installed"
         return ""
 
     def run(self, contestant: Contestant) -> dict[str, Any]:
