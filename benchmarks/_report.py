@@ -102,8 +102,8 @@ def _lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> s
         way = "L".join(f"{at[x]:.1f} {310 - 270 * y / most:.1f}" for x, y in points)
         parts += [
             f'<path d="M{way}" fill="none" stroke="{colour}" stroke-width="2"/>',
-            f'<rect x="{90 + number * 220}" y="346" width="12" height="12" fill="{colour}"/>',
-            _text(108 + number * 220, 357, label),
+            f'<rect x="{70 + number * 170}" y="346" width="12" height="12" fill="{colour}"/>',
+            _text(88 + number * 170, 357, label),
         ]
     return _svg(title, 370, parts)
 
