@@ -20,7 +20,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "payouts.py"
     [
         ["bars", "--payouts", "10", "--only", "^raw-httpx$|^mtnmomo-py|^ours-async, 16 in flight$"],
         ["accounts", "--payouts", "10", "--only", "ours-async, 16 in flight$"],
-        ["journal", "--payouts", "20", "--most", "1000"],
+        ["journal", "--payouts", "20", "--most", "1000", "--only", "postgres"],
         ["memory", "--most", "40"],
     ],
     ids=lambda arguments: arguments[0],
