@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import T0, Fake, Stage, account_of, after, lost, order_of
+from kit import T0, Fake, Stage, account_of, after, lost, order_of, plain_submit
 
 from payments_core.domain.errors import InvalidPayout, KeyReused, OverRefund
 from payments_core.domain.money import Money
@@ -19,7 +19,8 @@ from payments_core.domain.payout import Operation, Payee, PayoutStatus
 from payments_core.domain.records import Pause
 from payments_core.engine import token_hash
 from payments_core.engine.commands import ApplyTransition, CreatePayout
-from payments_core.engine.flow import Command, PreflightAtOnce, RunPreflight
+from payments_core.engine.flow import Command, EngineFlow, PreflightAtOnce, RunPreflight
+from payments_core.provider import Draft, Pending
 
 S = PayoutStatus
 MakeStage = Callable[..., Any]
@@ -38,6 +39,7 @@ def test_send_writes_and_begins_a_new_payout_in_one_commit(stage: MakeStage) -> 
     assert isinstance(preflight, PreflightAtOnce)
     assert isinstance(first, CreatePayout)
     assert first.begins is not None
+    assert preflight.row == first.begins.before == first.row
     assert [request] == one.posts()
     assert isinstance(last, ApplyTransition)
     assert one.events(sent.row) == ["created", "sending", "pending"]
@@ -154,12 +156,19 @@ def test_send_refuses_a_wrong_order_before_anything(stage: MakeStage) -> None:
 
 def test_send_records_the_path_of_a_result_callback_before_the_request(stage: MakeStage) -> None:
     """The query is durable with SENDING: an answer that comes while the request is under way finds its payout."""
-    one = stage(result_by="submission")
+    drafts: list[Draft] = []
+
+    def submit(draft: Draft) -> EngineFlow[Pending]:
+        drafts.append(draft)
+        return plain_submit(draft)
+
+    one = stage(Fake(submitting=submit), result_by="submission")
     sent = one.send()
     [created] = [command for command in one.asked if isinstance(command, CreatePayout)]
     assert created.begins is not None
     assert created.begins.asks is not None
     assert created.begins.asks.token_hash == token_hash("token-1")
+    assert [draft.answer_token for draft in drafts] == ["token-1"]
     found = one.journal.by_query(created.begins.asks.token_hash)
     assert found is not None
     assert found[0].id == sent.row.id
