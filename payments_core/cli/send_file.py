@@ -250,7 +250,7 @@ def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str
     rows = messages.counted(len(results), "row")
     lines = [f"{rows}: {parts or 'nothing to pay'}" + (f", {again} repeated" if again else "") + "."]
     if counted["REFUSED"]:
-        lines.append("Refused rows were not sent: correct them, and send the file again.")
+        lines.append("Refused rows were not sent: correct each, and send the file again; no row is paid twice.")
     open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]
     stopped = {messages.pause_of(end.account, pauses) for end in open_ones if end.status is PayoutStatus.CREATED}
     contradicted = sum(1 for end in ends if isinstance(end, Payout) and end.has_open_contradiction)

@@ -98,7 +98,7 @@ def _quoted(text: str) -> str:
 def _exact(amount: object) -> Decimal:
     if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str):
         raise InvalidAmount(
-            f"An amount cannot be a {type(amount).__name__}.",
+            f"An amount cannot be of type {type(amount).__name__}.",
             hint='Give a Decimal, an int or text: Money("25000", "UGX"); a float has already lost digits.',
         )
     # The plain form refuses exponents, signs, separators, NaN and anything too long to be real money.

@@ -127,7 +127,7 @@ def _check(account: Account, row: PayoutRecord) -> None:
     if _is_unsent(row):
         return
     if row.status.is_final:
-        raise _refused(row, f"It is {row.status}.", "An end stands. `payouts show` tells what became of it.")
+        raise _refused(row, f"It is {row.status}.", "A final status stays. `payouts show` tells what became of it.")
     if row.status is _S.SENDING:
         raise _refused(row, "It is being sent.", "`payouts wait` tells what became of it.")
     if row.status is _S.REVIEW:

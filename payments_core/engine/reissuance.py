@@ -34,7 +34,7 @@ __all__ = ["reissue"]
 
 # What can be done about one that did not fail; the others are open.
 _INSTEAD = {
-    PayoutStatus.SUCCEEDED: "The money is there. Another payment takes a key of its own.",
+    PayoutStatus.SUCCEEDED: "It has been paid. Another payment takes a key of its own.",
     PayoutStatus.CANCELLED: "No money moved. If it is still wanted, pay it under a new key.",
     PayoutStatus.REVIEW: "Decide first what became of it: `payouts review show` tells how.",
 }

@@ -22,8 +22,8 @@ def same_order(row: PayoutRecord, order: Order) -> None:
             f"The key {mask_key(order.key)!r} already stands for another payout ({row.id}, {row.status}): another "
             f"{' and another '.join(_differences(row, order))}. This time nothing was sent, and nothing was "
             "changed.",
-            hint="Payee, amount, operation, note and options belong to a key. Use the recorded ones, or another key "
-            "if this really is another payment.",
+            hint="Payee, amount, operation, note and options belong to a key. Use the recorded ones. Another key makes "
+            "another payment: right if both are owed, or if the recorded one FAILED because of what was wrong in it.",
         )
 
 

@@ -126,7 +126,7 @@ def test_key_reused_with_another_intent(pay: Call) -> None:
 
     assert (ran.code, ran.error["code"]) == (1, "key_reused")
     assert "another amount (recorded 25000 UGX, now 6 UGX). This time nothing was sent" in ran.error["message"]
-    assert "another key if this really is another payment" in ran.error["hint"]
+    assert "Another key makes another payment" in ran.error["hint"]
 
 
 @pytest.mark.usefixtures("gateway")

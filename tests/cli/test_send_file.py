@@ -128,7 +128,7 @@ def test_the_table_says_refused_with_the_reason_and_the_summary_counts(send: Cal
     assert "REFUSED" in lines[3]
     assert "UGX takes whole numbers only here" in lines[3]
     assert lines[4] == "3 rows: 1 SUCCEEDED, 1 REFUSED, 1 repeated."
-    assert lines[5] == "Refused rows were not sent: correct them, and send the file again."
+    assert lines[5] == "Refused rows were not sent: correct each, and send the file again; no row is paid twice."
 
 
 def test_a_refused_row_shows_what_stands_in_the_file(send: Call) -> None:

@@ -332,7 +332,7 @@ def test_an_order_takes_no_text_for_payee_or_amount() -> None:
         Order("k/1", "+256700199887", Money("5", "EUR"))  # type: ignore[arg-type]
     with pytest.raises(InvalidAmount, match="Money"):
         Order("k/1", Payee.msisdn("+256700199887"), "5")  # type: ignore[arg-type]
-    with pytest.raises(InvalidAmount, match="original amount cannot be a str"):
+    with pytest.raises(InvalidAmount, match="original amount cannot be of type str"):
         Order("k/1", Payee.payer_of("c-1"), EURO, Operation.REFUND, original_amount="5")  # type: ignore[arg-type]
 
 

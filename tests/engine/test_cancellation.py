@@ -155,7 +155,7 @@ def test_what_was_refused_is_not_cancelled_while_no_one_knows(stage: MakeStage, 
 
 
 _WAIT = "`payouts wait` asks what became of it; its provider cannot be asked to drop it."
-_END = "An end stands. `payouts show` tells what became of it."
+_END = "A final status stays. `payouts show` tells what became of it."
 REFUSED = {
     S.PENDING: ("It is PENDING, and may have arrived.", _WAIT),
     S.UNKNOWN: ("It is UNKNOWN, and may have arrived.", _WAIT),

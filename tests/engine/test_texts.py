@@ -158,7 +158,7 @@ def failed(stage: MakeStage, *parsed: Any, at: float = 100_000, **facts: Any) ->
         (S.PENDING, "It is still open: `payouts wait` asks what became of it."),
         (S.UNKNOWN, "It is still open: `payouts wait` asks what became of it."),
         (S.REVIEW, "Decide first what became of it: `payouts review show` tells how."),
-        (S.SUCCEEDED, "The money is there. Another payment takes a key of its own."),
+        (S.SUCCEEDED, "It has been paid. Another payment takes a key of its own."),
         (S.CANCELLED, "No money moved. If it is still wanted, pay it under a new key."),
     ],
 )
@@ -272,8 +272,8 @@ def test_a_key_used_for_something_else(changed: dict[str, Any], differs: str) ->
     assert reply_of(lambda: engine.same_order(row_of(S.PENDING), order), KeyReused) == (
         f"The key '…' already stands for another payout (po_x, PENDING): another {differs}. "
         "This time nothing was sent, and nothing was changed.",
-        "Payee, amount, operation, note and options belong to a key. Use the recorded ones, or another key if this "
-        "really is another payment.",
+        "Payee, amount, operation, note and options belong to a key. Use the recorded ones. Another key makes another "
+        "payment: right if both are owed, or if the recorded one FAILED because of what was wrong in it.",
     )
 
 

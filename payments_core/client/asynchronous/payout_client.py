@@ -76,7 +76,8 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin,
     ) -> Payout:
         """Pay a payee once; the same key again returns the same payout and never a second payment.
 
-        Returns when the provider has answered or the answer is known to be lost; see ``status``, and :meth:`wait`.
+        Returns when the provider has answered or the answer is known to be lost; see ``status``, and :meth:`wait`. What
+        another process is sending comes back at once, as ``SENDING``.
 
         Args:
             key: The caller's business key: one key, at most one payment.

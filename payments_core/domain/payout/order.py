@@ -59,11 +59,11 @@ class Order:
         """Refuse what could not be stored or distinguished later."""
         if not isinstance(self.payee, Payee):
             raise InvalidPayee(
-                f"The payee cannot be a {type(self.payee).__name__}.", hint="Make it: Payee.msisdn(number)."
+                f"The payee cannot be of type {type(self.payee).__name__}.", hint="Make it: Payee.msisdn(number)."
             )
         if not isinstance(self.amount, Money):
             raise InvalidAmount(
-                f"The amount cannot be a {type(self.amount).__name__}.", hint='Make it: Money("5", "EUR").'
+                f"The amount cannot be of type {type(self.amount).__name__}.", hint='Make it: Money("5", "EUR").'
             )
         if not 1 <= len(self.key) <= LONGEST_KEY or UNSTORABLE.search(self.key):
             check_key(self.key)  # no journal has it; what else a new payout may not have, `check_new` refuses
@@ -116,7 +116,7 @@ class Order:
             return
         if not isinstance(original, Money):
             raise InvalidAmount(
-                f"The original amount cannot be a {type(original).__name__}.", hint='Make it: Money("5", "EUR").'
+                f"The original amount cannot be of type {type(original).__name__}.", hint='Make it: Money("5", "EUR").'
             )
         if original.currency != self.amount.currency or original.amount < self.amount.amount:
             raise InvalidAmount(

@@ -178,7 +178,7 @@ def _read_msisdn(written: str) -> str:
     """
     if not isinstance(written, str):
         raise InvalidPayee(
-            f"The payee's number cannot be a {type(written).__name__}.",
+            f"The payee's number cannot be of type {type(written).__name__}.",
             hint=f"{_WRITE} Give it as text: what a program calls a number has lost its plus, and perhaps digits.",
         )
     text = written.strip(_BLANKS)

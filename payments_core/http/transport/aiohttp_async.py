@@ -25,7 +25,7 @@ _NEVER_ROUND_S = float("inf")  # aiohttp lets longer time-outs end on a whole se
 _NO_FIELDS_OF_ITS_OWN = ("Accept", "Content-Type")
 
 
-class _ConnectionBroke(Exception):
+class _ConnectionLost(Exception):
     """A connection broke under a request."""
 
 
@@ -171,4 +171,4 @@ async def _without_retry(request: aiohttp.ClientRequest, send: aiohttp.ClientHan
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _ConnectionBroke from error
+        raise _ConnectionLost from error
