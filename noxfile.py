@@ -193,17 +193,17 @@ def proof(session: nox.Session) -> None:
     folder = ROOT / "proof"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    told: dict[str, str | None] = {name: str(number) for name, number in plan["sizes"][sizes].items()}
+    settings: dict[str, str | None] = {name: str(number) for name, number in plan["sizes"][sizes].items()}
     seed = session.posargs[session.posargs.index("--seed") + 1] if "--seed" in session.posargs else None
-    told |= {"PAYMENTS_PROOF": str(folder), "PAYMENTS_SEED": seed}
+    settings |= {"PAYMENTS_PROOF": str(folder), "PAYMENTS_SEED": seed}
     for name, (options, files) in proof_steps(plan).items():
         # Whatever fails here is judged by the report, which wants to see all of it. One test may take long.
         options = ["-m", "", *options, "-o", "faulthandler_timeout=3600", f"--junitxml={folder / name}.xml", *files]
-        session.run("python", "-m", "pytest", *options, env=ISOLATED | told, success_codes=range(6))
+        session.run("python", "-m", "pytest", *options, env=ISOLATED | settings, success_codes=range(6))
     # Away from the wheels: what is imported there has to be the changed engine.
     python = fresh_venv(session, "mutation", LOCKS / "mutation.txt")
     mutants = str(Path(session.create_tmp()) / "engine")
-    session.run(python, "tests/mutation/run.py", mutants, env=ISOLATED | told, success_codes=[0, 1], external=True)
+    session.run(python, "tests/mutation/run.py", mutants, env=ISOLATED | settings, success_codes=[0, 1], external=True)
     session.run("python", "tests/proof/report.py", str(folder), sizes, env=ISOLATED)
 
 

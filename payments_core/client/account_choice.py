@@ -16,11 +16,11 @@ from payments_core.routing import choose as choose_by_routes
 from payments_core.runtime import Runtime
 
 __all__ = [
+    "account_without_routing",
     "apply_choice",
     "check_provider_config",
     "choose",
     "choose_at_once",
-    "chosen_at_once",
     "existing_payout",
     "parse_operation",
 ]
@@ -130,7 +130,7 @@ def choose_at_once(choosing: Choosing) -> Choice | None:
     return None
 
 
-def chosen_at_once(
+def account_without_routing(
     runtime: Runtime, order: Order, account: str | None, *, by_default: bool
 ) -> tuple[Account, Order] | None:
     """Return the account that pays, and the order as it pays it, where nobody has to be asked; None elsewhere.
@@ -138,14 +138,14 @@ def chosen_at_once(
     It is the one that the caller names, or the default or only one. A refund, an account that is not configured, or
     one whose provider may have to be asked for its limits goes the whole way.
     """
-    chosen = runtime.accounts.get(account or _unasked(runtime))
+    chosen = runtime.accounts.get(account or _default_account(runtime))
     if chosen is None or order.original_amount is not None or Capability.PROVIDER_CONFIG in chosen.capabilities:
         return None
     operation = chosen.settings.default_operation
     return chosen, replace(order, operation=operation) if by_default and order.operation is not operation else order
 
 
-def _unasked(runtime: Runtime) -> str:
+def _default_account(runtime: Runtime) -> str:
     """Return the default or only account, where neither routes nor plugins choose; empty where there is none."""
     if runtime.routes or runtime.plugins.has_routing:
         return ""

@@ -222,7 +222,7 @@ def _final(row: PayoutRecord, outcome: Final, by: DecidedBy, at: datetime) -> De
     if difference := differs(row, outcome.seen, whole=False):
         return transitions.review(transitions.arrived(row), ReasonCode.MISMATCH, difference, at, evidence)
     attempt = transitions.arrived_attempt(row)
-    after = transitions.entered(row, PayoutStatus.SUCCEEDED, None, next_at=None, attempt=attempt, decided_by=by)
+    after = transitions.with_status(row, PayoutStatus.SUCCEEDED, None, next_at=None, attempt=attempt, decided_by=by)
     return Decision(after, Event(EventName.PAYOUT_SUCCEEDED, at, evidence))
 
 
@@ -240,7 +240,7 @@ def _pending(row: PayoutRecord, account: Account, outcome: Pending, at: datetime
     if (next_at := transitions.next_read_at(row, account, at)) is None:
         return transitions.no_final_answer(transitions.arrived(row), at, evidence)
     attempt = transitions.arrived_attempt(row)
-    after = transitions.entered(row, PayoutStatus.PENDING, None, next_at=next_at, attempt=attempt)
+    after = transitions.with_status(row, PayoutStatus.PENDING, None, next_at=next_at, attempt=attempt)
     return Decision(after, Event(name, at, evidence))
 
 

@@ -160,7 +160,7 @@ def waiting(
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_WAITING, at, {"why": scrub(why)}))
     steps = account.settings.retry_schedule_s
     wait_s = max(steps[min(row.attempt.refusals, len(steps) - 1)], after_s or 0.0)
-    after = transitions.entered(
+    after = transitions.with_status(
         row,
         PayoutStatus.CREATED,
         transitions.clean_reason(reason or Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=why)),
@@ -198,7 +198,7 @@ def needs_approval(row: PayoutRecord, account: Account, why: str, at: datetime) 
     if row.attempt.ambiguous:  # an earlier try may still be there: it is asked about, whatever may be sent now
         return transitions.read_later(row, account, at, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": scrub(why)}))
     reason = transitions.clean_reason(Reason(ReasonCode.NEEDS_APPROVAL, text=why))
-    after = transitions.entered(row, PayoutStatus.CREATED, reason, next_at=row.order.expires_at)
+    after = transitions.with_status(row, PayoutStatus.CREATED, reason, next_at=row.order.expires_at)
     return Decision(after, Event(EventName.PAYOUT_NEEDS_APPROVAL, at, {"why": reason.text}))
 
 
@@ -215,7 +215,7 @@ def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: date
     if row.order.expires_at is not None:
         next_at = min(next_at, row.order.expires_at)
     reason = Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why)
-    return Decision(transitions.entered(row, PayoutStatus.CREATED, reason, next_at=next_at), event)
+    return Decision(transitions.with_status(row, PayoutStatus.CREATED, reason, next_at=next_at), event)
 
 
 def refused_by_guard(row: PayoutRecord, reason: Reason, at: datetime) -> Decision:
@@ -233,7 +233,7 @@ def account_refused(
     if row.attempt.ambiguous:
         decision = transitions.read_later(row, account, at, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     else:
-        after = transitions.entered(row, PayoutStatus.CREATED, reason, next_at=probe_at)
+        after = transitions.with_status(row, PayoutStatus.CREATED, reason, next_at=probe_at)
         decision = Decision(after, Event(EventName.PAYOUT_ACCOUNT_REFUSED, at, evidence))
     words = f"{reason}: {reason.text}" if reason.text else str(reason)
     return replace(

@@ -80,7 +80,7 @@ def send(account: Account, order: Order, moment: StepContext, identity: str) -> 
 
     """
     new = _new_payout(account, order, moment, identity)
-    at = yield from _may_begin_at_once(account, new.row)
+    at = yield from _may_send_at_once(account, new.row)
     if at is None:
         return (yield from _create(order, new))
     begun = decide_submission.begin(new.row, account, owner=moment.owner, at=at)
@@ -118,7 +118,7 @@ def _create(order: Order, new: CreatePayout) -> EngineFlow[CreateResult]:
     return created
 
 
-def _may_begin_at_once(account: Account, row: PayoutRecord) -> EngineFlow[datetime | None]:
+def _may_send_at_once(account: Account, row: PayoutRecord) -> EngineFlow[datetime | None]:
     """Return when a payout that is not recorded yet may be sent: now, or None where anything makes it wait."""
     if account.is_retired or row.order.original_amount is not None:
         return None

@@ -33,7 +33,6 @@ __all__ = [
     "arrived",
     "arrived_attempt",
     "clean_reason",
-    "entered",
     "evidence",
     "evidence_of",
     "fail",
@@ -45,6 +44,7 @@ __all__ = [
     "read_later",
     "review",
     "with_references",
+    "with_status",
 ]
 
 MOST_SUBMISSIONS = 5
@@ -82,25 +82,25 @@ def review(
     row: PayoutRecord, code: ReasonCode, why: str, at: datetime, evidence: Mapping[str, Any] | None = None
 ) -> Decision:
     """Move the payout to REVIEW: only a read or a person moves it again."""
-    after = entered(row, PayoutStatus.REVIEW, Reason(code, text=why), next_at=None)
+    after = with_status(row, PayoutStatus.REVIEW, Reason(code, text=why), next_at=None)
     return Decision(after, Event(EventName.PAYOUT_REVIEW, at, {"why": why, **(evidence or {})}))
 
 
 def fail(row: PayoutRecord, reason: Reason, by: DecidedBy, at: datetime, evidence: Mapping[str, Any]) -> Decision:
     """End the attempt as FAILED: no money moved, and none will under this attempt."""
     reason = clean_reason(reason)
-    after = entered(row, PayoutStatus.FAILED, reason, next_at=None, decided_by=by)
+    after = with_status(row, PayoutStatus.FAILED, reason, next_at=None, decided_by=by)
     return Decision(after, Event(EventName.PAYOUT_FAILED, at, {"reason": str(reason), **evidence}))
 
 
 def read_later(row: PayoutRecord, account: Account, at: datetime, event: Event) -> Decision:
     """Read again at the schedule's next time, counted from the latest submission; after the last one, REVIEW."""
     if row.status is PayoutStatus.REVIEW:
-        return Decision(entered(row, row.status, row.reason, next_at=None), event)  # a late answer made it due
+        return Decision(with_status(row, row.status, row.reason, next_at=None), event)  # a late answer made it due
     if row.status is PayoutStatus.SENDING:
         row = maybe_arrived(row, next_at=None)
     if (next_at := next_read_at(row, account, at)) is not None:
-        return Decision(entered(row, row.status, row.reason, next_at=next_at), event)
+        return Decision(with_status(row, row.status, row.reason, next_at=next_at), event)
     if row.status is PayoutStatus.UNKNOWN and row.schedule.not_found_count:
         return review(row, ReasonCode.NEVER_APPEARED, NOT_SAFE_AGAIN, at, event.evidence)
     return no_final_answer(row, at, event.evidence)
@@ -125,7 +125,7 @@ def no_final_answer(row: PayoutRecord, at: datetime, evidence: Mapping[str, Any]
 def maybe_arrived(row: PayoutRecord, *, next_at: datetime | None) -> PayoutRecord:
     """Return the record of an attempt whose submission may have arrived: UNKNOWN, and ambiguous for ever."""
     attempt = replace(row.attempt, ambiguous=True, first_sent_at=first_sent_at(row))
-    return entered(row, PayoutStatus.UNKNOWN, None, next_at=next_at, attempt=attempt)
+    return with_status(row, PayoutStatus.UNKNOWN, None, next_at=next_at, attempt=attempt)
 
 
 def maybe_lost(row: PayoutRecord, at: datetime) -> PayoutRecord:
@@ -149,7 +149,7 @@ def first_sent_at(row: PayoutRecord) -> datetime | None:
     return row.attempt.first_sent_at or row.attempt.sent_at
 
 
-def entered(
+def with_status(
     row: PayoutRecord,
     status: PayoutStatus,
     reason: Reason | None,

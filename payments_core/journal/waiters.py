@@ -21,8 +21,8 @@ __all__ = [
     "Reply",
     "Waiter",
     "Wrote",
-    "hand_out",
     "result_of",
+    "set_outcomes",
 ]
 
 Entry = TypeVar("Entry")
@@ -127,7 +127,7 @@ class LoopWaiter(Generic[Entry, Reply]):
 Waiter: TypeAlias = BlockingWaiter[Entry, Reply] | FutureWaiter[Entry, Reply] | LoopWaiter[Entry, Reply]
 
 
-def hand_out(members: Iterable[Waiter[Entry, Reply]], outcomes: Iterable[Wrote[Reply] | Failed]) -> None:
+def set_outcomes(members: Iterable[Waiter[Entry, Reply]], outcomes: Iterable[Wrote[Reply] | Failed]) -> None:
     """Hand over the outcomes of a commit; those for one event loop together, as waking it costs more than the rest."""
     on_loops: dict[asyncio.AbstractEventLoop, list[tuple[LoopWaiter[Any, Any], Wrote[Any] | Failed]]] = {}
     for member, outcome in zip(members, outcomes, strict=True):

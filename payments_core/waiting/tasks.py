@@ -15,7 +15,6 @@ __all__ = [
     "BoundedSemaphore",
     "Lock",
     "SingleFlight",
-    "acquire_at_once",
     "all_of",
     "each",
     "execute",
@@ -24,6 +23,7 @@ __all__ = [
     "result_of",
     "run_blocking",
     "sleep",
+    "try_acquire",
 ]
 
 A = TypeVar("A")
@@ -57,7 +57,7 @@ async def result_of(future: Future[T], timeout_s: float | None = None) -> T:
         return await asyncio.wrap_future(future)
 
 
-async def acquire_at_once(semaphore: BoundedSemaphore) -> bool:
+async def try_acquire(semaphore: BoundedSemaphore) -> bool:
     """Take a permit of a semaphore if one is free; say whether it was."""
     return not semaphore.locked() and await semaphore.acquire()  # a free one is taken without giving way
 

@@ -16,7 +16,6 @@ __all__ = [
     "BoundedSemaphore",
     "Lock",
     "SingleFlight",
-    "acquire_at_once",
     "all_of",
     "each",
     "execute",
@@ -25,6 +24,7 @@ __all__ = [
     "result_of",
     "run_blocking",
     "sleep",
+    "try_acquire",
 ]
 
 A = TypeVar("A")
@@ -55,7 +55,7 @@ def result_of(future: Future[T], timeout_s: float | None = None) -> T:
     return future.result(timeout_s)
 
 
-def acquire_at_once(semaphore: BoundedSemaphore) -> bool:
+def try_acquire(semaphore: BoundedSemaphore) -> bool:
     """Take a permit of a semaphore if one is free; say whether it was."""
     return semaphore.acquire(blocking=False)
 

@@ -142,6 +142,22 @@ def test_send_pays_a_key_once(stage: MakeStage) -> None:
     assert one.journal.get(first.row.id) == first.row
 
 
+def test_send_leaves_alone_what_another_caller_is_sending(stage: MakeStage) -> None:
+    """A second caller of a key that is SENDING finds it in the commit: it submits nothing, and changes nothing."""
+    one = stage()
+    found = []
+
+    def submit(draft: Draft) -> EngineFlow[Pending]:
+        found.append(one.send())
+        return (yield from plain_submit(draft))
+
+    one.account.provider.submitting = submit
+    one.send()
+    [second] = found
+    assert (second.created, second.row.status, len(one.posts())) == (False, S.SENDING, 1)
+    assert one.events(second.row) == ["created", "sending", "pending"]
+
+
 def test_send_refuses_a_wrong_order_before_anything(stage: MakeStage) -> None:
     """What cannot be paid is neither written down nor asked about."""
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from payments_core.client import resuming
-from payments_core.client.account_choice import chosen_at_once, existing_payout, parse_operation
+from payments_core.client.account_choice import account_without_routing, existing_payout, parse_operation
 from payments_core.client.assembly import assemble
 from payments_core.client.inbox import PAGE
 from payments_core.client.interruptions import of_one_payout
@@ -213,7 +213,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
         return self._pay(order, account)
 
     def get(self, payout: str) -> Payout:
-        """Return a payout by id or key, with its history: no other call reads that.
+        """Return a payout by id or key, with its history, which :meth:`send` and :meth:`wait` leave out.
 
         Raises:
             UnknownPayout: There is none.
@@ -359,7 +359,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
 
     def _pay_new(self, order: Order, account: str | None, *, by_default: bool) -> CreateResult:
         """Record and send a payout whose key is new, or find the one that stands under its key."""
-        if (simple := chosen_at_once(self._runtime, order, account, by_default=by_default)) is not None:
+        if (simple := account_without_routing(self._runtime, order, account, by_default=by_default)) is not None:
             # The key is not looked up: the commit finds out. Whatever is not as usual goes the whole way below.
             with suppress(InvalidPayout, KeyReused):
                 created = self._send(*simple)

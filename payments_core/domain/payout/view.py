@@ -62,7 +62,7 @@ class Payout:
         created_at: When it was accepted.
         updated_at: When it last changed.
         next_at: When a worker will take its next step; None when none will.
-        history: Every change, oldest first; empty unless it was asked for, by ``get``.
+        history: Every change, oldest first; empty where a call does not read it, as ``send``: ``get`` does.
         original_amount: Of a refund: what was collected.
         is_new: True where the call that returned it has recorded it; False for a repeated key, and where it is read.
         contradictions: What its provider has said against the end of an attempt, oldest first; the status stands.

@@ -36,7 +36,7 @@ __all__ = [
     "checked",
     "compared_references",
     "from_us",
-    "gate_values",
+    "may_send_values",
     "read_approval",
     "read_attempt",
     "read_contradiction",
@@ -303,13 +303,13 @@ read_history = _reader(_history, HISTORY_COLUMNS, "Read a history entry.")
 read_attempt = _reader(_ended, ATTEMPT_COLUMNS, "Read an attempt that ended.")
 
 
-@functools.lru_cache(maxsize=256)  # as many as a transition can change together, and more
 def writer(names: tuple[str, ...]) -> Callable[[PayoutRecord], list[Any]]:
     """Return what writes the values of these columns of a record, at least two, as they are stored."""
     take, times = attrgetter(*(PATHS[name] for name in names)), _times(names)
     coded = tuple((place, write, _EMPTY.get(names[place])) for place, write, _ in _coded(names))
 
     def write(row: PayoutRecord) -> list[Any]:
+        """Return the values of the columns, in their order."""
         values = list(take(row))
         for place in times:
             if (moment := values[place]) is not None:
@@ -322,12 +322,8 @@ def writer(names: tuple[str, ...]) -> Callable[[PayoutRecord], list[Any]]:
     return write
 
 
-_write_row = writer(COLUMNS)
-
-
-def write_row(row: PayoutRecord) -> list[Any]:
-    """Return a row's values in the order of :data:`COLUMNS`."""
-    return _write_row(row)
+#: Returns a row's values in the order of :data:`COLUMNS`.
+write_row = writer(COLUMNS)
 
 
 def write_entry(row: PayoutRecord, event: Event, decided_by: str) -> tuple[Any, ...]:
@@ -347,7 +343,7 @@ def compared_references(references: Mapping[str, str]) -> frozenset[str]:
     return frozenset([canonical(value) for value in references.values() if is_storable(value)])
 
 
-def gate_values(row: PayoutRecord) -> tuple[str, ...]:
+def may_send_values(row: PayoutRecord) -> tuple[str, ...]:
     """Return what the condition of ``Statements.may_send`` is about: the account, and the references of an attempt."""
     return (row.attempt.account, *(compared_references(row.attempt.references) or [""]))
 

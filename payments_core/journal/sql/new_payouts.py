@@ -15,7 +15,7 @@ from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateR
 from payments_core.journal.sql import pauses, refunds
 from payments_core.journal.sql.columns import (
     COLUMNS,
-    gate_values,
+    may_send_values,
     read_row,
     searchable_references,
     to_us,
@@ -28,8 +28,8 @@ __all__ = ["StatementFlow", "create_payout", "creation"]
 
 T = TypeVar("T")
 
-_BEGUN = {"submissions", "guards_passed", "sent_at"}  # what a first submission changes of its attempt
-_kept = attrgetter(*(one.name for one in fields(AttemptRecord) if one.name not in _BEGUN))
+_SUBMISSION_FIELDS = {"submissions", "guards_passed", "sent_at"}  # what a first submission changes of its attempt
+_unchanged_fields = attrgetter(*(one.name for one in fields(AttemptRecord) if one.name not in _SUBMISSION_FIELDS))
 
 #: Yields a statement with its values; is sent the rows that it found, or how many it wrote.
 StatementFlow: TypeAlias = Generator[tuple[str, Sequence[Any]], Any, T]
@@ -39,7 +39,7 @@ def create_payout(session: DbTransaction, entry: CreatePayout) -> CreateResult |
     """Write a new payout, or find the payout of its key."""
     row = entry.row
     if entry.begins is not None:
-        if (begun := _begun(session, entry, entry.begins)) is not None:
+        if (begun := _create_sending(session, entry, entry.begins)) is not None:
             return begun
         entry = replace(entry, begins=None)
     if row.order.original_amount is not None:
@@ -58,16 +58,15 @@ def create_payout(session: DbTransaction, entry: CreatePayout) -> CreateResult |
         answer = cursor.fetchall() if statement.startswith("SELECT") else cursor.rowcount
 
 
-def _begun(session: DbTransaction, entry: CreatePayout, begins: ApplyTransition) -> CreateResult | None:
+def _create_sending(session: DbTransaction, entry: CreatePayout, begins: ApplyTransition) -> CreateResult | None:
     """Write a new payout as SENDING, with both history entries; None, and nothing written, where it may not begin.
 
     What could forbid it is not judged here: a payout that is only created meets the rules of every transition.
     """
     row, after, sql = entry.row, replace(begins.after, version=1, updated_at=begins.event.at), session.sql
-    _refuse_other_beginnings(row, begins)
-    if sql.lock_shared:
-        pauses.lock(session, shared=True)
-    gate = gate_values(after)
+    _check_first_submission(row, begins)
+    pauses.lock(session, shared=True)
+    gate = may_send_values(after)
     if session.execute(_insert_text(sql, len(gate)), (*write_row(after), *gate)).rowcount == 0:
         return None
     created, began = write_entry(row, entry.event, ""), write_entry(after, begins.event, "")
@@ -89,7 +88,7 @@ def _insert_text(sql: Statements, gate: int) -> str:
     )
 
 
-def _refuse_other_beginnings(row: PayoutRecord, begins: ApplyTransition) -> None:
+def _check_first_submission(row: PayoutRecord, begins: ApplyTransition) -> None:
     """Refuse a beginning that is not the first submission of this very payout, or that needs an approval."""
     after = begins.after
     begun = (row.attempt.number, after.attempt.submissions, after.status)
@@ -99,7 +98,7 @@ def _refuse_other_beginnings(row: PayoutRecord, begins: ApplyTransition) -> None
         or (row.status, row.attempt.submissions) != (PayoutStatus.CREATED, 0)
         or begun != (1, 1, PayoutStatus.SENDING)
         or (after.id, after.order, after.fingerprint) != (row.id, row.order, row.fingerprint)
-        or _kept(after.attempt) != _kept(row.attempt)
+        or _unchanged_fields(after.attempt) != _unchanged_fields(row.attempt)
     ):
         raise JournalError(f"Payout {row.id} cannot be created and sent in one commit: it is not its first submission.")
 

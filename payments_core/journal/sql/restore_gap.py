@@ -26,7 +26,7 @@ from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Gap, Pause, PayoutRecord
 from payments_core.engine.commands import AccountPaused, ApplyTransition, CheckFirst, OnStatement
 from payments_core.journal.sql import pauses
-from payments_core.journal.sql.columns import checked, compared_references, from_us, gate_values, to_us
+from payments_core.journal.sql.columns import checked, compared_references, from_us, to_us
 from payments_core.journal.sql.statements import DbTransaction, Statements
 
 __all__ = [
@@ -183,7 +183,7 @@ def refuse_cancellation(
 
 def _look(session: DbTransaction, after: PayoutRecord) -> tuple[Gap | None, bool]:
     """Return what the journal lacks, and whether a statement has a reference of this attempt."""
-    _, *references = gate_values(after)
+    references = list(compared_references(after.attempt.references)) or [""]
     gap, is_on_statement = session.execute(_statements(session.sql).gate(len(references)), references).fetchone()
     return None if gap is None else _read(gap), bool(is_on_statement)
 

@@ -15,7 +15,7 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.columns import PATHS, writer
 from payments_core.journal.sql.statements import FIXED, MOVABLE, DbTransaction, Statements
 
-__all__ = ["JUDGED", "fixed_changes", "update_locked", "update_unchanged"]
+__all__ = ["JUDGED", "fixed_changes", "update_if_unchanged", "update_locked"]
 
 _LOCKED = ("id", "version")
 #: What a transition is judged by, as its caller has read it: the statement compares all of it with what is stored.
@@ -32,9 +32,10 @@ JUDGED = (
 )
 
 _fixed, _movable = attrgetter(*(PATHS[name] for name in FIXED)), writer(MOVABLE)
+_compared = functools.lru_cache(maxsize=8)(writer)
 
 
-def update_unchanged(
+def update_if_unchanged(
     session: DbTransaction, before: PayoutRecord, after: PayoutRecord, *, gate: tuple[str, ...] = ()
 ) -> bool:
     """Write a record in place of another; False, and nothing is written, where that is not what is stored.
@@ -68,7 +69,7 @@ def _update(
     judged: tuple[str, ...],
     gate: tuple[str, ...] = (),
 ) -> bool:
-    values = (*_movable(after), *writer(judged)(before), *gate)
+    values = (*_movable(after), *_compared(judged)(before), *gate)
     return session.execute(_text(session.sql, judged, len(gate)), values).rowcount > 0
 
 

@@ -20,9 +20,9 @@ from payments_core.engine.commands import (
     TransitionResult,
 )
 from payments_core.journal.sql import attempts, circuits, history, inbox, pauses, permits, restore_gap
-from payments_core.journal.sql.columns import gate_values, to_us
+from payments_core.journal.sql.columns import may_send_values, to_us
 from payments_core.journal.sql.statements import DbTransaction
-from payments_core.journal.sql.update_payout import fixed_changes, update_locked, update_unchanged
+from payments_core.journal.sql.update_payout import fixed_changes, update_if_unchanged, update_locked
 
 __all__ = ["write_transition"]
 
@@ -37,7 +37,7 @@ def write_transition(session: DbTransaction, entry: ApplyTransition) -> Transiti
         JournalError: It breaks a rule that holds whatever the caller has read.
 
     """
-    return _write_ordinary(session, entry) or _write_judged(session, entry)
+    return _write_ordinary(session, entry) or _write_locked(session, entry)
 
 
 def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> TransitionApplied | None:
@@ -45,20 +45,18 @@ def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> Transitio
     before = entry.before
     after = _numbered(entry, before)
     sends = after.status is PayoutStatus.SENDING and before.status is not PayoutStatus.SENDING
-    if _needs_judging(entry, sends=sends) or _forbidden(before, after):
+    if _needs_lock(entry, sends=sends) or _forbidden(before, after):
         return None
-    if (
-        sends
-    ):  # in the order of all transactions, and by statements of their own: the next one sees what they waited for
+    if sends:  # in the order of all transactions; the next statement sees what these have waited for
         if session.sql.lock_row:
             session.execute(session.sql.lock_row, (before.id,))
         pauses.lock(session, shared=True)
-    if not update_unchanged(session, before, after, gate=gate_values(after) if sends else ()):
+    if not update_if_unchanged(session, before, after, gate=may_send_values(after) if sends else ()):
         return None
     return _complete(session, entry, before, after, *_count_post(session, entry, after))
 
 
-def _needs_judging(entry: ApplyTransition, *, sends: bool) -> bool:
+def _needs_lock(entry: ApplyTransition, *, sends: bool) -> bool:
     """Whether more decides about this transition than the payout's own record, and what may stop any submission."""
     before, after = entry.before, entry.after
     return (
@@ -71,7 +69,7 @@ def _needs_judging(entry: ApplyTransition, *, sends: bool) -> bool:
     )
 
 
-def _write_judged(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
+def _write_locked(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
     """Write a transition, or return why it is refused, with the stored record in hand."""
     before = entry.before
     stored = history.lock_payout(session, before.id)

@@ -27,8 +27,8 @@ from payments_core.journal.waiters import (
     Reply,
     Waiter,
     Wrote,
-    hand_out,
     result_of,
+    set_outcomes,
 )
 
 __all__ = ["LARGEST_GROUP", "Writer"]
@@ -182,7 +182,7 @@ class Writer(Generic[Entry, Reply]):
                 done = [Failed(error) for _ in members]
             self._busy = False
             self._wake()
-            hand_out(members, done)
+            set_outcomes(members, done)
             del group, members, done  # holds no payee while it waits
         self._dispose()
 

@@ -277,7 +277,7 @@ class CommandExecutor:
         asks = plugins.has_guards or plugins.has_approvals or session_rules.above_limit(session.account, row)
         if asks or session.limiter.caps_posts or not session.is_ready():
             return None
-        if not waiting.acquire_at_once(self._permits):
+        if not waiting.try_acquire(self._permits):
             return None
         self._permit = True
         return Proceed(self._runtime.clock())
