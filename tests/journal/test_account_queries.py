@@ -33,7 +33,7 @@ def handled(no: int, answer: str | None = ANSWER) -> Handling:
     return Handling(no=no, at=START, outcome="answered" if answer else "makes no sense", details="{}", answer=answer)
 
 
-def test_a_question_is_there_for_the_person_who_opens_the_journal(
+def test_query_is_seen_by_every_process_that_opens_the_journal(
     journal: Journal, open_one: Callable[[], Journal]
 ) -> None:
     """The server of the callbacks is another process: it has to know the path as soon as it can be called."""
@@ -46,7 +46,7 @@ def test_a_question_is_there_for_the_person_who_opens_the_journal(
     assert other.by_query(OURS) is None
 
 
-def test_an_answer_counts_once(journal: Journal, open_one: Callable[[], Journal]) -> None:
+def test_query_keeps_its_first_answer(journal: Journal, open_one: Callable[[], Journal]) -> None:
     asked(journal)
     first, second = arrived(journal), arrived(journal)
     journal.handle(handled(first))
@@ -57,7 +57,7 @@ def test_an_answer_counts_once(journal: Journal, open_one: Callable[[], Journal]
     assert journal.unhandled(accounts=["mpesa"], limit=10) == ()
 
 
-def test_one_callback_that_many_handle_answers_once(journal: Journal) -> None:
+def test_query_is_answered_once_when_many_handle_one_callback(journal: Journal) -> None:
     asked(journal)
     no, answers = arrived(journal), [ANSWER.replace("49117.50", str(number)) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
@@ -66,7 +66,7 @@ def test_one_callback_that_many_handle_answers_once(journal: Journal) -> None:
     assert [answer for answer, found in zip(answers, closed, strict=True) if found] == [journal.account_answer(OURS)]
 
 
-def test_an_answer_is_for_the_question_whose_path_it_came_to(journal: Journal) -> None:
+def test_query_is_answered_only_at_its_own_path(journal: Journal) -> None:
     """And what makes no sense is for none: the question stays open."""
     asked(journal)
     asked(journal, OTHERS)
@@ -78,7 +78,7 @@ def test_an_answer_is_for_the_question_whose_path_it_came_to(journal: Journal) -
     assert journal.asked(OURS) == "mpesa"
 
 
-def test_what_is_older_than_a_day_is_dropped_by_the_next_question(journal: Journal, ask: Ask) -> None:
+def test_query_older_than_a_day_is_dropped_by_the_next_one(journal: Journal, ask: Ask) -> None:
     asked(journal)
     asked(journal, OTHERS, account="till", hours=23.9)
     assert len(ask("SELECT * FROM account_queries")) == 2
@@ -89,7 +89,7 @@ def test_what_is_older_than_a_day_is_dropped_by_the_next_question(journal: Journ
     ]
 
 
-def test_written_twice_it_is_one_question(journal: Journal, ask: Ask) -> None:
+def test_query_recorded_twice_is_stored_once(journal: Journal, ask: Ask) -> None:
     """A shared journal writes an entry again whose commit was not answered."""
     asked(journal)
     asked(journal)

@@ -95,7 +95,7 @@ def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
     return reply.row
 
 
-def test_the_attempt_that_ended_is_kept_as_it_stood(journal: Journal, failed: Add, ask: Ask) -> None:
+def test_attempt_that_ended_is_kept_when_the_next_begins(journal: Journal, failed: Add, ask: Ask) -> None:
     """A new attempt begins with nothing of the one before, which stays readable for good."""
     row = failed()
     kept = EndedAttempt.of(row)
@@ -123,7 +123,9 @@ def test_the_attempt_that_ended_is_kept_as_it_stood(journal: Journal, failed: Ad
         ({"request_hash": "0" * 64}, "has the request of an earlier one"),
     ],
 )
-def test_what_is_no_new_attempt_is_refused(journal: Journal, failed: Add, changes: dict[str, Any], words: str) -> None:
+def test_attempt_that_breaks_a_rule_is_refused(
+    journal: Journal, failed: Add, changes: dict[str, Any], words: str
+) -> None:
     """Numbers follow each other, nothing of the attempt before is left, the intent stays, and no request comes back."""
     row = failed()
     with pytest.raises(JournalError, match=words):
@@ -132,7 +134,7 @@ def test_what_is_no_new_attempt_is_refused(journal: Journal, failed: Add, change
     assert journal.attempts(row.id) == ()
 
 
-def test_a_request_of_any_earlier_attempt_does_not_come_back(journal: Journal, failed: Add, moved: Moving) -> None:
+def test_request_of_any_earlier_attempt_is_refused(journal: Journal, failed: Add, moved: Moving) -> None:
     row = again(journal, failed())
     row = moved(ApplyTransition(row, replace(row, status=S.FAILED), event("payout.failed")))
     with pytest.raises(JournalError, match="has the request of an earlier one"):
@@ -141,7 +143,7 @@ def test_a_request_of_any_earlier_attempt_does_not_come_back(journal: Journal, f
 
 
 @pytest.mark.parametrize("status", [status for status in S if status not in {S.FAILED, S.SENDING}])
-def test_only_what_failed_is_paid_again(journal: Journal, failed: Add, status: PayoutStatus) -> None:
+def test_attempt_begins_only_after_a_failure(journal: Journal, failed: Add, status: PayoutStatus) -> None:
     row = failed(status=status)
     with pytest.raises(JournalError, match="only what failed"):
         journal.execute(CreateAttempt(row, fresh(row), event()))
@@ -154,7 +156,9 @@ def test_a_move_never_leaves_failed(journal: Journal, failed: Add) -> None:
         journal.execute(ApplyTransition(row, fresh(row), event()))
 
 
-def test_two_begin_one_attempt(journal: Journal, failed: Add, open_one: Callable[[], Journal]) -> None:
+def test_attempt_begins_once_when_several_callers_ask(
+    journal: Journal, failed: Add, open_one: Callable[[], Journal]
+) -> None:
     """However many ask at once, one attempt begins, and the others hear of it."""
     row = failed()
     journals = [journal, *(open_one() for _ in range(3))]
@@ -174,16 +178,14 @@ def test_two_begin_one_attempt(journal: Journal, failed: Add, open_one: Callable
     assert len(journal.attempts(row.id)) == 1
 
 
-def test_what_was_contradicted_is_not_paid_again(journal: Journal, failed: Add) -> None:
+def test_attempt_is_refused_after_a_contradiction(journal: Journal, failed: Add) -> None:
     row = failed()
     journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
     assert journal.execute(CreateAttempt(row, fresh(row), event())) == Contradicted()
     assert journal.get(row.id) == row
 
 
-def test_a_contradiction_stops_the_next_attempt_in_the_commit_before_its_first_byte(
-    journal: Journal, failed: Add
-) -> None:
+def test_contradiction_stops_the_next_attempt_before_its_first_byte(journal: Journal, failed: Add) -> None:
     """A read that finds an earlier attempt paid stops every later send, whoever is just about to make it."""
     row = again(journal, failed())
     journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
@@ -192,14 +194,14 @@ def test_a_contradiction_stops_the_next_attempt_in_the_commit_before_its_first_b
     assert journal.get(row.id) == row
 
 
-def test_a_contradiction_stops_nothing_else(journal: Journal, add: Add, moved: Moving) -> None:
+def test_contradiction_does_not_stop_a_first_attempt(journal: Journal, add: Add, moved: Moving) -> None:
     """A first attempt has none before it."""
     row = add()
     journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, START)))
     moved(ApplyTransition(row, changed(row, status=S.SENDING, submissions=1), event("payout.sending")))
 
 
-def test_the_ceiling_of_refunds_is_looked_at_again(journal: Journal, failed: Add, add: Add) -> None:
+def test_refund_ceiling_is_checked_for_each_attempt(journal: Journal, failed: Add, add: Add) -> None:
     """What a failed refund gave free may be refunded by now; its own share does not count against it."""
     fields: dict[str, Any] = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
     fields["original_amount"] = Decimal(10)
@@ -212,7 +214,7 @@ def test_the_ceiling_of_refunds_is_looked_at_again(journal: Journal, failed: Add
     assert journal.execute(other) == OverRefunded(Decimal(6), Money("10", "EUR"))
 
 
-def test_what_a_row_does_not_tell(journal: Journal, failed: Add, moved: Moving) -> None:
+def test_loaded_attempts_have_approval_and_contradiction(journal: Journal, failed: Add, moved: Moving) -> None:
     row = failed()
     kept = EndedAttempt.of(row)
     assert journal.execute(LoadAttempts(row.id)) == LoadedAttempts()
@@ -237,7 +239,7 @@ def sending(row: PayoutRecord) -> ApplyTransition:
     return ApplyTransition(row, after, event("payout.sending"), needs_approval=True)
 
 
-def test_what_needs_an_approval_is_not_sent_without_one(journal: Journal, add: Add, moved: Moving) -> None:
+def test_payout_that_needs_an_approval_is_not_sent_without_one(journal: Journal, add: Add, moved: Moving) -> None:
     """The commit before the first byte looks for it, whatever was believed before."""
     row = add()
     assert journal.execute(sending(row)) == NotApproved()
@@ -247,7 +249,7 @@ def test_what_needs_an_approval_is_not_sent_without_one(journal: Journal, add: A
     moved(sending(row))
 
 
-def test_an_approval_is_of_one_attempt(journal: Journal, failed: Add, add: Add, moved: Moving) -> None:
+def test_approval_holds_for_one_attempt(journal: Journal, failed: Add, add: Add, moved: Moving) -> None:
     """Who approved an attempt that failed has not approved the next one."""
     row = add()
     row = moved(ApplyTransition(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
@@ -257,7 +259,7 @@ def test_an_approval_is_of_one_attempt(journal: Journal, failed: Add, add: Add, 
     assert journal.execute(sending(row)) == NotApproved()
 
 
-def test_an_approval_is_of_exactly_one_intent(journal: Journal, add: Add, moved: Moving, ask: Ask) -> None:
+def test_approval_holds_for_one_fingerprint(journal: Journal, add: Add, moved: Moving, ask: Ask) -> None:
     """Under another fingerprint it is none."""
     row = add()
     row = moved(ApplyTransition(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
@@ -265,13 +267,13 @@ def test_an_approval_is_of_exactly_one_intent(journal: Journal, add: Add, moved:
     assert journal.execute(sending(row)) == NotApproved()
 
 
-def test_only_what_waits_to_be_sent_is_approved(journal: Journal, failed: Add) -> None:
+def test_approval_is_refused_unless_the_payout_waits_to_be_sent(journal: Journal, failed: Add) -> None:
     row = failed()
     with pytest.raises(JournalError, match="only what waits to be sent"):
         journal.execute(ApplyTransition(row, row, event(), approves=Approval("Ben", "checked", START)))
 
 
-def test_an_approval_lifts_no_pause(journal: Journal, add: Add, moved: Moving) -> None:
+def test_approval_lifts_no_pause(journal: Journal, add: Add, moved: Moving) -> None:
     row = add()
     row = moved(ApplyTransition(row, row, event("payout.approved"), approves=Approval("Ben", "checked", START)))
     journal.set_pause(Pause(None, START, "stop"))

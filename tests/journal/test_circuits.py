@@ -69,7 +69,7 @@ def fake_provider(journal: Journal, add: AddRow) -> FakeProvider:
 
 
 @pytest.mark.parametrize("after", [1, 3, 20])
-def test_a_circuit_opens_with_the_last_of_so_many_and_not_before(fake_provider: FakeProvider, after: int) -> None:
+def test_circuit_opens_after_exactly_as_many_ambiguous_ends_as_set(fake_provider: FakeProvider, after: int) -> None:
     """Exactly as many as the setting says; what comes then is held, of this account only."""
     ends = [fake_provider.lose(after=after).opened for _ in range(after)]
     assert ends[:-1] == [None] * (after - 1)
@@ -80,12 +80,12 @@ def test_a_circuit_opens_with_the_last_of_so_many_and_not_before(fake_provider: 
     assert isinstance(fake_provider.send(0, "mtn-ghana"), TransitionApplied)
 
 
-def test_a_circuit_that_is_never_to_open_stays_closed(fake_provider: FakeProvider) -> None:
+def test_circuit_set_to_zero_never_opens(fake_provider: FakeProvider) -> None:
     """Zero is never."""
     assert {fake_provider.lose(after=0).opened for _ in range(30)} == {None}
 
 
-def test_any_clear_end_begins_the_count_anew(fake_provider: FakeProvider) -> None:
+def test_circuit_count_restarts_after_any_clear_end(fake_provider: FakeProvider) -> None:
     """In a row means in a row, and each account counts for itself."""
     fake_provider.lose(), fake_provider.lose(), fake_provider.lose(account="mtn-ghana")
     assert fake_provider.end(fake_provider.send(), 0, clear=True).ended == frozenset()
@@ -99,7 +99,7 @@ def open_circuit(fake_provider: FakeProvider) -> None:
     assert [pause.by for pause in fake_provider.journal.pauses()] == ["circuit"]
 
 
-def test_one_probe_is_sent_and_its_clear_end_closes_the_circuit(fake_provider: FakeProvider) -> None:
+def test_circuit_sends_one_probe_and_closes_with_its_clear_end(fake_provider: FakeProvider) -> None:
     """Half open: one payment at a time; a refusal is as clear as a success."""
     open_circuit(fake_provider)
     probe = fake_provider.send(30)
@@ -111,7 +111,7 @@ def test_one_probe_is_sent_and_its_clear_end_closes_the_circuit(fake_provider: F
     assert [fake_provider.lose(33).opened is None for _ in range(3)] == [True, True, False]
 
 
-def test_each_probe_in_vain_doubles_the_wait_up_to_ten_minutes(fake_provider: FakeProvider) -> None:
+def test_circuit_doubles_its_wait_after_each_probe_up_to_ten_minutes(fake_provider: FakeProvider) -> None:
     """What was on the wire when it opened, and probes that end in doubt, never bring the next probe nearer or away."""
     open_circuit(fake_provider)
     waits, at = [], 30.0
@@ -124,7 +124,7 @@ def test_each_probe_in_vain_doubles_the_wait_up_to_ten_minutes(fake_provider: Fa
     assert fake_provider.journal.pauses()[0].since == START
 
 
-def test_what_was_on_the_wire_changes_nothing(fake_provider: FakeProvider) -> None:
+def test_circuit_wait_is_not_changed_by_earlier_submissions(fake_provider: FakeProvider) -> None:
     sent = [fake_provider.send() for _ in range(8)]
     ended = [fake_provider.end(one, seconds, clear=False) for seconds, one in enumerate(sent)]
     assert [reply.opened is not None for reply in ended] == [False, False, True, *[False] * 5]
@@ -134,7 +134,7 @@ def test_what_was_on_the_wire_changes_nothing(fake_provider: FakeProvider) -> No
 @pytest.mark.parametrize(
     "pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", PausedBy.ACCOUNT_REFUSED, later(300))]
 )
-def test_a_circuit_takes_the_place_of_no_other_pause(fake_provider: FakeProvider, pause: Pause) -> None:
+def test_circuit_replaces_no_other_pause(fake_provider: FakeProvider, pause: Pause) -> None:
     """A person's stays a person's, a block a block; the circuit opens with the next doubt once it is lifted."""
     sent = [fake_provider.send() for _ in range(4)]
     fake_provider.journal.set_pause(pause)
@@ -142,7 +142,7 @@ def test_a_circuit_takes_the_place_of_no_other_pause(fake_provider: FakeProvider
     assert fake_provider.journal.pauses() == (pause,)
 
 
-def test_a_person_may_stop_an_open_circuit(fake_provider: FakeProvider) -> None:
+def test_circuit_is_replaced_by_a_persons_pause(fake_provider: FakeProvider) -> None:
     """Their pause takes its place, and no clear end starts what they have stopped."""
     sent = fake_provider.send()
     open_circuit(fake_provider)
@@ -152,14 +152,14 @@ def test_a_person_may_stop_an_open_circuit(fake_provider: FakeProvider) -> None:
     assert fake_provider.journal.pauses() == (pause,)
 
 
-def test_who_lifts_a_circuit_begins_the_count_anew(fake_provider: FakeProvider) -> None:
+def test_circuit_count_restarts_when_a_person_lifts_it(fake_provider: FakeProvider) -> None:
     """A person who says go on gets more than one payment's worth of it."""
     open_circuit(fake_provider)
     assert fake_provider.journal.lift_pause(ACCOUNT)
     assert [fake_provider.lose().opened is None for _ in range(3)] == [True, True, False]
 
 
-def test_a_block_and_a_penalty_take_the_place_of_a_circuit(fake_provider: FakeProvider) -> None:
+def test_circuit_is_replaced_by_an_account_refusal_and_by_a_penalty(fake_provider: FakeProvider) -> None:
     """Both are clear answers."""
     for by in (PausedBy.ACCOUNT_REFUSED, PausedBy.RATE):
         open_circuit(fake_provider)
@@ -169,7 +169,7 @@ def test_a_block_and_a_penalty_take_the_place_of_a_circuit(fake_provider: FakePr
         fake_provider.journal.lift_pause(ACCOUNT)
 
 
-def test_many_threads_open_one_circuit(fake_provider: FakeProvider) -> None:
+def test_circuit_is_opened_by_one_of_many_threads(fake_provider: FakeProvider) -> None:
     """Counted in the commit of each end: none is lost, and one of them opens it."""
     sent = [fake_provider.send() for _ in range(20)]
     with ThreadPoolExecutor(8) as pool:
@@ -184,7 +184,7 @@ def slower(seconds: float, wait_s: float = 10.0) -> Pause:
     return Pause(ACCOUNT, later(seconds), f"slower at {seconds}", PausedBy.RATE, later(seconds + wait_s))
 
 
-def test_a_payment_refused_for_the_rate_slows_the_account(fake_provider: FakeProvider) -> None:
+def test_penalty_doubles_until_a_probe_succeeds(fake_provider: FakeProvider) -> None:
     """Everybody waits, then one goes to see; refused again the wait doubles, and its success lets all go on."""
     fake_provider.end(fake_provider.send(), 0, clear=True, pause=slower(0))
     assert fake_provider.send(9) == AccountPaused(slower(0))
@@ -196,7 +196,7 @@ def test_a_payment_refused_for_the_rate_slows_the_account(fake_provider: FakePro
     assert not fake_provider.journal.pauses()
 
 
-def test_a_success_that_left_before_the_penalty_does_not_end_it(fake_provider: FakeProvider) -> None:
+def test_penalty_is_not_ended_by_an_earlier_submission(fake_provider: FakeProvider) -> None:
     """Ten of sixteen at once are taken: that is why the others were refused."""
     first, second = fake_provider.send(0), fake_provider.send(0)
     fake_provider.end(second, 1, clear=True, pause=slower(1))
@@ -207,7 +207,7 @@ def test_a_success_that_left_before_the_penalty_does_not_end_it(fake_provider: F
 @pytest.mark.parametrize(
     "pause", [Pause(ACCOUNT, START, "audit"), Pause(ACCOUNT, START, "no", PausedBy.ACCOUNT_REFUSED, later(300))]
 )
-def test_a_penalty_takes_the_place_of_no_other_pause(fake_provider: FakeProvider, pause: Pause) -> None:
+def test_penalty_replaces_no_other_pause(fake_provider: FakeProvider, pause: Pause) -> None:
     sent = fake_provider.send()
     fake_provider.journal.set_pause(pause)
     fake_provider.end(sent, 1, clear=True, pause=slower(1))

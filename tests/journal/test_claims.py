@@ -35,7 +35,7 @@ def claim(journal: Journal, owner: str = "a", seconds: float = 0, *, for_s: floa
     return [row.id for row in rows]
 
 
-def test_what_one_holds_no_other_takes(journal: Journal, add: AddRow) -> None:
+def test_claim_skips_what_another_worker_holds(journal: Journal, add: AddRow) -> None:
     """Two workers share what is due, oldest first; neither sees what the other has."""
     for number in range(5):
         add(str(number), next_at=later(-number))
@@ -44,7 +44,7 @@ def test_what_one_holds_no_other_takes(journal: Journal, add: AddRow) -> None:
     assert claim(journal) == claim(journal, "b") == []
 
 
-def test_it_takes_what_is_due_and_nothing_else(journal: Journal, add: AddRow) -> None:
+def test_claim_takes_only_what_is_due(journal: Journal, add: AddRow) -> None:
     """As `due` does: not the future, not another account, not what is leased, not what a pause holds."""
     add("due", status=PayoutStatus.PENDING)
     add("unsent")
@@ -58,7 +58,7 @@ def test_it_takes_what_is_due_and_nothing_else(journal: Journal, add: AddRow) ->
 
 
 @pytest.mark.parametrize(("called", "others", "taken"), [(9, 9, 2), (9, 1, 3), (9, 0, 4), (1, 9, 1), (0, 9, 0)])
-def test_callbacks_use_half_of_the_places_to_others(
+def test_claim_gives_callbacks_at_most_half_the_places(
     journal: Journal, add: AddRow, called: int, others: int, taken: int
 ) -> None:
     """Strangers can send as many as they like, and earlier ones: all else that is due has its places."""
@@ -73,7 +73,7 @@ def test_callbacks_use_half_of_the_places_to_others(
 
 @pytest.mark.parametrize("called_at", [-60, -20])
 @pytest.mark.parametrize("limit", [1, 3])
-def test_an_odd_place_goes_to_whichever_is_due_first(
+def test_claim_gives_an_odd_place_to_whichever_is_due_first(
     journal: Journal, add: AddRow, called_at: float, limit: int
 ) -> None:
     """Where there is one place, neither callbacks nor all else that is due can keep the other from it for ever."""
@@ -87,7 +87,7 @@ def test_an_odd_place_goes_to_whichever_is_due_first(
     assert (len(ids), set(ids)) == (limit, wanted)
 
 
-def test_a_claim_ends_by_itself(journal: Journal, add: AddRow) -> None:
+def test_claim_ends_by_itself(journal: Journal, add: AddRow) -> None:
     """Whoever died with it strands nothing."""
     add()
     assert claim(journal, for_s=30) == ["po_one"]
@@ -95,7 +95,7 @@ def test_a_claim_ends_by_itself(journal: Journal, add: AddRow) -> None:
     assert claim(journal, "b", 30) == ["po_one"]
 
 
-def test_a_claim_longer_than_any_worker_takes_holds_nothing(journal: Journal, add: AddRow) -> None:
+def test_claim_longer_than_a_day_holds_nothing(journal: Journal, add: AddRow) -> None:
     """The clock of whoever wrote it was ahead; a day is the longest `claim_s`, and clocks differ."""
     add()
     assert claim(journal, seconds=30 * 86_400) == ["po_one"]
@@ -106,7 +106,7 @@ def test_a_claim_longer_than_any_worker_takes_holds_nothing(journal: Journal, ad
     assert journal.renew("a", ["po_one"], later(60)) == frozenset()
 
 
-def test_only_its_owner_renews_a_claim(journal: Journal, add: AddRow) -> None:
+def test_claim_is_renewed_only_by_its_owner(journal: Journal, add: AddRow) -> None:
     """Who lost a claim is told so, and takes nothing back."""
     add("one")
     add("two")
@@ -120,7 +120,7 @@ def test_only_its_owner_renews_a_claim(journal: Journal, add: AddRow) -> None:
     assert journal.renew("a", [], later(90)) == frozenset()
 
 
-def test_only_its_owner_lets_go(journal: Journal, add: AddRow) -> None:
+def test_claim_is_released_only_by_its_owner(journal: Journal, add: AddRow) -> None:
     """What is let go of can be taken at once; another's stays."""
     add()
     claim(journal)
@@ -130,7 +130,7 @@ def test_only_its_owner_lets_go(journal: Journal, add: AddRow) -> None:
     assert claim(journal, "b") == ["po_one"]
 
 
-def test_many_are_renewed_and_released_at_once(journal: Journal, add: AddRow, ask: Ask) -> None:
+def test_claims_are_renewed_and_released_in_large_numbers(journal: Journal, add: AddRow, ask: Ask) -> None:
     """More than one statement can carry."""
     ids = [add(str(number)).id for number in range(3)]
     claim(journal)
@@ -140,7 +140,7 @@ def test_many_are_renewed_and_released_at_once(journal: Journal, add: AddRow, as
     assert ask("SELECT COUNT(*) FROM claims") == [(0,)]
 
 
-def test_a_claim_lets_others_move_the_payout(journal: Journal, add: AddRow) -> None:
+def test_claim_does_not_stop_a_transition_by_others(journal: Journal, add: AddRow) -> None:
     """Safety is the fence's: a claim neither gives nor takes the right to move."""
     row = add()
     claim(journal)
@@ -148,7 +148,7 @@ def test_a_claim_lets_others_move_the_payout(journal: Journal, add: AddRow) -> N
     assert isinstance(journal.execute(ApplyTransition(row, after, Event("payout.pending", START))), TransitionApplied)
 
 
-def test_when_the_next_one_is_free(journal: Journal, add: AddRow) -> None:
+def test_next_due_skips_what_is_claimed(journal: Journal, add: AddRow) -> None:
     """A worker does not wake for what another one holds; without asking so, nothing is left out."""
     add("one")
     add("two", next_at=later(50))
@@ -160,7 +160,7 @@ def test_when_the_next_one_is_free(journal: Journal, add: AddRow) -> None:
     assert journal.next_due(accounts=ACCOUNTS, free_at=START) == later(50)
 
 
-def test_many_workers_at_once_take_each_payout_once(open_one: Callable[[], Journal], add: AddRow) -> None:
+def test_claims_of_many_workers_take_each_payout_once(open_one: Callable[[], Journal], add: AddRow) -> None:
     """Whatever the moment, no payout has two claimants."""
     ids = [add(f"{number:03}").id for number in range(200)]
     journals = [open_one() for _ in range(4)]
@@ -174,7 +174,7 @@ def test_many_workers_at_once_take_each_payout_once(open_one: Callable[[], Journ
 
 
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)
-def test_what_another_process_moves_is_not_waited_for(journal: Journal, add: AddRow, address: str) -> None:
+def test_claim_does_not_wait_for_a_locked_payout(journal: Journal, add: AddRow, address: str) -> None:
     """A claim takes the others, and this one when its transaction has ended."""
     add("one")
     add("two")

@@ -38,7 +38,7 @@ def published(journal: Journal) -> list[PayoutEvent]:
     return list(journal.offered(Consumer("books"), after=0, limit=10))
 
 
-def test_a_contradiction_is_kept_and_published_in_one_commit(journal: Journal, add: Add) -> None:
+def test_contradiction_is_kept_and_published_in_one_commit(journal: Journal, add: Add) -> None:
     """With the payout, in its history and in the outbox; no status changes and nothing is moved."""
     row, entry = add(**ENDED), None
     entry = paid(row)
@@ -53,7 +53,7 @@ def test_a_contradiction_is_kept_and_published_in_one_commit(journal: Journal, a
     assert (event.status, event.seq, event.contradiction) == (S.FAILED, 2, entry.contradiction)
 
 
-def test_what_was_reported_before_is_written_once(journal: Journal, add: Add) -> None:
+def test_contradiction_reported_again_is_written_once(journal: Journal, add: Add) -> None:
     """Also by readers that hear it at the same moment; of another attempt, account or status it is another."""
     row = add(**ENDED)
     replies: list[Any] = []
@@ -79,7 +79,7 @@ def test_what_was_reported_before_is_written_once(journal: Journal, add: Add) ->
     assert len(after.contradictions) == len(journal.history(row.id)) - 1 == 4
 
 
-def test_a_person_takes_note_of_all_there_are(journal: Journal, add: Add) -> None:
+def test_acknowledgement_covers_every_contradiction_so_far(journal: Journal, add: Add) -> None:
     """With name and reason; the same again is no news, and anything else waits for a person anew."""
     row = add(**ENDED)
     journal.execute(paid(row, 1))
@@ -100,7 +100,7 @@ def test_a_person_takes_note_of_all_there_are(journal: Journal, add: Add) -> Non
     assert [one.event for one in journal.history(row.id)][-2:] == ["payout.acknowledged", "payout.contradicted"]
 
 
-def test_a_move_forgets_no_contradiction(
+def test_contradiction_is_kept_by_a_later_transition(
     journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     """Neither the row that the mover had read before it, nor anything it writes, says it away."""
@@ -119,7 +119,7 @@ def test_a_move_forgets_no_contradiction(
     )
 
 
-def test_what_waits_for_a_person_is_found_by_an_index(journal: Journal, add: Add, store: str, ask: Any) -> None:
+def test_undecided_payouts_are_found_by_an_index(journal: Journal, add: Add, store: str, ask: Any) -> None:
     """In review or contradicted, oldest first; what is acknowledged, or stands, is not looked at."""
     review = add("review", status=S.REVIEW)
     add("stands", **ENDED)

@@ -116,7 +116,7 @@ print("killed", 7 * 3)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_what_was_acknowledged_survives_kill_9(
+def test_acknowledged_entries_survive_kill_9(
     address: str, store: str, path: Path, open_one: Callable[[], Journal], ask: Ask
 ) -> None:
     """Writers killed at any moment, three at a time on one journal: every yes they heard is in it, whole."""
@@ -177,7 +177,7 @@ print(interrupts > 20, "last" in stored, told <= stored, any(key.startswith("n")
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
-def test_an_interrupt_at_any_moment_leaves_nothing_half_done(address: str) -> None:
+def test_interrupt_at_any_moment_leaves_nothing_half_done(address: str) -> None:
     """Ctrl-C wherever it strikes: nothing stays locked, what was acknowledged is there, the next caller is served."""
     assert finish(INTERRUPTING, address) == ["True True True False"]
 
@@ -185,7 +185,7 @@ def test_an_interrupt_at_any_moment_leaves_nothing_half_done(address: str) -> No
 # --- other processes ---
 
 
-def test_another_process_reads_while_this_one_writes(
+def test_rows_are_read_by_another_process_during_writes(
     journal: Journal, address: str, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """A list or a report in another terminal neither waits for the payments nor stops them, and sees whole rows."""
@@ -208,7 +208,7 @@ print(seen)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_process_cannot_use_the_journal(address: str, open_one: Callable[[], Journal]) -> None:
+def test_journal_refuses_a_forked_process(address: str, open_one: Callable[[], Journal]) -> None:
     """A fork is told to make its own client, touches nothing, and ends without harm to its parent."""
     script = """
 import contextlib
@@ -258,7 +258,7 @@ journal.close()
 # --- no space ---
 
 
-def test_a_full_database_fails_the_group_and_heals(
+def test_full_database_fails_the_group_and_heals(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """When SQLite has no page left, each of the group is told so, and once there is room all goes on."""
@@ -285,7 +285,7 @@ def test_a_full_database_fails_the_group_and_heals(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file size limit")
-def test_a_commit_that_cannot_be_written_is_reported_and_the_journal_heals(open_sqlite: OpenSqlite, path: Path) -> None:
+def test_failed_commit_is_reported_and_the_journal_heals(open_sqlite: OpenSqlite, path: Path) -> None:
     """When the disk takes no more, nobody hears yes; when it does again, the same process goes on."""
     script = """
 import resource
@@ -318,7 +318,7 @@ journal.close()
     assert [row.order.key for row in open_sqlite().rows()][-1] == "after"
 
 
-def test_a_damaged_file_is_not_written_again(
+def test_damaged_file_is_not_written_again(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """After a failure the file is checked before it is trusted, and what fails its check stays closed."""

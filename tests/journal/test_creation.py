@@ -48,7 +48,7 @@ WAYS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", [0, 1, 511])
-def test_an_emptied_journal_is_never_a_new_one(path: Path, way: str, size: int) -> None:
+def test_emptied_journal_is_never_taken_for_a_new_one(path: Path, way: str, size: int) -> None:
     """Nothing is made in it and nothing beside it touched: its log may still hold what was paid."""
     path.write_bytes(b"\0" * size)
     log = Path(f"{path}-wal")
@@ -61,7 +61,7 @@ def test_an_emptied_journal_is_never_a_new_one(path: Path, way: str, size: int) 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_database_without_tables_is_no_new_journal(path: Path, way: str) -> None:
+def test_database_without_tables_is_not_a_new_journal(path: Path, way: str) -> None:
     """It may be longer than nothing: a database that another program has emptied."""
     with closing(sqlite3.connect(path)) as other:
         other.execute("VACUUM")
@@ -71,7 +71,7 @@ def test_a_database_without_tables_is_no_new_journal(path: Path, way: str) -> No
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "to rehearse"])
-def test_a_missing_journal_is_not_made_without_being_asked_for(path: Path, way: str) -> None:
+def test_missing_journal_is_created_only_when_asked_for(path: Path, way: str) -> None:
     """Whoever opens it learns how to go on, after a loss and in a new installation."""
     with pytest.raises(JournalMissing, match=r"no journal.*restore a backup.*payouts journal init"):
         WAYS[way](path)
@@ -80,7 +80,7 @@ def test_a_missing_journal_is_not_made_without_being_asked_for(path: Path, way: 
 
 @pytest.mark.parametrize("end", ["-wal", "-journal"])
 @pytest.mark.parametrize("way", WAYS)
-def test_a_log_without_its_file_is_a_lost_journal(path: Path, way: str, end: str) -> None:
+def test_log_without_its_file_is_a_lost_journal(path: Path, way: str, end: str) -> None:
     """Where a log was left, a file was there; SQLite would throw the log away, or play it into the new file."""
     Path(f"{path}{end}").write_bytes(b"the last payments")
     with pytest.raises(JournalMissing, match=r"its log .* is there.*Put the file back"):
@@ -90,7 +90,7 @@ def test_a_log_without_its_file_is_a_lost_journal(path: Path, way: str, end: str
     assert beside(path) == [f"payouts.db{end}"]
 
 
-def test_a_journal_is_made_once(path: Path, make_row: Callable[..., PayoutRecord]) -> None:
+def test_journal_is_created_once(path: Path, make_row: Callable[..., PayoutRecord]) -> None:
     """It can be paid with at once; made a second time it is left as it is."""
     init(path)
     assert beside(path) == ["payouts.db"]
@@ -102,7 +102,7 @@ def test_a_journal_is_made_once(path: Path, make_row: Callable[..., PayoutRecord
         assert journal.get("po_one") == make_row()
 
 
-def test_a_new_journal_is_whole_before_it_has_its_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_journal_is_complete_before_it_has_its_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Flushed, closed, linked, and then the folder flushed; over what another process just made nothing is put."""
     done: list[str] = []
     real_fsync, real_link = os.fsync, os.link
@@ -148,7 +148,7 @@ journal.close()
 """
 
 
-def test_processes_that_start_together_make_one_journal(path: Path) -> None:
+def test_processes_that_start_together_create_one_journal(path: Path) -> None:
     """Each goes on with the file that one of them has made, and nothing else is left in the folder."""
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     words = [sys.executable, "-c", START_TOGETHER, f"sqlite:///{path}"]

@@ -72,7 +72,7 @@ def application(url: str, commit: str) -> Iterator[psycopg.Connection[Any]]:
 @pytest.mark.parametrize(
     ("switched", "used"), [("off", "on"), ("local", "on"), ("remote_write", "on"), ("remote_apply", "remote_apply")]
 )
-def test_whatever_writes_a_payout_is_flushed_however_the_server_was_switched(
+def test_payout_writes_are_flushed_whatever_the_server_is_switched_to(
     own_postgres: Any, url: str, journal: PostgresJournal, make_row: Row, switched: str, used: str
 ) -> None:
     """Each transaction says so by itself, the application's with a payout in it too; a stricter setting is kept."""
@@ -115,7 +115,7 @@ def test_whatever_writes_a_payout_is_flushed_however_the_server_was_switched(
     assert {setting for _, setting in noted} == {used}, noted
 
 
-def test_a_crash_of_a_server_that_was_switched_forgets_nothing(
+def test_crash_of_a_switched_server_loses_nothing(
     own_postgres: Any, url: str, journal: PostgresJournal, make_row: Row
 ) -> None:
     """Every payout that was acknowledged is there when the server comes back."""

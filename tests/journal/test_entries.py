@@ -58,7 +58,7 @@ def event(name: str = "payout.changed", seconds: float = 1, **evidence: Any) -> 
 # --- rows ---
 
 
-def test_every_field_of_a_row_has_a_column(journal: Journal, ask: Ask, store: str) -> None:
+def test_columns_cover_every_field_of_a_payout(journal: Journal, ask: Ask, store: str) -> None:
     """A field added to a payout's row cannot be forgotten in the table."""
     columns = {
         "sqlite": "SELECT name FROM pragma_table_info('payouts')",
@@ -130,7 +130,7 @@ def rows(draw: st.DrawFn) -> PayoutRecord:
 
 @given(rows())
 @settings(max_examples=100, deadline=None)
-def test_a_row_comes_back_as_it_was_written(row: PayoutRecord) -> None:
+def test_record_is_read_back_as_it_was_written(row: PayoutRecord) -> None:
     """Times to the microsecond, amounts to the last digit, texts in every script."""
     with closing(sqlite3.connect(":memory:")) as connection:
         stored = connection.execute(f"SELECT {', '.join('?' * len(COLUMNS))}", write_row(row)).fetchone()
@@ -139,14 +139,14 @@ def test_a_row_comes_back_as_it_was_written(row: PayoutRecord) -> None:
     assert [type(value) for value in write_row(back)] == [type(value) for value in write_row(row)]
 
 
-def test_a_time_without_a_zone_is_refused(journal: Journal, make_row: AddRow) -> None:
+def test_time_without_a_zone_is_refused(journal: Journal, make_row: AddRow) -> None:
     """A moment that could mean two is not guessed."""
     with pytest.raises(TypeError):
         journal.execute(CreatePayout(make_row(next_at=datetime(2026, 1, 1)), event()))  # noqa: DTZ001
     assert journal.get("po_one") is None
 
 
-def test_a_time_of_another_zone_is_the_same_moment(add: AddRow, journal: Journal) -> None:
+def test_time_of_another_zone_is_the_same_moment(add: AddRow, journal: Journal) -> None:
     """Where the paying machine stands does not move a time."""
     add(not_before=START.astimezone(timezone(timedelta(hours=3))))
     row = journal.get("po_one")
@@ -157,7 +157,7 @@ def test_a_time_of_another_zone_is_the_same_moment(add: AddRow, journal: Journal
 # --- open ---
 
 
-def test_a_new_key_is_written_with_its_first_history_row(journal: Journal, make_row: AddRow) -> None:
+def test_new_key_is_written_with_its_first_history_entry(journal: Journal, make_row: AddRow) -> None:
     """What was accepted is there, with the event that says so."""
     row = make_row()
     assert journal.execute(CreatePayout(row, event("payout.accepted", by="me"))) == CreateResult(row, created=True)
@@ -167,7 +167,7 @@ def test_a_new_key_is_written_with_its_first_history_row(journal: Journal, make_
     assert first.evidence == {"by": "me"}
 
 
-def test_a_known_key_returns_the_payout_that_is_there(journal: Journal, add: AddRow, make_row: AddRow) -> None:
+def test_known_key_returns_the_stored_payout(journal: Journal, add: AddRow, make_row: AddRow) -> None:
     """One key is one payout, whatever the second caller wants of it."""
     row = add()
     other = make_row("other", key=row.order.key, amount=Decimal(99))
@@ -176,7 +176,7 @@ def test_a_known_key_returns_the_payout_that_is_there(journal: Journal, add: Add
     assert len(journal.history(row.id)) == 1
 
 
-def test_an_id_under_another_key_is_an_error(journal: Journal, add: AddRow, make_row: AddRow) -> None:
+def test_payout_id_under_another_key_is_refused(journal: Journal, add: AddRow, make_row: AddRow) -> None:
     """Two keys never share a payout."""
     row = add()
     with pytest.raises(JournalError, match="UNIQUE"):
@@ -184,13 +184,13 @@ def test_an_id_under_another_key_is_an_error(journal: Journal, add: AddRow, make
     assert journal.get(row.id) == row
 
 
-def test_a_payout_cannot_begin_as_sending(journal: Journal, make_row: AddRow) -> None:
+def test_payout_cannot_begin_as_sending(journal: Journal, make_row: AddRow) -> None:
     """No road to SENDING leads around the pauses."""
     with pytest.raises(JournalError, match="cannot begin"):
         journal.execute(CreatePayout(make_row(status=PayoutStatus.SENDING), event()))
 
 
-def test_what_is_not_there_is_none(journal: Journal) -> None:
+def test_queries_about_nothing_return_nothing(journal: Journal) -> None:
     """A question about nothing has an answer."""
     assert journal.get("po_none") is None
     assert journal.by_key("none") is None
@@ -206,7 +206,7 @@ def test_what_is_not_there_is_none(journal: Journal) -> None:
 # --- move ---
 
 
-def test_a_move_changes_every_movable_column(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+def test_transition_writes_every_column_that_may_change(journal: Journal, add: AddRow, moved: MoveRow) -> None:
     """The row wanted is the row stored; version and time of the move are the journal's."""
     before = add()
     wanted = changed(
@@ -244,7 +244,7 @@ def test_a_move_changes_every_movable_column(journal: Journal, add: AddRow, move
     assert (last.seq, last.status, last.attempt, last.submissions, last.decided_by) == (2, "UNKNOWN", 1, 3, "read")
 
 
-def test_only_one_of_two_moves_from_the_same_row_is_written(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+def test_transition_from_an_old_version_is_stale(journal: Journal, add: AddRow, moved: MoveRow) -> None:
     """Whoever comes second learns how the row stands and has written nothing."""
     before = add()
     first = moved(ApplyTransition(before, changed(before, submissions=1), event()))
@@ -255,7 +255,7 @@ def test_only_one_of_two_moves_from_the_same_row_is_written(journal: Journal, ad
 
 
 @pytest.mark.parametrize("name", ["id", "key", "fingerprint", "payee_value", "amount", "currency", "created_at"])
-def test_what_a_payout_is_never_changes(journal: Journal, add: AddRow, name: str) -> None:
+def test_transition_cannot_change_the_order(journal: Journal, add: AddRow, name: str) -> None:
     """Name and intent of a payout are for life."""
     before = add()
     value: Any = {"amount": Decimal(1000), "currency": "UGX", "created_at": later(1)}.get(name, "else")
@@ -275,7 +275,7 @@ FINAL = [status for status in PayoutStatus if status.is_final]
         if end is not then and (end, then) != (PayoutStatus.SUCCEEDED, PayoutStatus.REVERSED)
     ],
 )
-def test_an_end_is_never_left(journal: Journal, add: AddRow, end: PayoutStatus, then: PayoutStatus) -> None:
+def test_final_status_is_never_left(journal: Journal, add: AddRow, end: PayoutStatus, then: PayoutStatus) -> None:
     """A payout that has come to its end stays there, even when the caller believes otherwise."""
     row = add(status=end)
     believed = replace(row, status=PayoutStatus.UNKNOWN)
@@ -285,7 +285,7 @@ def test_an_end_is_never_left(journal: Journal, add: AddRow, end: PayoutStatus, 
     assert journal.get(row.id) == row
 
 
-def test_a_success_can_be_reversed_and_an_end_can_be_looked_at(add: AddRow, moved: MoveRow) -> None:
+def test_success_can_be_reversed_and_a_final_payout_checked(add: AddRow, moved: MoveRow) -> None:
     """What is allowed at the end stays possible."""
     row = add(status=PayoutStatus.SUCCEEDED)
     row = moved(ApplyTransition(row, row, event("payout.queried"), asks=Query("q" * 64, START)))
@@ -305,7 +305,7 @@ def test_a_success_can_be_reversed_and_an_end_can_be_looked_at(add: AddRow, move
         ({"attempt": 3, "ambiguous": False}, "has attempt 2; a move cannot make it 3"),
     ],
 )
-def test_what_may_have_arrived_is_never_forgotten(
+def test_transition_cannot_undo_a_possible_submission(
     journal: Journal, add: AddRow, changes: dict[str, Any], words: str
 ) -> None:
     """Within an attempt neither the doubt nor the moment of its first send can be taken back."""
@@ -315,7 +315,7 @@ def test_what_may_have_arrived_is_never_forgotten(
     assert journal.get(row.id) == row
 
 
-def test_a_move_of_nothing_is_an_error(journal: Journal, make_row: AddRow) -> None:
+def test_transition_of_an_unknown_payout_is_an_error(journal: Journal, make_row: AddRow) -> None:
     """A payout that was never written cannot move or be noted."""
     row = make_row()
     with pytest.raises(JournalError, match="no payout po_one"):
@@ -327,7 +327,7 @@ def test_a_move_of_nothing_is_an_error(journal: Journal, make_row: AddRow) -> No
 # --- outbox and history ---
 
 
-def test_a_published_move_is_in_the_outbox_with_its_history_row(add: AddRow, moved: MoveRow, ask: Ask) -> None:
+def test_published_transition_is_in_the_outbox_with_its_history(add: AddRow, moved: MoveRow, ask: Ask) -> None:
     """Whoever delivers events finds each of them once, under a name that never changes."""
     row = add()
     row = moved(ApplyTransition(row, row, event()))
@@ -350,7 +350,7 @@ MEND = {"sqlite": "DROP TRIGGER broken", "postgres": "DROP FUNCTION broken CASCA
 
 
 @pytest.mark.parametrize("broken", ["history", "outbox", "queries", "pauses"])
-def test_a_move_is_written_whole_or_not_at_all(
+def test_transition_is_written_whole_or_not_at_all(
     journal: Journal, add: AddRow, ask: Ask, store: str, broken: str
 ) -> None:
     """No move without its history, its event, its question and its pause: when one of them fails, the row stands."""
@@ -389,14 +389,14 @@ UNCHANGEABLE = [
 
 
 @pytest.mark.parametrize("statement", UNCHANGEABLE)
-def test_what_happened_cannot_be_edited(journal: Journal, add: AddRow, ask: Ask, statement: str) -> None:
+def test_history_cannot_be_changed_by_any_statement(journal: Journal, add: AddRow, ask: Ask, statement: str) -> None:
     """The database itself refuses to change or delete, whichever program asks."""
     end_attempt(journal, add())
     with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException), match=r"append-only|never"):
         ask(statement)
 
 
-def test_an_erased_payout_loses_nothing_but_texts(journal: Journal, add: AddRow, ask: Ask) -> None:
+def test_erased_payout_loses_only_texts(journal: Journal, add: AddRow, ask: Ask) -> None:
     """Evidence, the request and the reason of an attempt may be overwritten once it is erased, and nothing else."""
     end_attempt(journal, add())
     ask("UPDATE payouts SET erased_at = 1")
@@ -409,7 +409,7 @@ def test_an_erased_payout_loses_nothing_but_texts(journal: Journal, add: AddRow,
 
 @pytest.mark.parametrize("table", ["payouts", "history", "attempts"])
 @pytest.mark.parametrize("store", ["postgres"])
-def test_no_table_is_emptied(journal: Journal, ask: Ask, table: str) -> None:
+def test_tables_refuse_truncate(journal: Journal, ask: Ask, table: str) -> None:
     """TRUNCATE calls no trigger of a row."""
     with pytest.raises(psycopg.errors.RaiseException, match=r"append-only|never"):
         ask(f"TRUNCATE {table} CASCADE")
@@ -424,7 +424,7 @@ def end_attempt(journal: Journal, row: PayoutRecord) -> None:
     assert isinstance(journal.execute(CreateAttempt(moved.row, fresh, event())), TransitionApplied)
 
 
-def test_evidence_that_is_no_json_does_not_stop_a_move(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+def test_evidence_that_is_not_json_does_not_stop_a_transition(journal: Journal, add: AddRow, moved: MoveRow) -> None:
     """Money is not stopped by how a fact about it is written."""
     row = add()
     moved(ApplyTransition(row, row, event(amount=Decimal("1.50"), at=START, status=PayoutStatus.FAILED)))
@@ -438,7 +438,7 @@ def test_evidence_that_is_no_json_does_not_stop_a_move(journal: Journal, add: Ad
 # --- notes ---
 
 
-def test_a_note_adds_to_the_history_and_moves_nothing(journal: Journal, add: AddRow) -> None:
+def test_appended_history_changes_no_status(journal: Journal, add: AddRow) -> None:
     """Whoever holds the row can still move it after a note."""
     row = add(status=PayoutStatus.PENDING, submissions=2, decided_by="submit")
     assert journal.execute(AppendHistory(row.id, event("payout.late_result", code="X"))) == HistoryAppended(row)
@@ -463,7 +463,7 @@ def test_a_note_adds_to_the_history_and_moves_nothing(journal: Journal, add: Add
         (PayoutStatus.PENDING, later(60), None, later(60)),
     ],
 )
-def test_a_note_makes_due_sooner_and_never_later(
+def test_appended_history_makes_a_check_due_sooner_and_never_later(
     journal: Journal,
     add: AddRow,
     status: PayoutStatus,
@@ -480,7 +480,7 @@ def test_a_note_makes_due_sooner_and_never_later(
 # --- queries ---
 
 
-def test_an_answer_counts_once_and_an_end_always(journal: Journal, add: AddRow, moved: MoveRow, ask: Ask) -> None:
+def test_answer_counts_once_and_a_final_answer_always(journal: Journal, add: AddRow, moved: MoveRow, ask: Ask) -> None:
     """An absence that a path tells twice is one; an end that it tells afterwards is one nevertheless."""
     token = "a" * 64
     row = add(status=PayoutStatus.UNKNOWN)
@@ -496,7 +496,7 @@ def test_an_answer_counts_once_and_an_end_always(journal: Journal, add: AddRow, 
     assert ask("SELECT answered_at FROM queries") == answered != [(None,)]
 
 
-def test_a_query_answers_only_for_its_own_payout_and_attempt(journal: Journal, add: AddRow, moved: MoveRow) -> None:
+def test_answer_counts_only_for_its_own_payout_and_attempt(journal: Journal, add: AddRow, moved: MoveRow) -> None:
     """An answer about one attempt says nothing about the next, nor about another payout."""
     token = "a" * 64
     row, other = add(status=PayoutStatus.REVIEW), add("other")
@@ -526,7 +526,7 @@ def test_rows_come_in_the_order_of_acceptance_page_by_page(journal: Journal, add
     assert [row.id for row in seen] == [f"po_{name}" for name in [*names[1:], "late"]]
 
 
-def test_rows_and_counts_tell_status_and_account_apart(journal: Journal, add: AddRow) -> None:
+def test_rows_and_counts_are_selected_by_status_and_account(journal: Journal, add: AddRow) -> None:
     """A question about some payouts is answered with those."""
     add("a"), add("b", status=PayoutStatus.FAILED), add("c", status=PayoutStatus.FAILED, account="mtn-ghana")
     assert [row.id for row in journal.rows(status=PayoutStatus.FAILED)] == ["po_b", "po_c"]
@@ -535,7 +535,7 @@ def test_rows_and_counts_tell_status_and_account_apart(journal: Journal, add: Ad
     assert journal.counts() == {PayoutStatus.CREATED: 1, PayoutStatus.FAILED: 2}
 
 
-def test_due_is_what_has_come_and_is_not_leased(journal: Journal, add: AddRow) -> None:
+def test_due_payouts_are_those_whose_time_has_come_without_a_lease(journal: Journal, add: AddRow) -> None:
     """What waits longest comes first; what somebody is sending, or nobody waits for, does not come."""
     add("second", next_at=later(5))
     add("first", next_at=later(1))

@@ -50,7 +50,7 @@ def stored(journal: Journal, payout: str = "po_one") -> PayoutRecord:
     return row
 
 
-def test_what_arrived_is_there_for_the_next_process(journal: Journal, open_one: Callable[[], Journal]) -> None:
+def test_callback_received_is_found_by_the_next_process(journal: Journal, open_one: Callable[[], Journal]) -> None:
     """The future ends when it is durable: whoever opens the journal next finds it, whole and in order."""
     for number in range(3):
         journal.receive(arrival(at=after(number), method="POST", query=f"hash-{number}")).result()
@@ -64,11 +64,11 @@ def test_what_arrived_is_there_for_the_next_process(journal: Journal, open_one: 
     assert len(open_one().unhandled(accounts=MINE, after=found[-1].no, limit=2)) == 1
 
 
-def test_it_is_shown_by_no_repr() -> None:
+def test_callback_body_is_in_no_repr() -> None:
     assert "c2VhbGVk" not in repr(arrival())
 
 
-def test_a_process_sees_only_what_came_for_its_own_accounts(journal: Journal) -> None:
+def test_callbacks_are_listed_for_the_accounts_asked_for(journal: Journal) -> None:
     """One that lacks an account could not tell what its provider said, and must leave it to those that have it."""
     journal.receive(arrival(account="mtn-ghana")).result()
     assert journal.unhandled(accounts=MINE, limit=10) == ()
@@ -76,7 +76,7 @@ def test_a_process_sees_only_what_came_for_its_own_accounts(journal: Journal) ->
     assert len(journal.unhandled(accounts=["mtn-ghana"], limit=10)) == 1
 
 
-def test_handled_it_is_gone(journal: Journal, add: Add, ask: Ask) -> None:
+def test_callback_handled_is_replaced_by_what_may_be_kept(journal: Journal, add: Add, ask: Ask) -> None:
     """What came is kept no longer than until it is handled; what may be kept takes its place."""
     add(status=S.PENDING, next_at=after(300))
     call(journal)
@@ -87,7 +87,7 @@ def test_handled_it_is_gone(journal: Journal, add: Add, ask: Ask) -> None:
     assert journal.inbox_counts() == (InboxCount("mtn-uganda", "read due", 1, START),)
 
 
-def test_it_is_closed_once_however_many_try(journal: Journal, add: Add) -> None:
+def test_callback_is_handled_once_by_many_threads(journal: Journal, add: Add) -> None:
     """Two processes that handle the same callback make one read due and write one history row."""
     add(status=S.PENDING, next_at=after(300))
     journal.receive(arrival()).result()
@@ -98,7 +98,7 @@ def test_it_is_closed_once_however_many_try(journal: Journal, add: Add) -> None:
     assert [entry.event for entry in journal.history("po_one")] == ["payout.accepted", "callback.matched"]
 
 
-def test_a_callback_makes_the_next_read_due_and_changes_nothing_else(journal: Journal, add: Add) -> None:
+def test_callback_makes_the_next_check_due_and_changes_nothing_else(journal: Journal, add: Add) -> None:
     row = add(status=S.PENDING, next_at=after(300))
     handled = call(journal, 10)
     due = changed(row, next_at=after(10), callback_read_at=after(10))
@@ -107,14 +107,14 @@ def test_a_callback_makes_the_next_read_due_and_changes_nothing_else(journal: Jo
 
 
 @pytest.mark.parametrize("status", [S.UNKNOWN, S.REVIEW, S.SUCCEEDED, S.FAILED, S.REVERSED, S.CANCELLED])
-def test_it_does_so_where_the_machine_has_stopped(journal: Journal, add: Add, status: S) -> None:
+def test_callback_makes_a_check_due_where_none_was_scheduled(journal: Journal, add: Add, status: S) -> None:
     """An end or a review is looked at once more; the state stays."""
     row = add(status=status, next_at=None)
     call(journal, 10)
     assert stored(journal) == changed(row, next_at=after(10), callback_read_at=after(10))
 
 
-def test_one_that_waits_to_be_sent_is_left_alone(journal: Journal, add: Add) -> None:
+def test_callback_does_not_hasten_a_payment(journal: Journal, add: Add) -> None:
     """What would be due there is a payment, and a stranger cannot make it leave sooner."""
     row = add(status=S.CREATED, next_at=after(300))
     assert call(journal, 10) == Handled(row)
@@ -122,7 +122,7 @@ def test_one_that_waits_to_be_sent_is_left_alone(journal: Journal, add: Add) -> 
     assert len(journal.history("po_one")) == 1
 
 
-def test_between_two_reads_lie_five_seconds(
+def test_callbacks_make_checks_due_at_most_every_five_seconds(
     journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     """However many callbacks come: counted from when the provider was last asked, and not from when it was due."""
@@ -145,7 +145,7 @@ def test_between_two_reads_lie_five_seconds(
     assert stored(journal).schedule.next_at == after(40)
 
 
-def test_an_early_one_is_due_as_soon_as_the_send_has_ended(
+def test_callback_during_a_send_makes_a_check_due_after_it(
     journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     """It came before the send had its answer: nobody may look while it is sent, and nobody forgets to afterwards."""
@@ -163,7 +163,7 @@ def test_an_early_one_is_due_as_soon_as_the_send_has_ended(
     assert journal.due(after(2), accounts=MINE, limit=10) == (row,)
 
 
-def test_an_early_one_does_not_make_a_refused_payment_go_sooner(
+def test_callback_during_a_send_does_not_hasten_a_refused_payment(
     journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     row = add()
@@ -174,7 +174,7 @@ def test_an_early_one_does_not_make_a_refused_payment_go_sooner(
     assert moved(ApplyTransition(row, created, Event("payout.waiting", after(2)))).schedule.next_at == after(120)
 
 
-def test_one_that_comes_during_a_read_is_not_lost_under_it(
+def test_callback_during_a_check_makes_another_check_due(
     journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     """The read may have been answered before the end came about: it is asked again, five seconds later."""
@@ -190,7 +190,7 @@ def test_one_that_comes_during_a_read_is_not_lost_under_it(
     assert row.schedule.is_callback_read
 
 
-def test_a_callback_delays_no_other_payout(journal: Journal, add: Add) -> None:
+def test_callback_does_not_make_a_transition_stale(journal: Journal, add: Add) -> None:
     """Whoever is about to write what a read told must not lose it to a stranger's request."""
     row = add(status=S.PENDING, next_at=START)
     call(journal, 1)
@@ -198,7 +198,7 @@ def test_a_callback_delays_no_other_payout(journal: Journal, add: Add) -> None:
     assert not isinstance(reply, Stale)
 
 
-def test_a_question_is_known_by_its_path(
+def test_minted_path_names_its_account_answered_or_not(
     journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
 ) -> None:
     """Answered or not: what comes later is kept as well."""
@@ -210,7 +210,7 @@ def test_a_question_is_known_by_its_path(
     assert journal.asked("hash-2") is None
 
 
-def test_a_minted_path_has_its_share(open_one: Callable[[], Journal]) -> None:
+def test_minted_path_keeps_a_limited_number_of_callbacks(open_one: Callable[[], Journal]) -> None:
     """Two processes that keep at once keep no more than it together; an account's own path has no such end."""
     journals = [open_one() for _ in range(2)]
 
@@ -224,7 +224,7 @@ def test_a_minted_path_has_its_share(open_one: Callable[[], Journal]) -> None:
     assert journals[0].receive(arrival(query="hash-2")).result()
 
 
-def test_the_secret_is_made_once(open_one: Callable[[], Journal]) -> None:
+def test_callback_secret_is_the_same_for_every_process(open_one: Callable[[], Journal]) -> None:
     """Processes that start together have the same paths, and so has the one that starts tomorrow."""
     journals = [open_one() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -233,7 +233,7 @@ def test_the_secret_is_made_once(open_one: Callable[[], Journal]) -> None:
     assert len(bytes.fromhex(secrets.pop())) == 32
 
 
-def test_a_journal_proves_that_it_can_be_written(journal: Journal, ask: Ask) -> None:
+def test_prove_writable_writes_each_time(journal: Journal, ask: Ask) -> None:
     written = "SELECT value FROM meta WHERE name = 'written'"
     journal.prove_writable()
     first = ask(written)

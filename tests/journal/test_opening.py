@@ -53,7 +53,7 @@ def pragma(path: Path, statement: str) -> Any:
 # --- where ---
 
 
-def test_a_relative_address_starts_at_the_root_and_an_absolute_one_does_not(tmp_path: Path) -> None:
+def test_relative_address_starts_at_the_root(tmp_path: Path) -> None:
     """The same configuration finds the same journal whatever the working directory is."""
     root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
     root.mkdir()
@@ -65,7 +65,7 @@ def test_a_relative_address_starts_at_the_root_and_an_absolute_one_does_not(tmp_
 
 
 @pytest.mark.parametrize("name", ["with space.db", "per%20cent.db", "what?mode=memory", "näme#1.db"])
-def test_any_file_name_is_taken_as_it_is(open_sqlite: OpenSqlite, tmp_path: Path, name: str) -> None:
+def test_file_name_is_taken_as_it_is(open_sqlite: OpenSqlite, tmp_path: Path, name: str) -> None:
     """No character of a name changes how the file is opened."""
     open_sqlite(tmp_path / name)
     assert (tmp_path / name).is_file()
@@ -74,7 +74,7 @@ def test_any_file_name_is_taken_as_it_is(open_sqlite: OpenSqlite, tmp_path: Path
 @pytest.mark.parametrize(
     "url", ["sqlite:///", "sqlite:///:memory:", "sqlite:////", "mysql://localhost/x", "payouts.db", "", "sqlite:///\0x"]
 )
-def test_an_address_that_names_no_file_is_refused(tmp_path: Path, url: str) -> None:
+def test_address_that_names_no_file_is_refused(tmp_path: Path, url: str) -> None:
     """A journal that would not survive, or that we cannot open, is a wrong setting with a right example."""
     with pytest.raises(SettingsError, match=r"sqlite:///payouts\.db") as caught:
         open_journal(url, namespace="n" * 8, root=tmp_path, clock=lambda: START)
@@ -82,7 +82,7 @@ def test_an_address_that_names_no_file_is_refused(tmp_path: Path, url: str) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_importing_the_package_loads_no_database() -> None:
+def test_package_import_loads_no_database_driver() -> None:
     """Who only asks for help pays for no database, and who has a file needs no driver."""
     code = "import sys, payments_core.journal; sys.exit(bool({'sqlite3', 'psycopg'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -91,7 +91,7 @@ def test_importing_the_package_loads_no_database() -> None:
 # --- the file ---
 
 
-def test_only_its_owner_can_read_the_file(
+def test_files_are_readable_only_by_their_owner(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """Payees are nobody else's business, in the file and in the files beside it."""
@@ -105,7 +105,7 @@ def test_only_its_owner_can_read_the_file(
     assert {stat.S_IMODE(file.stat().st_mode) for file in beside} == {0o600}
 
 
-def test_every_commit_is_flushed(open_sqlite: OpenSqlite, path: Path) -> None:
+def test_writer_connection_flushes_every_commit(open_sqlite: OpenSqlite, path: Path) -> None:
     """WAL and synchronous=FULL, on the connection that writes."""
     journal = open_sqlite()
     writing = journal._writer._connection
@@ -114,7 +114,7 @@ def test_every_commit_is_flushed(open_sqlite: OpenSqlite, path: Path) -> None:
         assert writing.execute(f"PRAGMA {statement}").fetchone()[0] == value
 
 
-def test_a_connection_that_does_not_flush_is_refused(
+def test_connection_that_does_not_flush_is_refused(
     open_sqlite: OpenSqlite, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The setting is believed only when it reads back."""
@@ -124,9 +124,7 @@ def test_a_connection_that_does_not_flush_is_refused(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs the locking of Unix")
-def test_a_file_system_without_shared_memory_is_refused(
-    open_sqlite: OpenSqlite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_system_without_shared_memory_is_refused(open_sqlite: OpenSqlite, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where SQLite cannot keep a write-ahead log, as on a network file system, no journal is kept."""
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda name, **rest: real(f"{name}&vfs=unix-dotfile", **rest))
@@ -134,7 +132,7 @@ def test_a_file_system_without_shared_memory_is_refused(
         open_sqlite()
 
 
-def test_a_journal_is_the_same_after_it_was_closed(
+def test_journal_is_unchanged_by_closing_it(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """What was written is there for the next process, and who made the file is written in it."""
@@ -150,7 +148,7 @@ def test_a_journal_is_the_same_after_it_was_closed(
 
 
 @pytest.mark.parametrize("lost", ["removed", "moved", "replaced"])
-def test_a_file_that_is_gone_from_its_place_takes_no_more_entries(
+def test_file_gone_from_its_place_takes_no_more_entries(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord], lost: str
 ) -> None:
     """A process that has it open is not told yes for what nobody would find: neither alone nor in a group.
@@ -183,7 +181,7 @@ def test_a_file_that_is_gone_from_its_place_takes_no_more_entries(
             assert other.execute("SELECT COUNT(*) FROM payouts").fetchone() == (0,)
 
 
-def test_who_was_about_to_read_when_it_was_closed_leaves_nothing_open(open_sqlite: OpenSqlite) -> None:
+def test_reader_closed_before_its_read_leaves_nothing_open(open_sqlite: OpenSqlite) -> None:
     """Between the look whether it is open and the read, another thread may close it."""
     journal = open_sqlite()
     look = journal._writer.check_open
@@ -223,20 +221,20 @@ def test_many_may_open_a_new_journal_at_once(
 # --- what cannot be opened ---
 
 
-def test_a_missing_folder_is_named(open_sqlite: OpenSqlite, tmp_path: Path) -> None:
+def test_missing_folder_is_named(open_sqlite: OpenSqlite, tmp_path: Path) -> None:
     """No folder is made where a typing error points."""
     with pytest.raises(JournalError, match=r"folder .*nowhere does not exist.*Make it"):
         open_sqlite(tmp_path / "nowhere" / "payouts.db")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_no_journal(open_sqlite: OpenSqlite, tmp_path: Path) -> None:
+def test_folder_is_not_a_journal(open_sqlite: OpenSqlite, tmp_path: Path) -> None:
     """A folder's name is said to be one."""
     with pytest.raises(JournalError, match=r"is not a file.*Correct \[journal\] url"):
         open_sqlite(tmp_path)
 
 
-def test_another_kind_of_file_is_no_journal(open_sqlite: OpenSqlite, path: Path) -> None:
+def test_file_of_another_kind_is_not_a_journal(open_sqlite: OpenSqlite, path: Path) -> None:
     """A file of something else is left as it is."""
     path.write_text("account,amount\n" * 100)
     with pytest.raises(JournalError, match="not a SQLite database"):
@@ -244,7 +242,7 @@ def test_another_kind_of_file_is_no_journal(open_sqlite: OpenSqlite, path: Path)
     assert path.read_text().startswith("account,amount")
 
 
-def test_another_programs_database_is_no_journal(open_sqlite: OpenSqlite, path: Path) -> None:
+def test_database_of_another_program_is_not_a_journal(open_sqlite: OpenSqlite, path: Path) -> None:
     """No table of ours is put between another program's."""
     pragma(path, "CREATE TABLE theirs (x)")
     with pytest.raises(JournalError, match="another program"):
@@ -252,7 +250,7 @@ def test_another_programs_database_is_no_journal(open_sqlite: OpenSqlite, path: 
     assert pragma(path, "SELECT group_concat(name) FROM sqlite_master") == "theirs"
 
 
-def test_a_newer_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path) -> None:
+def test_newer_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path) -> None:
     """An old version does not write into what a newer one has made."""
     open_sqlite().close()
     newer = VERSION + 1
@@ -261,7 +259,7 @@ def test_a_newer_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path) -> N
         open_sqlite()
 
 
-def test_an_older_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_older_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is whole: advice to remove it, as for an empty file, would lose what was paid."""
     open_sqlite().close()
     monkeypatch.setattr("payments_core.journal.sqlite.schema.VERSION", VERSION + 1)
@@ -272,14 +270,14 @@ def test_an_older_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path, mon
     assert "journal init" not in str(error.value)
 
 
-def test_another_namespace_is_refused(open_sqlite: OpenSqlite) -> None:
+def test_namespace_that_differs_is_refused(open_sqlite: OpenSqlite) -> None:
     """Keys that would give other references never reach a provider."""
     open_sqlite().close()
     with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
         open_sqlite(namespace="other-namespace")
 
 
-def test_a_journal_held_by_another_program_is_reported(
+def test_lock_of_another_program_is_reported(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """Who waits in vain learns which file, why, and what to do; afterwards all goes on."""
@@ -295,7 +293,7 @@ def test_a_journal_held_by_another_program_is_reported(
     assert isinstance(journal.execute(entry), CreateResult)
 
 
-def test_a_new_file_held_by_another_program_is_reported(open_sqlite: OpenSqlite, path: Path) -> None:
+def test_lock_of_another_program_is_reported_at_opening(open_sqlite: OpenSqlite, path: Path) -> None:
     """The same holds when the journal is opened."""
     init_journal(f"sqlite:///{path}", namespace="test-namespace", root=path.parent, at=START)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -325,7 +323,7 @@ except JournalError as error:
     ("folder_mode", "file_mode", "words"),
     [(0o755, 0o444, "is read-only. Give the paying user"), (0o555, None, "cannot be made: Permission denied.")],
 )
-def test_a_journal_that_may_not_be_written_is_reported(
+def test_journal_that_may_not_be_written_is_reported(
     open_sqlite: OpenSqlite, folder_mode: int, file_mode: int | None, words: str
 ) -> None:
     """A missing right is found before the first payment, not at it."""
@@ -344,7 +342,7 @@ def test_a_journal_that_may_not_be_written_is_reported(
         shutil.rmtree(folder)
 
 
-def test_a_value_that_cannot_be_read_is_not_shown(
+def test_damaged_value_is_in_no_message(
     open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
 ) -> None:
     """A damaged text is in no message and no traceback."""

@@ -103,7 +103,7 @@ def outcome(journal: Journal, add: AddRow, ask: Ask) -> Callable[[str, str], obj
 
 
 @pytest.mark.parametrize("column", update_payout.JUDGED)
-def test_every_judged_column_is_compared_with_what_is_stored(
+def test_judged_columns_are_each_compared_with_what_is_stored(
     column: str, outcome: Callable[[str, str], object]
 ) -> None:
     """What changed since the caller read the record is found by the statement; without that column it would not be."""
@@ -251,7 +251,7 @@ def played(connection: sqlite3.Connection, entry: ApplyTransition, since: dict[s
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_what_stops_a_transition_stops_the_short_way(
+def test_short_way_is_stopped_by_what_stops_the_judged_way(
     memory: sqlite3.Connection, kind: dict[str, tuple[Any, Any]]
 ) -> None:
     """A pause, a gap, a statement, a missing approval, a contradiction: each stops exactly what it stopped before."""
@@ -274,7 +274,7 @@ def test_what_stops_a_transition_stops_the_short_way(
     stops=st.just(set()) | st.sets(st.sampled_from(STOPS), max_size=2),
 )
 @settings(max_examples=300, deadline=None)
-def test_the_short_way_writes_what_the_judged_way_writes(
+def test_short_way_writes_what_the_judged_way_writes(
     memory: sqlite3.Connection,
     kind: dict[str, tuple[Any, Any]],
     before: dict[str, Any],
@@ -292,7 +292,7 @@ def test_the_short_way_writes_what_the_judged_way_writes(
     assert played(memory, entry, since, stops) == expected
 
 
-def test_what_was_counted_is_not_counted_twice(journal: Journal, add: AddRow, ask: Ask) -> None:
+def test_transition_that_is_judged_counts_its_submission_once(journal: Journal, add: AddRow, ask: Ask) -> None:
     """A transition that has to be judged counts the end of its submission once."""
     row = add(status=S.UNKNOWN)
     ask("UPDATE payouts SET next_at = 1")

@@ -46,7 +46,7 @@ def offered(journal: Journal, consumer: Consumer = BOOKS, after: int = 0) -> lis
     return [event.id for event in journal.offered(consumer, after=after, limit=100)]
 
 
-def test_an_event_is_offered_as_it_was_written(journal: Journal, publish: Publish) -> None:
+def test_event_is_offered_as_it_was_written(journal: Journal, publish: Publish) -> None:
     """What the consumer gets is what the commit of the end has written."""
     publish("one", "REVIEW")
     [event] = journal.offered(BOOKS, after=0, limit=10)
@@ -55,7 +55,7 @@ def test_an_event_is_offered_as_it_was_written(journal: Journal, publish: Publis
     assert (event.at, event.no) == (later(1), 1)
 
 
-def test_an_event_waits_for_the_earlier_ones_of_its_payout(journal: Journal, publish: Publish) -> None:
+def test_event_waits_for_the_earlier_ones_of_its_payout(journal: Journal, publish: Publish) -> None:
     """In order for each payout, and no payout waits for another."""
     publish("one", "REVIEW", "SUCCEEDED", "REVERSED")
     publish("two", "SUCCEEDED")
@@ -70,7 +70,7 @@ def test_an_event_waits_for_the_earlier_ones_of_its_payout(journal: Journal, pub
     assert offered(journal, OTHER) == ["po_one.2", "po_two.2"], "another consumer has heard nothing"
 
 
-def test_an_acknowledgement_is_for_one_event_and_for_good(journal: Journal, publish: Publish) -> None:
+def test_acknowledgement_holds_for_one_event_and_for_good(journal: Journal, publish: Publish) -> None:
     """Twice is as good as once; what does not exist cannot be acknowledged."""
     publish("one", "SUCCEEDED")
     assert [journal.acknowledge("books", "po_one.2", later(n)) for n in range(2)] == [True, True]
@@ -78,7 +78,7 @@ def test_an_acknowledgement_is_for_one_event_and_for_good(journal: Journal, publ
     assert offered(journal) == []
 
 
-def test_a_consumer_receives_what_is_its_own(journal: Journal, publish: Publish) -> None:
+def test_consumer_receives_only_its_own_events(journal: Journal, publish: Publish) -> None:
     """Neither what happened before it began nor another account's events keep it waiting."""
     publish("one", "REVIEW")
     publish("one", "SUCCEEDED", at=50)
@@ -90,7 +90,7 @@ def test_a_consumer_receives_what_is_its_own(journal: Journal, publish: Publish)
     assert offered(journal, replace(since, since=later(51))) == []
 
 
-def test_looks_may_begin_where_all_is_acknowledged(journal: Journal, publish: Publish) -> None:
+def test_acknowledged_up_to_never_passes_an_open_event(journal: Journal, publish: Publish) -> None:
     """The number is never beyond an event that was not acknowledged."""
     assert journal.acknowledged_up_to(BOOKS, after=0) == 0
     for name in ("one", "two", "three"):
@@ -112,7 +112,7 @@ def taken(journal: Journal, at: float, held_s: float = 10, limit: int = 10) -> l
     return [one.event.id for one in journal.take_deliveries(BOOKS, at=later(at), until=until, after=0, limit=limit)]
 
 
-def test_what_another_process_delivers_is_left_to_it(journal: Journal, publish: Publish) -> None:
+def test_delivery_taken_by_another_process_is_left_to_it(journal: Journal, publish: Publish) -> None:
     """Until he has failed, or is not heard of any more."""
     publish("one", "REVIEW", "SUCCEEDED")
     publish("two", "SUCCEEDED")
@@ -127,7 +127,7 @@ def test_what_another_process_delivers_is_left_to_it(journal: Journal, publish: 
     assert taken(journal, 15) == ["po_one.3"], "the next of the payout, as soon as the first was accepted"
 
 
-def test_what_was_given_up_is_there_until_a_person_asks_for_it(journal: Journal, publish: Publish) -> None:
+def test_delivery_given_up_waits_until_a_person_resumes_it(journal: Journal, publish: Publish) -> None:
     """It is never sent by itself, nothing of its payout overtakes it, and it is never lost."""
     publish("one", "REVIEW", "SUCCEEDED")
     assert taken(journal, 1) == ["po_one.2"]
@@ -148,7 +148,7 @@ def test_what_was_given_up_is_there_until_a_person_asks_for_it(journal: Journal,
     assert journal.backlog(BOOKS) == Backlog(1, 0, later(1))
 
 
-def test_nothing_is_taken_by_two_at_once(journal: Journal, open_one: Callable[[], Journal], publish: Publish) -> None:
+def test_delivery_is_taken_by_one_process(journal: Journal, open_one: Callable[[], Journal], publish: Publish) -> None:
     """Many senders on one journal, each with some of what is due and none with the same."""
     for number in range(60):
         publish(f"p{number:02}", "SUCCEEDED")

@@ -49,7 +49,7 @@ def fail(journal: Journal, row: PayoutRecord) -> PayoutRecord:
     return reply.row
 
 
-def test_each_attempt_keeps_its_account(journal: Journal, add: Add) -> None:
+def test_account_is_kept_with_each_attempt(journal: Journal, add: Add) -> None:
     """The row tells of the current one; what is due is asked for by that account."""
     row = fail(journal, add())
     row = again(journal, row, account="mtn-ghana")
@@ -61,7 +61,7 @@ def test_each_attempt_keeps_its_account(journal: Journal, add: Add) -> None:
     assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda", "mtn-ghana"]
 
 
-def test_each_event_reports_of_the_account_that_paid(journal: Journal, add: Add, ask: Ask) -> None:
+def test_outbox_event_names_the_account_that_paid(journal: Journal, add: Add, ask: Ask) -> None:
     row = again(journal, fail(journal, add()), account="mtn-ghana")
     fail(journal, row)
     assert ask("SELECT attempt, account FROM outbox ORDER BY no") == [(1, "mtn-uganda"), (2, "mtn-ghana")]
@@ -78,7 +78,7 @@ def test_an_old_reader_of_the_row_begins_nothing(journal: Journal, add: Add) -> 
 
 
 @pytest.mark.parametrize("status", [status for status in S if status is not S.SENDING])
-def test_no_move_changes_the_account(journal: Journal, add: Add, status: S) -> None:
+def test_account_of_an_attempt_never_changes(journal: Journal, add: Add, status: S) -> None:
     """Whatever the payout's state: the same attempt stays where it is."""
     row = add(status=status, reason=NO, decided_by="read")
     with pytest.raises(JournalError, match="is paid from mtn-uganda alone"):
@@ -86,7 +86,7 @@ def test_no_move_changes_the_account(journal: Journal, add: Add, status: S) -> N
     assert journal.get(row.id) == row
 
 
-def test_a_refund_is_paid_where_it_was_collected(journal: Journal, add: Add) -> None:
+def test_refund_is_paid_from_the_account_that_collected(journal: Journal, add: Add) -> None:
     """Whoever asks, and from the same account it may be paid again."""
     fields = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
     row = add(**FAILED, **fields, original_amount=Decimal(100))
@@ -96,7 +96,7 @@ def test_a_refund_is_paid_where_it_was_collected(journal: Journal, add: Add) -> 
     assert again(journal, row).attempt.account == "mtn-uganda"
 
 
-def test_a_question_belongs_to_the_account_it_was_asked_from(journal: Journal, add: Add) -> None:
+def test_query_belongs_to_the_account_it_was_sent_from(journal: Journal, add: Add) -> None:
     """What comes to its path later is read, and its secrets taken out, by the provider that was asked."""
     row = add()
     asked = ApplyTransition(row, row, Event("payout.queried", START), asks=Query("hash-1", START))
@@ -120,7 +120,7 @@ def called(journal: Journal, row: PayoutRecord, at: datetime) -> Any:
     )
 
 
-def test_a_callback_has_the_attempts_before_an_unapproved_one_looked_at(journal: Journal, add: Add) -> None:
+def test_callback_makes_a_check_due_before_an_unapproved_attempt(journal: Journal, add: Add) -> None:
     """At most every five seconds; nothing else that waits to be sent is touched, so nothing is ever sent sooner."""
     needs: dict[str, Any] = {"reason": Reason(ReasonCode.NEEDS_APPROVAL), "next_at": None}
     at, later = START + timedelta(minutes=1), {"next_at": START + timedelta(hours=1)}

@@ -41,7 +41,7 @@ def put_off(journal: Journal) -> list[float]:
 
 
 @pytest.mark.parametrize("account", [ACCOUNT, None])
-def test_a_persons_pause_holds_every_send(journal: Journal, add: AddRow, account: str | None) -> None:
+def test_pause_by_a_person_stops_every_send(journal: Journal, add: AddRow, account: str | None) -> None:
     """While a person says stop nothing leaves, and nothing is written; afterwards it leaves."""
     row = add()
     pause = Pause(account, START, "audit", probe_at=START)
@@ -54,7 +54,7 @@ def test_a_persons_pause_holds_every_send(journal: Journal, add: AddRow, account
     assert isinstance(send(journal, row, 1), TransitionApplied)
 
 
-def test_a_pause_holds_sends_only(journal: Journal, add: AddRow) -> None:
+def test_pause_stops_only_sends(journal: Journal, add: AddRow) -> None:
     """Reads, ends and other accounts go on."""
     journal.set_pause(Pause(ACCOUNT, START, "audit"))
     for name, status in (("a", PayoutStatus.PENDING), ("b", PayoutStatus.FAILED)):
@@ -69,7 +69,7 @@ def test_a_pause_holds_sends_only(journal: Journal, add: AddRow) -> None:
     assert isinstance(send(journal, reply.row, 2), TransitionApplied)  # already SENDING: it renews its lease
 
 
-def test_a_stale_send_is_stale_and_not_held(journal: Journal, add: AddRow) -> None:
+def test_stale_send_under_a_pause_is_stale(journal: Journal, add: AddRow) -> None:
     """Who has lost the row learns that, paused or not, and uses up no probe."""
     row = add()
     now = send(journal, row, 1)
@@ -79,7 +79,7 @@ def test_a_stale_send_is_stale_and_not_held(journal: Journal, add: AddRow) -> No
     assert journal.pauses() == (block(0),)
 
 
-def test_a_set_pause_replaces_the_one_in_force(journal: Journal) -> None:
+def test_pause_replaces_the_one_in_force(journal: Journal) -> None:
     """A person has the last word about an account; each account and all have one pause."""
     journal.set_pause(block())
     journal.set_pause(Pause(ACCOUNT, later(5), "mine"))
@@ -87,7 +87,7 @@ def test_a_set_pause_replaces_the_one_in_force(journal: Journal) -> None:
     assert journal.pauses() == (Pause(None, later(6), "all"), Pause(ACCOUNT, later(5), "mine"))
 
 
-def test_a_block_comes_with_the_move_that_met_it(journal: Journal, add: AddRow) -> None:
+def test_account_refusal_pauses_in_the_commit_of_its_transition(journal: Journal, add: AddRow) -> None:
     """The refusal of one payout stops its account in the same commit."""
     row, next_one = add(), add("next")
     sent = send(journal, row, 0)
@@ -97,7 +97,7 @@ def test_a_block_comes_with_the_move_that_met_it(journal: Journal, add: AddRow) 
     assert send(journal, next_one, 299) == AccountPaused(block())
 
 
-def test_one_probe_is_sent_and_the_next_waits_twice_as_long(journal: Journal, add: AddRow) -> None:
+def test_account_refusal_is_probed_once_at_doubling_intervals(journal: Journal, add: AddRow) -> None:
     """A block is tried by one payout at a time, ever more rarely, at most an hour apart."""
     journal.set_pause(block())
     rows = [add(str(number)) for number in range(7)]
@@ -112,7 +112,7 @@ def test_one_probe_is_sent_and_the_next_waits_twice_as_long(journal: Journal, ad
     assert journal.pauses()[0].since == START
 
 
-def test_a_probe_that_may_not_be_sent_uses_nothing_up(journal: Journal, add: AddRow) -> None:
+def test_probe_that_may_not_be_sent_is_not_used_up(journal: Journal, add: AddRow) -> None:
     """When a pause for all holds a payout, the account's probe is still to come."""
     journal.set_pause(block())
     journal.set_pause(Pause(None, START, "all"))
@@ -120,14 +120,14 @@ def test_a_probe_that_may_not_be_sent_uses_nothing_up(journal: Journal, add: Add
     assert put_off(journal) == [300]
 
 
-def test_a_block_without_a_probe_waits_for_a_person(journal: Journal, add: AddRow) -> None:
+def test_account_refusal_without_a_probe_waits_for_a_person(journal: Journal, add: AddRow) -> None:
     """What only a person can mend is not probed."""
     journal.set_pause(block(probe_after_s=None))
     assert isinstance(send(journal, add(), 99_999), AccountPaused)
 
 
 @pytest.mark.parametrize("wait_s", [0.0, -5.0])
-def test_a_probe_that_is_due_at_once_is_sent_alone(journal: Journal, add: AddRow, wait_s: float) -> None:
+def test_probe_that_is_due_at_once_is_sent_alone(journal: Journal, add: AddRow, wait_s: float) -> None:
     """Whatever the settings say, two payouts never probe at one moment."""
     journal.set_pause(block(probe_after_s=wait_s))
     assert isinstance(send(journal, add("a"), 0), TransitionApplied)
@@ -141,7 +141,7 @@ def refuse(journal: Journal, row: PayoutRecord, pause: Pause) -> bool:
     return reply.paused
 
 
-def test_many_refusals_are_one_block(journal: Journal, add: AddRow) -> None:
+def test_account_refusals_of_many_payouts_are_one_pause(journal: Journal, add: AddRow) -> None:
     """Payments already on the wire keep the beginning, never bring the probe nearer, and are one incident."""
     assert refuse(journal, add("a"), block(0))
     assert not refuse(journal, add("b"), block(4))
@@ -151,7 +151,7 @@ def test_many_refusals_are_one_block(journal: Journal, add: AddRow) -> None:
     assert put_off(journal) == [304 + 600]
 
 
-def test_a_block_never_replaces_a_persons_pause(journal: Journal, add: AddRow) -> None:
+def test_account_refusal_never_replaces_a_persons_pause(journal: Journal, add: AddRow) -> None:
     """What a person stopped is not started again by a probe, nor by a payment that got through."""
     pause = Pause(ACCOUNT, START, "audit")
     journal.set_pause(pause)
@@ -161,7 +161,7 @@ def test_a_block_never_replaces_a_persons_pause(journal: Journal, add: AddRow) -
     assert journal.pauses() == (pause,)
 
 
-def test_a_person_may_stop_what_is_blocked(journal: Journal, add: AddRow) -> None:
+def test_account_refusal_is_replaced_by_a_persons_pause(journal: Journal, add: AddRow) -> None:
     """A pause of a person's that comes with a move takes the place of a block."""
     refuse(journal, add("a"), block(0))
     pause = Pause(ACCOUNT, later(5), "audit")
@@ -169,7 +169,7 @@ def test_a_person_may_stop_what_is_blocked(journal: Journal, add: AddRow) -> Non
     assert journal.pauses() == (pause,)
 
 
-def test_a_payment_that_got_through_lifts_its_accounts_block(journal: Journal, add: AddRow) -> None:
+def test_success_lifts_the_refusal_of_its_own_account(journal: Journal, add: AddRow) -> None:
     """The probe's success opens its own account, and no other."""
     journal.set_pause(block())
     journal.set_pause(block(account="mtn-ghana"))
@@ -198,7 +198,7 @@ def test_unsent_payouts_of_a_paused_account_are_not_due(journal: Journal, add: A
 
 
 @pytest.mark.parametrize("pause", [Pause(ACCOUNT, START, "audit", probe_at=START), block(probe_after_s=None)])
-def test_what_a_person_has_to_lift_is_over_at_no_moment(journal: Journal, add: AddRow, pause: Pause) -> None:
+def test_pause_that_a_person_must_lift_ends_at_no_time(journal: Journal, add: AddRow, pause: Pause) -> None:
     """Neither a person's own pause, whatever stands in it, nor one of the machine's that has no probe."""
     add("unsent", next_at=later(1))
     journal.set_pause(pause)
@@ -206,7 +206,7 @@ def test_what_a_person_has_to_lift_is_over_at_no_moment(journal: Journal, add: A
     assert journal.next_due(accounts=[ACCOUNT]) is None
 
 
-def test_the_end_of_a_pause_wakes_what_waited_for_it(journal: Journal, add: AddRow) -> None:
+def test_payouts_put_off_by_a_pause_are_due_when_it_ends(journal: Journal, add: AddRow) -> None:
     """A refused account's payouts are put off; once the pause ends they are due, and not before their `not_before`."""
     mine = [ACCOUNT, "mtn-ghana"]
     add("put_off", next_at=later(300))
@@ -219,7 +219,7 @@ def test_the_end_of_a_pause_wakes_what_waited_for_it(journal: Journal, add: AddR
     assert due == {"po_put_off": START, "po_dated": later(200), "po_open": later(500), "po_elsewhere": later(600)}
 
 
-def test_unsent_payouts_of_a_blocked_account_are_due_with_its_probe(journal: Journal, add: AddRow) -> None:
+def test_unsent_payouts_of_a_refused_account_are_due_with_its_probe(journal: Journal, add: AddRow) -> None:
     """The machine wakes for the probe, not before and not too late."""
     add("unsent", next_at=later(1))
     journal.set_pause(block())
@@ -233,7 +233,7 @@ def test_unsent_payouts_of_a_blocked_account_are_due_with_its_probe(journal: Jou
     assert len(journal.due(later(350), accounts=[ACCOUNT], limit=9)) == 2
 
 
-def test_after_its_block_a_payout_that_waits_longer_is_due_at_its_own_time(journal: Journal, add: AddRow) -> None:
+def test_payout_that_waits_longer_than_the_probe_keeps_its_time(journal: Journal, add: AddRow) -> None:
     """The probe's moment does not hurry a payout that was to wait longer."""
     add("unsent", next_at=later(900))
     journal.set_pause(block())

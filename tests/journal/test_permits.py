@@ -77,7 +77,7 @@ def run_workers(address: str, processes: int, *arguments: object) -> list[dict[s
     [pytest.param(["post"], marks=pytest.mark.proof), ["callback_read", "read"]],
     ids=["posts", "reads"],
 )
-def test_many_processes_together_stay_under_the_cap_and_use_it(
+def test_permits_of_many_processes_stay_under_the_cap_and_use_it(
     address: str, store: str, lanes: list[str], measured: Callable[..., None]
 ) -> None:
     """Eight processes of threads that ask without end: no second sees too many, and hardly a turn is lost."""
@@ -98,7 +98,7 @@ def test_many_processes_together_stay_under_the_cap_and_use_it(
         assert sum(len(one["used"][priority]) for one in text) >= (len(used) / 8 if len(lanes) > 1 else len(used))
 
 
-def test_a_permit_is_the_next_moment_and_no_sooner(journal: Journal, open_one: Callable[[], Journal]) -> None:
+def test_permit_is_the_next_free_moment_for_every_process(journal: Journal, open_one: Callable[[], Journal]) -> None:
     """One row for all: another process stands behind, each account and each queue for itself."""
     other = open_one()
     first, second, third = ask_permit(journal), ask_permit(other), ask_permit(journal)
@@ -109,13 +109,13 @@ def test_a_permit_is_the_next_moment_and_no_sooner(journal: Journal, open_one: C
     assert second.starts - first.starts == pytest.approx(0.111, abs=0.05)
 
 
-def test_the_clock_is_the_databases(journal: Journal) -> None:
+def test_permit_follows_the_clock_of_the_database(journal: Journal) -> None:
     """Whatever clock the journal was opened with, here one that stands still: permits are waited for in real time."""
     before = time.time_ns() // 1000
     assert before - SECOND <= ask_permit(journal).at <= time.time_ns() // 1000 + SECOND
 
 
-def test_what_was_not_given_is_not_reserved(journal: Journal) -> None:
+def test_permit_that_is_not_given_reserves_nothing(journal: Journal) -> None:
     """Each priority has five places; a caller that finds none gets the time to come back, and reserves nothing."""
     given = [ask_permit(journal, per_s=1) for _ in range(9)]
     waiting = [permit for permit in given if permit.is_given]
@@ -127,7 +127,7 @@ def test_what_was_not_given_is_not_reserved(journal: Journal) -> None:
     assert not ask_permit(journal, Priority.READ, per_s=1, within_s=0.5).is_given
 
 
-def test_a_refused_read_holds_the_reads_of_every_process(
+def test_refused_check_holds_the_checks_of_every_process(
     journal: Journal, open_one: Callable[[], Journal], add: Callable[..., PayoutRecord]
 ) -> None:
     """One 429, one commit: nobody reads for the account before its end, and payments go on."""
@@ -144,7 +144,7 @@ def test_a_refused_read_holds_the_reads_of_every_process(
     assert (hold.account, hold.held_until) == (ACCOUNT, held.at)
 
 
-def test_a_read_that_is_answered_ends_a_penalty_that_is_over(
+def test_answered_check_ends_a_penalty_that_is_over(
     journal: Journal, add: Callable[..., PayoutRecord], ask: Callable[[str], list[tuple[Any, ...]]]
 ) -> None:
     """An answer to what was on the wire when the penalty began ends nothing; one after it forgets how long it was."""

@@ -141,7 +141,7 @@ def write(journal: PostgresJournal, row: PayoutRecord) -> PayoutRecord:
 # --- many at once ---
 
 
-def test_two_who_open_one_key_at_once_get_one_payout(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_key_accepted_twice_at_once_is_one_payout(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """One creates it; the other waits until that is certain, and gets the row."""
     a, b = open_shared(), open_shared()
     gate.shut()
@@ -166,7 +166,7 @@ def test_many_who_open_one_key_at_once_get_one_payout(open_shared: OpenShared, m
     assert [sum(column) for column in zip(*result, strict=True)] == [1] * 40
 
 
-def test_two_who_move_one_row_at_once_make_one_move(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_row_moved_twice_at_once_makes_one_transition(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """The second waits, sees the row as the first has left it, and its history goes on without a gap."""
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
@@ -181,7 +181,7 @@ def test_two_who_move_one_row_at_once_make_one_move(open_shared: OpenShared, gat
     assert [entry.seq for entry in a.history(row.id)] == [1, 2, 3]
 
 
-def test_notes_beside_a_move_are_numbered_one_after_the_other(
+def test_history_appended_beside_a_transition_is_numbered_after_it(
     open_shared: OpenShared, gate: Gate, make_row: Row
 ) -> None:
     """Who waited for the row counts what was written meanwhile."""
@@ -198,7 +198,7 @@ def test_notes_beside_a_move_are_numbered_one_after_the_other(
     assert [entry.event for entry in a.history(row.id)] == ["payout.changed", "payout.changed", "payout.late_result"]
 
 
-def test_a_send_that_waits_for_its_payout_holds_up_no_pause(
+def test_send_that_waits_for_its_payout_does_not_lock_the_pauses(
     shared: PostgresJournal, gate: Gate, make_row: Row, postgres_url: str
 ) -> None:
     """The payout is locked before the pauses: in the other order two transactions could wait for each other."""
@@ -211,7 +211,7 @@ def test_a_send_that_waits_for_its_payout_holds_up_no_pause(
     assert isinstance(sending.result(10), TransitionApplied)
 
 
-def test_a_pause_holds_every_send_that_commits_after_it(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_pause_stops_every_send_that_commits_after_it(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """An emergency stop waits for the send under way, and once it is set nothing leaves that had not seen it."""
     a, b, c = open_shared(), open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
@@ -227,9 +227,7 @@ def test_a_pause_holds_every_send_that_commits_after_it(open_shared: OpenShared,
     assert late.result() == AccountPaused(pause)
 
 
-def test_a_block_that_comes_with_an_answer_holds_what_follows(
-    open_shared: OpenShared, gate: Gate, make_row: Row
-) -> None:
+def test_account_refusal_stops_the_sends_that_follow(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """So does a refusal of us: who sends after it has seen it."""
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
@@ -242,7 +240,7 @@ def test_a_block_that_comes_with_an_answer_holds_what_follows(
     assert late.result() == AccountPaused(block)
 
 
-def test_one_probe_is_sent(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_probe_that_two_find_due_is_sent_once(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """Two who find the probe due at one moment: one takes it, and the other sees that it is taken."""
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
@@ -255,7 +253,7 @@ def test_one_probe_is_sent(open_shared: OpenShared, gate: Gate, make_row: Row) -
     assert isinstance(late.result(), AccountPaused)
 
 
-def test_the_end_of_a_pause_does_not_wait_for_a_send(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_lifted_pause_does_not_wait_for_a_send(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """Whoever is being moved is left to his mover: two who waited for each other would be stopped by the server."""
     a, b = open_shared(), open_shared()
     soon, later = START + timedelta(minutes=30), START + timedelta(hours=1)
@@ -269,7 +267,7 @@ def test_the_end_of_a_pause_does_not_wait_for_a_send(open_shared: OpenShared, ga
     assert [stored.schedule.next_at for stored in map(a.get, [row.id, other.id]) if stored] == [soon, START]
 
 
-def test_two_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """The second is counted after the first, however the collection is written."""
     a, b = open_shared(), open_shared()
     refund: dict[str, Any] = {
@@ -287,7 +285,7 @@ def test_two_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gat
     assert b.get("po_two") is None
 
 
-def test_who_waits_too_long_is_reported(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_lock_held_too_long_is_reported(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """A lock that is not let go costs the caller its entry, and nothing else."""
     a, b = open_shared(), open_shared(lock_timeout_s=0.1)
     row = write(a, make_row())
@@ -303,7 +301,7 @@ def test_who_waits_too_long_is_reported(open_shared: OpenShared, gate: Gate, mak
 # --- in the application's transaction ---
 
 
-def test_a_payout_is_there_exactly_if_the_application_commits(
+def test_accepted_payout_exists_exactly_if_the_application_commits(
     shared: PostgresJournal, postgres_url: str, make_row: Row
 ) -> None:
     """Its order and our payout are written together, or not at all."""
@@ -325,7 +323,7 @@ def test_a_payout_is_there_exactly_if_the_application_commits(
     assert shared.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=False)
 
 
-def test_who_sends_a_key_that_is_being_accepted_waits_for_the_application(
+def test_key_being_accepted_is_decided_by_the_application_first(
     shared: PostgresJournal, postgres_url: str, gate: Gate, make_row: Row
 ) -> None:
     """Nobody decides about a key before the application has."""
@@ -336,7 +334,7 @@ def test_who_sends_a_key_that_is_being_accepted_waits_for_the_application(
         assert waiting.result() == CreateResult(make_row(note="ours"), created=True)
 
 
-def test_a_connection_that_will_not_do_is_refused_and_left_usable(
+def test_connection_that_cannot_keep_the_promise_is_refused(
     shared: PostgresJournal, postgres_url: str, new_database: Callable[[], str], make_row: Row
 ) -> None:
     """Where the promise could not be kept, nothing is written, and the application's transaction goes on."""
@@ -370,7 +368,7 @@ def test_a_connection_that_will_not_do_is_refused_and_left_usable(
         ("default_transaction_read_only = on", r"is read-only and cannot be written.*primary"),
     ],
 )
-def test_a_server_that_may_forget_is_refused(
+def test_server_that_may_forget_is_refused(
     postgres: Any, postgres_url: str, open_shared: OpenShared, make_row: Row, setting: str, words: str
 ) -> None:
     """Before the first payment, and again on every new connection."""
@@ -386,7 +384,7 @@ def test_a_server_that_may_forget_is_refused(
         journal.execute(CreatePayout(make_row(), EVENT))
 
 
-def test_a_server_that_does_not_flush_is_refused(own_postgres: Any) -> None:
+def test_server_that_does_not_flush_is_refused(own_postgres: Any) -> None:
     """Fsync = off loses what was acknowledged, and more, when the power goes."""
     own_postgres.execute("ALTER SYSTEM SET fsync = off")
     own_postgres.execute("SELECT pg_reload_conf()")
@@ -400,7 +398,7 @@ def test_a_server_that_does_not_flush_is_refused(own_postgres: Any) -> None:
         own_postgres.execute("SELECT pg_reload_conf()")
 
 
-def test_a_replica_is_refused(own_postgres: Any) -> None:
+def test_replica_is_refused(own_postgres: Any) -> None:
     """What follows another server cannot be written, and may show the past."""
     url = own_postgres.create()
     with own_postgres.replica() as port:
@@ -409,14 +407,14 @@ def test_a_replica_is_refused(own_postgres: Any) -> None:
             PostgresJournal(replica, namespace=NAMESPACE, clock=lambda: START)
 
 
-def test_an_old_server_is_refused(open_shared: OpenShared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_server_is_refused(open_shared: OpenShared, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest version that is looked after is the oldest we use."""
     monkeypatch.setattr(connection, "OLDEST_SERVER", 99)
     with pytest.raises(JournalError, match="needs 99 or newer"):
         open_shared()
 
 
-def test_a_database_that_cannot_hold_every_name_is_refused(postgres: Any) -> None:
+def test_database_that_cannot_hold_every_name_is_refused(postgres: Any) -> None:
     """Text in any script comes back as it was written."""
     postgres.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     try:
@@ -450,7 +448,7 @@ def described(error: BaseException) -> str:
         f"postgres:/me:{SECRET}@127.0.0.1/payouts",
     ],
 )
-def test_a_password_is_in_no_message(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_password_is_in_no_message(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether the address is understood or not, and wherever in it the password stands."""
     monkeypatch.setenv("JOURNAL", url)
     for address in (url, "env:JOURNAL"):
@@ -460,9 +458,7 @@ def test_a_password_is_in_no_message(url: str, tmp_path: Path, monkeypatch: pyte
         assert caught.value.hint
 
 
-def test_what_the_server_adds_to_an_error_is_not_shown(
-    shared: PostgresJournal, postgres_url: str, make_row: Row
-) -> None:
+def test_detail_of_a_refused_row_is_not_shown(shared: PostgresJournal, postgres_url: str, make_row: Row) -> None:
     """The detail of a refused row is the row, payee included."""
     with psycopg.connect(postgres_url) as other:
         other.execute("ALTER TABLE payments_core.payouts ADD CHECK (account <> 'forbidden')")
@@ -481,9 +477,7 @@ def test_maintenance_does_not_show_the_error_of_the_driver(shared: PostgresJourn
 
 
 @pytest.mark.parametrize("read", [PostgresSnapshot.ask, lambda snapshot, statement: [*snapshot.stream(statement)]])
-def test_a_snapshot_does_not_show_the_error_of_the_driver(
-    shared: PostgresJournal, postgres_url: str, read: Any
-) -> None:
+def test_snapshot_does_not_show_the_error_of_the_driver(shared: PostgresJournal, postgres_url: str, read: Any) -> None:
     """Neither where all rows are read at once nor where they are streamed."""
     snapshot = PostgresSnapshot(connection.Server(postgres_url), namespace=NAMESPACE)
     with closing(snapshot), pytest.raises(JournalError, match="refused an entry") as caught:
@@ -491,7 +485,7 @@ def test_a_snapshot_does_not_show_the_error_of_the_driver(
     assert "DivisionByZero" not in described(caught.value)
 
 
-def test_a_missing_driver_is_named_with_its_extra() -> None:
+def test_missing_driver_is_named_with_its_extra() -> None:
     """Who installed the library alone learns what to add."""
     script = """
 import sys
@@ -520,7 +514,7 @@ def init(url: str) -> str:
     return "made"
 
 
-def test_an_empty_database_is_prepared_once_and_by_one_command_alone(
+def test_empty_database_is_prepared_once_and_by_one_command_alone(
     new_database: Callable[[], str], open_shared: OpenShared
 ) -> None:
     """Opening creates no journal, as one may have been lost; of several that create it, one does."""
@@ -534,7 +528,7 @@ def test_an_empty_database_is_prepared_once_and_by_one_command_alone(
     assert open_shared(url).counts() == {}
 
 
-def test_another_programs_schema_is_left_alone(new_database: Callable[[], str]) -> None:
+def test_schema_of_another_program_is_left_alone(new_database: Callable[[], str]) -> None:
     """No table of ours is put between another program's."""
     url = new_database()
     with psycopg.connect(url) as other:
@@ -565,7 +559,7 @@ def test_an_older_journal_is_left_alone(open_shared: OpenShared, monkeypatch: py
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_what_was_acknowledged_survives_a_restart_of_the_server(own_postgres: Any, make_row: Row, mode: str) -> None:
+def test_acknowledged_entries_survive_a_restart_of_the_server(own_postgres: Any, make_row: Row, mode: str) -> None:
     """Stopped in the middle of everything: each yes holds; meanwhile there are errors, no guesses; then all goes on."""
     url = own_postgres.create()
     settings: dict[str, Any] = {"namespace": NAMESPACE, "clock": lambda: START, "fate_timeout_s": 1.0}
@@ -624,7 +618,7 @@ def test_what_was_acknowledged_survives_a_restart_of_the_server(own_postgres: An
         journal.close()
 
 
-def test_the_answer_to_a_commit_is_lost_and_found_again(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+def test_lost_answer_to_a_commit_is_found_again(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
     """Who finds written what he has just tried to write has written it: a yes is a yes, and it is there once."""
     journal = open_shared(cut.url)
     cut.after_commit = True
@@ -642,7 +636,7 @@ def test_the_answer_to_a_commit_is_lost_and_found_again(cut: Any, open_shared: O
     assert cut.cuts == 4
 
 
-def test_a_move_that_was_overtaken_is_stale(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+def test_lost_transition_that_was_overtaken_is_stale(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
     """When the answer to our commit is lost and the row stands otherwise, it is not ours to say how."""
     journal, other = open_shared(cut.url), open_shared()
     row = write(journal, make_row())
@@ -658,7 +652,7 @@ def test_a_move_that_was_overtaken_is_stale(cut: Any, open_shared: OpenShared, m
     assert [entry.submissions for entry in journal.history(row.id)] == [0, 1, 7]
 
 
-def test_a_commit_that_never_arrived_is_made_again(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+def test_commit_that_never_arrived_is_made_again(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
     """What was not written is written now, once."""
     journal = open_shared(cut.url)
     cut.before_commit = True
@@ -671,7 +665,7 @@ def test_a_commit_that_never_arrived_is_made_again(cut: Any, open_shared: OpenSh
     assert cut.cuts == 2
 
 
-def test_a_commit_no_one_knows_of_is_not_known(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
+def test_commit_with_an_unknown_fate_is_reported_as_unknown(cut: Any, open_shared: OpenShared, make_row: Row) -> None:
     """Neither yes nor no is said; the same key finds out."""
     journal = open_shared(cut.url, fate_timeout_s=0.3)
     cut.after_commit = cut.stays_shut = True
@@ -683,7 +677,7 @@ def test_a_commit_no_one_knows_of_is_not_known(cut: Any, open_shared: OpenShared
     assert journal.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=False)
 
 
-def test_a_standby_that_takes_over_is_written_before_anything_is_reported(
+def test_standby_that_takes_over_is_written_before_the_reply(
     own_postgres: Any, make_cut: Callable[[str], Any], make_row: Row
 ) -> None:
     """A commit that only the lost server knows of counts for nothing: what is acknowledged is in the new one."""
@@ -703,14 +697,14 @@ def test_a_standby_that_takes_over_is_written_before_anything_is_reported(
 # --- the journal's threads ---
 
 
-def test_one_caller_needs_one_connection(shared: PostgresJournal, make_row: Row) -> None:
+def test_connection_count_is_one_for_one_caller(shared: PostgresJournal, make_row: Row) -> None:
     """A command that looks at one payout does not open eight connections for it."""
     for number in range(20):
         shared.execute(CreatePayout(make_row(str(number)), EVENT))
     assert len(shared._threads._threads) == 1
 
 
-def test_a_cancelled_caller_writes_nothing(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_cancelled_caller_writes_nothing(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """Who leaves before its turn leaves nothing behind."""
     journal = open_shared(connections=1)
     gate.shut()
@@ -741,7 +735,7 @@ def test_closing_finishes_what_is_queued(open_shared: OpenShared, make_row: Row)
     assert len(list(open_shared().rows())) == 50
 
 
-def test_a_deadlock_is_no_lost_server() -> None:
+def test_deadlock_is_not_reported_as_a_lost_server() -> None:
     """Two applications that accept keys in different orders: the hint is to begin again, not to look at the server."""
     server = connection.Server("postgresql://nobody@localhost/payouts")
     result = server.explain(psycopg.errors.DeadlockDetected("deadlock detected"))

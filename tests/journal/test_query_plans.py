@@ -67,7 +67,7 @@ def asked_of(journal: Any, session: DbTransaction, row: PayoutRecord) -> None:
     journal.next_due(accounts=["mtn-uganda"])
 
 
-def test_no_statement_of_a_payout_scans_a_table(
+def test_statements_of_a_payout_scan_no_table(
     journal: Any, make_row: Callable[..., PayoutRecord], store: str, address: str, path: Path
 ) -> None:
     """Nothing that is asked for a payout reads the other payouts."""

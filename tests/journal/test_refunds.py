@@ -61,7 +61,9 @@ COUNTED: list[tuple[PayoutStatus, ...]] = [
 
 
 @pytest.mark.parametrize("statuses", COUNTED, ids=lambda statuses: str(statuses[-1] if statuses else "CREATED"))
-def test_whatever_may_have_moved_counts(journal: Journal, refund: Make, statuses: tuple[PayoutStatus, ...]) -> None:
+def test_refund_that_may_have_moved_counts_towards_the_ceiling(
+    journal: Journal, refund: Make, statuses: tuple[PayoutStatus, ...]
+) -> None:
     """A refund counts from the moment it is written down, and goes on counting until it is proven to have failed."""
     write(journal, refund("one", "6"))
     end_as(journal, refund("one", "6"), *statuses)
@@ -75,14 +77,14 @@ def test_whatever_may_have_moved_counts(journal: Journal, refund: Make, statuses
 
 
 @pytest.mark.parametrize("status", [PayoutStatus.FAILED, PayoutStatus.CANCELLED])
-def test_what_moved_nothing_frees_its_share(journal: Journal, refund: Make, status: PayoutStatus) -> None:
+def test_refund_that_moved_nothing_frees_its_share(journal: Journal, refund: Make, status: PayoutStatus) -> None:
     write(journal, refund("one", "6"))
     end_as(journal, refund("one"), status)
 
     assert isinstance(write(journal, refund("two", "10")), CreateResult)
 
 
-def test_a_failure_that_was_contradicted_counts(journal: Journal, refund: Make) -> None:
+def test_contradicted_failure_counts_towards_the_ceiling(journal: Journal, refund: Make) -> None:
     """FAILED is never left; but when a later read said that the money went, it is not there to be refunded again."""
     write(journal, refund("one", "6"))
     end_as(journal, refund("one"), PayoutStatus.SENDING, PayoutStatus.FAILED)
@@ -91,7 +93,7 @@ def test_a_failure_that_was_contradicted_counts(journal: Journal, refund: Make) 
     assert write(journal, refund("two", "5")) == OverRefunded(Decimal(6), Money(TEN, "EUR"))
 
 
-def test_a_failure_that_may_still_turn_out_otherwise_counts(journal: Journal, refund: Make) -> None:
+def test_failure_that_is_not_settled_counts_towards_the_ceiling(journal: Journal, refund: Make) -> None:
     """A provider that calls a failure settled only later has not yet said that nothing moved."""
     settling = Reason(ReasonCode.NOT_COMPLETED, "PAYEE_DELAYED", settling_h=72)
     row = write(journal, refund("one", "6")).row  # type: ignore[union-attr]
@@ -109,7 +111,7 @@ def test_capitals_make_no_other_collection(journal: Journal, refund: Make) -> No
     assert isinstance(write(journal, refund("two", "5", payee_value="c-77ab")), OverRefunded)
 
 
-def test_a_key_that_is_there_is_answered_and_not_counted(journal: Journal, refund: Make) -> None:
+def test_refund_of_a_known_key_is_returned_and_not_counted(journal: Journal, refund: Make) -> None:
     """The same key gets its row back, also when nothing is left."""
     write(journal, refund("one", "10"))
 
@@ -129,7 +131,7 @@ def test_a_key_that_is_there_is_answered_and_not_counted(journal: Journal, refun
     ],
     ids=["more", "less", "another currency"],
 )
-def test_an_earlier_refund_says_what_was_collected(
+def test_original_amount_must_equal_the_earlier_refunds(
     journal: Journal, refund: Make, changed: dict[str, Any], expected: Money
 ) -> None:
     """Who says otherwise is refused: one of the two is wrong, and the ceiling would follow the wrong one."""
@@ -141,26 +143,28 @@ def test_an_earlier_refund_says_what_was_collected(
     assert reply.original_amount == expected
 
 
-def test_one_amount_may_be_written_in_two_ways(journal: Journal, refund: Make) -> None:
+def test_original_amount_may_be_written_in_two_ways(journal: Journal, refund: Make) -> None:
     write(journal, refund("one", "1"))
 
     assert isinstance(write(journal, refund("two", "9.00", original_amount=Decimal("10.000"))), CreateResult)
 
 
-def test_accounts_share_the_ceiling_and_collections_do_not(journal: Journal, refund: Make) -> None:
+def test_refund_ceiling_is_shared_by_accounts_and_not_by_collections(journal: Journal, refund: Make) -> None:
     write(journal, refund("one", "6", account="mtn-uganda"))
 
     assert isinstance(write(journal, refund("two", "5", account="mtn-ghana")), OverRefunded)
     assert isinstance(write(journal, refund("three", "10", payee_value="c-2")), CreateResult)
 
 
-def test_other_payments_to_the_same_address_do_not_count(journal: Journal, make_row: Make, refund: Make) -> None:
+def test_refund_ceiling_ignores_other_payments_to_the_same_address(
+    journal: Journal, make_row: Make, refund: Make
+) -> None:
     write(journal, make_row("one", payee_value="c-1", amount=Decimal(99)))
 
     assert isinstance(write(journal, refund("two", "10")), CreateResult)
 
 
-def test_the_sum_is_exact_in_any_decimal_context(journal: Journal, refund: Make) -> None:
+def test_refund_sum_is_exact_in_any_decimal_context(journal: Journal, refund: Make) -> None:
     """Not in floats, and not in the few digits an application may have set for itself."""
     with localcontext(prec=2):
         for number in range(9):
@@ -169,7 +173,7 @@ def test_the_sum_is_exact_in_any_decimal_context(journal: Journal, refund: Make)
         assert write(journal, refund("over", "0.000000001")) == OverRefunded(Decimal("10.000000000"), Money(TEN, "EUR"))
 
 
-def test_what_was_collected_never_changes(journal: Journal, refund: Make) -> None:
+def test_original_amount_never_changes(journal: Journal, refund: Make) -> None:
     """It belongs to the intent, like the amount."""
     write(journal, refund())
     before = journal.get("po_one")
@@ -180,7 +184,7 @@ def test_what_was_collected_never_changes(journal: Journal, refund: Make) -> Non
         )
 
 
-def test_many_in_one_group_of_commits_are_counted_one_after_the_other(journal: Journal, refund: Make) -> None:
+def test_refunds_in_one_group_of_commits_are_counted_in_turn(journal: Journal, refund: Make) -> None:
     """Entries that share a commit see each other, and those of other threads."""
     together, taken = threading.Barrier(4), list[bool]()
 

@@ -51,7 +51,7 @@ def kept(journal: Journal, owner: str, sealed: str = "SEALED", *, good_s: float 
     journal.token(KeepToken(name="till", owner=owner, encrypted=sealed, mark="m1", good_until=after(good_s))).result()
 
 
-def test_one_fetches_and_the_others_wait(journal: Journal, open_one: Callable[[], Journal]) -> None:
+def test_token_is_fetched_by_one_process_and_the_others_wait(journal: Journal, open_one: Callable[[], Journal]) -> None:
     other = open_one()
 
     assert asked(journal, "a").may_fetch
@@ -61,7 +61,7 @@ def test_one_fetches_and_the_others_wait(journal: Journal, open_one: Callable[[]
     assert asked(journal, "a") == SharedToken("SEALED")
 
 
-def test_a_process_that_dies_while_fetching_blocks_no_other_for_ever(journal: Journal) -> None:
+def test_token_fetch_is_open_again_after_its_lease(journal: Journal) -> None:
     """His lease ends, and what he brings after that is not kept."""
     assert asked(journal, "a").may_fetch
     assert not asked(journal, "b", 59).may_fetch
@@ -72,7 +72,7 @@ def test_a_process_that_dies_while_fetching_blocks_no_other_for_ever(journal: Jo
     assert asked(journal, "c", 62) == SharedToken("SEALED")
 
 
-def test_a_token_that_was_refused_or_is_over_is_fetched_anew(journal: Journal) -> None:
+def test_token_that_was_refused_or_expired_is_fetched_anew(journal: Journal) -> None:
     asked(journal, "a")
     kept(journal, "a", good_s=100)
 
@@ -82,14 +82,14 @@ def test_a_token_that_was_refused_or_is_over_is_fetched_anew(journal: Journal) -
     assert asked(journal, "c", 101, spent="m1").may_fetch
 
 
-def test_a_fetch_that_brought_nothing_lets_the_next_one_try(journal: Journal) -> None:
+def test_token_fetch_that_failed_lets_the_next_process_try(journal: Journal) -> None:
     asked(journal, "a")
     journal.token(KeepToken(name="till", owner="a")).result()
 
     assert asked(journal, "b").may_fetch
 
 
-def test_of_many_who_ask_at_once_one_may_fetch(journal: Journal) -> None:
+def test_token_is_fetched_by_one_of_many_callers(journal: Journal) -> None:
     with ThreadPoolExecutor(16) as pool:
         result = list(pool.map(lambda number: asked(journal, f"worker-{number}"), range(64)))
 
@@ -193,7 +193,7 @@ def runtime(journal: Journal, one: Account) -> Runtime:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_processes_use_one_token_and_follow_each_other(
+def test_shared_token_is_used_and_renewed_by_every_process(
     journal: Journal, open_one: Callable[[], Journal], ask: Ask, kind: str
 ) -> None:
     """Whoever finds it refused takes the one that another has fetched, and nobody ends another's."""
@@ -224,7 +224,7 @@ def test_processes_use_one_token_and_follow_each_other(
     assert "token-number" not in stored
 
 
-def test_a_process_that_has_its_own_asks_no_provider(journal: Journal, ask: Ask) -> None:
+def test_token_of_scope_process_is_not_shared(journal: Journal, ask: Ask) -> None:
     server, one = Server(), account("process")
     for _ in range(2):
         assert AccountSession(one, Wire(server), runtime(journal, one)).exchange(READ).status == 200
@@ -235,7 +235,7 @@ def test_a_process_that_has_its_own_asks_no_provider(journal: Journal, ask: Ask)
 # --- the cipher ---
 
 
-def test_only_the_same_secrets_open_it() -> None:
+def test_encrypted_token_opens_only_with_the_same_secrets() -> None:
     credential = Credential({"token": "abc" * 500, "and": "é"}, expires_at=START)
     cipher = CredentialCipher(account())
     sealed = cipher.encrypt(credential)
@@ -247,7 +247,7 @@ def test_only_the_same_secrets_open_it() -> None:
     assert cipher.mark(credential) != cipher.mark(Credential({"token": "xyz"}))
 
 
-def test_what_was_changed_does_not_open() -> None:
+def test_encrypted_token_that_was_changed_does_not_open() -> None:
     cipher = CredentialCipher(account())
     sealed = cipher.encrypt(Credential({"token": "abc"}))
 
@@ -258,7 +258,7 @@ def test_what_was_changed_does_not_open() -> None:
     assert cipher.decrypt("no base64!") is None
 
 
-def test_who_waits_in_vain_has_no_token(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_waited_for_in_vain_is_no_answer(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("payments_core.runtime.synchronous.session.LOOK_AGAIN_S", 0.0)
     one = account()
     name = CredentialCipher(one).name
@@ -267,7 +267,7 @@ def test_who_waits_in_vain_has_no_token(journal: Journal, monkeypatch: pytest.Mo
     assert isinstance(AccountSession(one, Wire(Server()), runtime(journal, one)).credential(), NoAnswer)
 
 
-def test_what_cannot_be_opened_is_no_token(journal: Journal) -> None:
+def test_token_that_cannot_be_decrypted_is_fetched_anew(journal: Journal) -> None:
     one, server = account(), Server()
     name = CredentialCipher(one).name
     journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()

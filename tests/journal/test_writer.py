@@ -109,7 +109,7 @@ def error_of(future: Future[object]) -> BaseException:
 # --- grouping ---
 
 
-def test_a_lone_caller_commits_in_its_own_thread(ledger: Ledger) -> None:
+def test_lone_caller_commits_in_its_own_thread(ledger: Ledger) -> None:
     """Nobody waits for a thread when nobody else is writing."""
     assert ledger.writer.execute(lambda _: threading.get_ident()) == threading.get_ident()
     assert ledger.writer.execute(add("a")) == "a"
@@ -118,7 +118,7 @@ def test_a_lone_caller_commits_in_its_own_thread(ledger: Ledger) -> None:
     assert ledger.writer.commits == 2
 
 
-def test_what_waits_together_is_committed_together(ledger: Ledger) -> None:
+def test_entries_that_wait_together_are_committed_together(ledger: Ledger) -> None:
     """64 waiting entries cost one flush; the 65th begins the next group."""
     names = [str(number) for number in range(LARGEST_GROUP + 1)]
     with ledger.busy():
@@ -129,7 +129,7 @@ def test_what_waits_together_is_committed_together(ledger: Ledger) -> None:
     assert ledger.names == set(names)
 
 
-def test_callers_of_perform_are_committed_together(ledger: Ledger) -> None:
+def test_callers_of_execute_are_committed_together(ledger: Ledger) -> None:
     """Whoever comes while somebody writes waits with the others, each in its own thread."""
     together = [threading.Thread(target=ledger.writer.execute, args=(add(str(number)),)) for number in range(20)]
     with ledger.busy():
@@ -144,7 +144,7 @@ def test_callers_of_perform_are_committed_together(ledger: Ledger) -> None:
     assert len(ledger.names) == 20
 
 
-def test_a_future_ends_only_when_its_entry_is_durable(ledger: Ledger) -> None:
+def test_future_ends_only_when_its_entry_is_durable(ledger: Ledger) -> None:
     """Who hears yes finds the entry in the file, from any program."""
     found: list[bool] = []
     for number in range(20):
@@ -158,7 +158,7 @@ def test_a_future_ends_only_when_its_entry_is_durable(ledger: Ledger) -> None:
 # --- neighbours ---
 
 
-def test_one_bad_entry_among_64_harms_none_of_them(ledger: Ledger) -> None:
+def test_bad_entry_among_64_harms_none_of_them(ledger: Ledger) -> None:
     """63 are durable; one hears what was wrong with it, and nothing of it is left."""
     with ledger.busy():
         futures = [
@@ -172,7 +172,7 @@ def test_one_bad_entry_among_64_harms_none_of_them(ledger: Ledger) -> None:
     assert ledger.writer.commits - before == 2
 
 
-def test_an_error_of_the_database_in_one_entry_is_its_own(ledger: Ledger) -> None:
+def test_database_error_in_one_entry_is_its_own(ledger: Ledger) -> None:
     """A constraint broken by one is told to that one, as an error of the journal."""
     ledger.writer.execute(add("a"))
     with ledger.busy():
@@ -182,7 +182,7 @@ def test_an_error_of_the_database_in_one_entry_is_its_own(ledger: Ledger) -> Non
     assert ledger.reopened == 0
 
 
-def test_a_cancelled_caller_harms_none_and_writes_nothing(ledger: Ledger) -> None:
+def test_cancelled_caller_harms_none_and_writes_nothing(ledger: Ledger) -> None:
     """Who leaves before its turn is skipped, and the writer goes on."""
     with ledger.busy():
         futures = [ledger.writer.submit(add(str(number))) for number in range(64)]
@@ -195,7 +195,7 @@ def test_a_cancelled_caller_harms_none_and_writes_nothing(ledger: Ledger) -> Non
     assert ledger.writer.execute(add("next")) == "next"
 
 
-def test_when_all_have_left_the_writer_still_lives(ledger: Ledger) -> None:
+def test_writer_survives_a_group_that_was_cancelled(ledger: Ledger) -> None:
     """A group of nobody costs no commit."""
     with ledger.busy():
         futures = [ledger.writer.submit(add(str(number))) for number in range(5)]
@@ -206,7 +206,7 @@ def test_when_all_have_left_the_writer_still_lives(ledger: Ledger) -> None:
     assert ledger.writer.commits - before == 2
 
 
-def test_callers_that_come_and_go_get_exactly_what_they_were_reported(ledger: Ledger) -> None:
+def test_callers_that_cancel_at_random_get_what_was_written(ledger: Ledger) -> None:
     """Whatever the order of sending, cancelling and committing: written is what was not cancelled, once."""
     dice = random.Random(7)  # noqa: S311 - no secret
     entries: list[set[str]] = [set(), set()]
@@ -234,7 +234,7 @@ def test_callers_that_come_and_go_get_exactly_what_they_were_reported(ledger: Le
     assert ledger.names == entries[0]
 
 
-def test_one_cancelled_task_harms_no_other(ledger: Ledger) -> None:
+def test_cancelled_task_harms_no_other(ledger: Ledger) -> None:
     """On an event loop a task that is cancelled leaves its neighbours their entries, and writes none."""
 
     async def main() -> list[object]:
@@ -251,7 +251,7 @@ def test_one_cancelled_task_harms_no_other(ledger: Ledger) -> None:
     assert len(ledger.names) == 45
 
 
-def test_a_task_cancelled_once_its_entry_is_taken_up_is_a_crash_after_the_commit(ledger: Ledger) -> None:
+def test_task_cancelled_after_its_commit_keeps_its_entry(ledger: Ledger) -> None:
     """Its entry may stand; its neighbours get their answers, and the writer goes on."""
 
     async def main() -> object:
@@ -268,7 +268,7 @@ def test_a_task_cancelled_once_its_entry_is_taken_up_is_a_crash_after_the_commit
     assert ledger.writer.execute(add("next")) == "next"
 
 
-def test_each_loop_is_woken_once_for_a_commit(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_event_loop_is_woken_once_for_a_commit(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks of several event loops and callers without one share a commit, each with its own answer."""
     woken: list[asyncio.AbstractEventLoop] = []
     wake = asyncio.BaseEventLoop.call_soon_threadsafe
@@ -296,7 +296,7 @@ def test_each_loop_is_woken_once_for_a_commit(ledger: Ledger, monkeypatch: pytes
     assert ledger.names == wanted | {"future"}
 
 
-def test_a_loop_that_is_closed_does_not_end_the_writer(ledger: Ledger) -> None:
+def test_closed_event_loop_does_not_end_the_writer(ledger: Ledger) -> None:
     """What was taken up is written although no task hears of it, and the next callers are served."""
     loop = asyncio.new_event_loop()
     with ledger.busy():
@@ -311,7 +311,7 @@ def test_a_loop_that_is_closed_does_not_end_the_writer(ledger: Ledger) -> None:
     task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
-def test_a_task_gets_the_error_of_its_entry(ledger: Ledger) -> None:
+def test_task_gets_the_error_of_its_entry(ledger: Ledger) -> None:
     """Its own, of the commit, or that the writer is closed."""
 
     async def main() -> list[object]:
@@ -324,7 +324,7 @@ def test_a_task_gets_the_error_of_its_entry(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
-def test_no_exception_ends_the_writer(ledger: Ledger, kind: type[BaseException]) -> None:
+def test_exception_of_any_kind_does_not_end_the_writer(ledger: Ledger, kind: type[BaseException]) -> None:
     """Even what ends programs is told to its caller and to nobody else."""
     with ledger.busy():
         bad = ledger.writer.submit(fail(kind(), after="bad"))
@@ -337,7 +337,7 @@ def test_no_exception_ends_the_writer(ledger: Ledger, kind: type[BaseException])
     assert ledger.names == {"good", "next"}
 
 
-def test_a_callback_that_fails_does_not_end_the_writer(ledger: Ledger) -> None:
+def test_callback_that_fails_does_not_end_the_writer(ledger: Ledger) -> None:
     """What a caller does with its answer is its own affair."""
 
     def preflight(_: Future[object]) -> None:
@@ -351,7 +351,7 @@ def test_a_callback_that_fails_does_not_end_the_writer(ledger: Ledger) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer signal")
-def test_an_interrupted_caller_leaves_nothing_behind(ledger: Ledger) -> None:
+def test_interrupted_caller_leaves_nothing_behind(ledger: Ledger) -> None:
     """Who gives up while waiting for its turn has written nothing."""
 
     def interrupt(*_: object) -> None:
@@ -376,7 +376,7 @@ def orphan(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO owned VALUES ('nobody')")
 
 
-def test_a_failed_commit_fails_every_member_and_the_next_goes_on(ledger: Ledger) -> None:
+def test_failed_commit_fails_every_member_and_the_next_goes_on(ledger: Ledger) -> None:
     """Nobody of the group is told yes; the file is opened and checked before anything else is written."""
     with ledger.busy():
         futures = [ledger.writer.submit(entry) for entry in (add("a"), orphan, fail(ValueError()), add("b"))]
@@ -390,7 +390,7 @@ def test_a_failed_commit_fails_every_member_and_the_next_goes_on(ledger: Ledger)
     assert ledger.names == {"c"}
 
 
-def test_a_lone_callers_failed_commit_is_reported_and_undone(ledger: Ledger) -> None:
+def test_failed_commit_of_a_lone_caller_is_reported_and_undone(ledger: Ledger) -> None:
     """The same in the caller's own thread."""
     with pytest.raises(JournalError, match="FOREIGN KEY"):
         ledger.writer.execute(orphan)
@@ -398,7 +398,7 @@ def test_a_lone_callers_failed_commit_is_reported_and_undone(ledger: Ledger) -> 
     assert ledger.reopened == 1
 
 
-def test_a_transaction_lost_in_the_middle_fails_every_member(ledger: Ledger) -> None:
+def test_lost_transaction_fails_every_member(ledger: Ledger) -> None:
     """Entries before and after the one that lost it are told no, and none of them is written."""
 
     def lose(connection: sqlite3.Connection) -> None:
@@ -412,7 +412,7 @@ def test_a_transaction_lost_in_the_middle_fails_every_member(ledger: Ledger) -> 
     assert ledger.names == {"c"}
 
 
-def test_while_the_file_cannot_be_trusted_nothing_is_written(ledger: Ledger) -> None:
+def test_file_that_cannot_be_trusted_is_not_written(ledger: Ledger) -> None:
     """A journal that has gone is an error at every use, never a new, empty one; back in its place it serves again."""
     with pytest.raises(JournalError):
         ledger.writer.execute(orphan)
@@ -428,7 +428,7 @@ def test_while_the_file_cannot_be_trusted_nothing_is_written(ledger: Ledger) -> 
     assert ledger.names == {"b"}
 
 
-def test_a_lock_held_by_another_program_is_reported_to_each_and_passes(ledger: Ledger) -> None:
+def test_lock_of_another_program_is_reported_to_each_caller(ledger: Ledger) -> None:
     """Waiting in vain costs the callers their entries, not the writer its connection."""
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -476,7 +476,7 @@ def test_closing_waits_for_the_caller_that_is_writing(ledger: Ledger) -> None:
     assert ledger.writer._connection is None
 
 
-def test_a_callback_may_close_the_writer(ledger: Ledger) -> None:
+def test_closing_from_a_callback_does_not_wait_for_itself(ledger: Ledger) -> None:
     """Closing from the writer's own thread does not wait for itself."""
     with ledger.busy():
         first, second = ledger.writer.submit(add("a")), ledger.writer.submit(add("b"))
@@ -489,7 +489,7 @@ def test_a_callback_may_close_the_writer(ledger: Ledger) -> None:
     assert ledger.writer._connection is None
 
 
-def test_the_writers_thread_keeps_no_program_alive(ledger: Ledger) -> None:
+def test_writer_thread_keeps_no_program_alive(ledger: Ledger) -> None:
     """A program that forgets to close still ends."""
     ledger.writer.submit(add("a")).result(10)
     thread = ledger.writer._thread
