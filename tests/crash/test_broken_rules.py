@@ -16,7 +16,7 @@ Patch = pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_broken_rule_is_found(
+def test_broken_rule_is_found(
     name: str, folder: Path, monkeypatch: Patch, lines: list[str], measured: Callable[..., None]
 ) -> None:
     """The unbroken code passes the search, and the code with the rule broken does not."""
@@ -37,7 +37,7 @@ def test_a_broken_rule_is_found(
 
 
 @pytest.mark.parametrize("name", ["a lapsed lease means not sent", "doubt is cleared"])
-def test_what_only_a_crash_brings_to_light_is_found_under_postgresql(
+def test_broken_rule_that_needs_a_crash_is_found_under_postgresql(
     name: str, crash_database: CrashStore, monkeypatch: Patch
 ) -> None:
     """There too a life goes on from what the one before had committed, and from nothing else."""
@@ -49,7 +49,7 @@ def test_what_only_a_crash_brings_to_light_is_found_under_postgresql(
     assert any(case.finding in one for broken in found for one in broken)
 
 
-def test_there_are_twelve() -> None:
+def test_seeded_bugs_are_twelve() -> None:
     """Each of those by which the proof is measured is looked for."""
     assert len(TWELVE) == len(set(TWELVE)) == 12
     assert {*TWELVE} <= {*CASES}

@@ -33,7 +33,7 @@ def passed(scenario: Scenario, folder: Path) -> str:
         return ""
 
 
-def test_the_denominators_are_the_recorded_ones(folder: Path) -> None:
+def test_denominators_are_the_recorded_ones(folder: Path) -> None:
     """Every scenario passes the recorded points: a step that comes or goes has to be looked at.
 
     A deposit and a refund have none of their own: they travel the road of a transfer. ``PAYMENTS_CRASH_RECORD=1``
@@ -66,7 +66,7 @@ COMMITS = {
 
 
 @pytest.mark.parametrize("event", COMMITS)
-def test_a_commit_that_is_taken_away_changes_the_denominator(
+def test_denominator_changes_without_a_commit(
     event: str, folder: Path, monkeypatch: pytest.MonkeyPatch, measured: Callable[..., None]
 ) -> None:
     """Code that no longer commits a step is noticed, because a trace passes other points than recorded."""

@@ -131,7 +131,7 @@ PLAYED = [(store, name) for store in ("postgres", "sqlite") for name in played(s
 
 
 @pytest.mark.parametrize(("store", "name"), PLAYED)
-def test_every_crash_point(
+def test_crash_points_of_one_payout_keep_the_promises(
     store: str,
     name: str,
     open_store: Callable[[str], CrashStore],
@@ -171,7 +171,7 @@ def test_every_crash_point(
     assert differ == 0
 
 
-def test_what_is_proven_has_every_answer(measured: Callable[..., None]) -> None:
+def test_proven_scenarios_have_every_answer(measured: Callable[..., None]) -> None:
     """Every way to send that the proof plays is under one of the seven answers, and each of them is there."""
     assert len(ANSWERS) == 7
     assert len(READS) == 4
@@ -184,7 +184,7 @@ def test_what_is_proven_has_every_answer(measured: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name.startswith("refunds of one")])
-def test_what_is_too_much_is_refused(name: str, folder: Path) -> None:
+def test_refund_over_the_collected_amount_is_refused_after_any_crash(name: str, folder: Path) -> None:
     """Of three refunds the two that fit are written down, and the third is refused, whatever became of the first."""
     end = Simulator(EVERY[name], CrashFile(folder / "crash.db")).trace()
     assert end.refused == {TOO_MUCH}
@@ -192,7 +192,7 @@ def test_what_is_too_much_is_refused(name: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("post", TALLY_POSTS)
-def test_no_answer_ever_is_never_failed(post: str, folder: Path) -> None:
+def test_payout_without_any_answer_never_fails(post: str, folder: Path) -> None:
     """A provider that never answers a question leads to an end it gave itself in the send, or to REVIEW."""
     (payout,) = Simulator(EVERY[f"tally: {post} | never"], CrashFile(folder / "crash.db")).trace().payouts.values()
     assert payout.status is PayoutStatus.REVIEW or payout.history[-1].decided_by == "submit"

@@ -76,7 +76,7 @@ def faults(end: End, wanted: End | None = None) -> list[str]:
 
 @pytest.mark.parametrize(("post", "read"), PLAYED)
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_every_crash_point_of_every_provider(
+def test_crash_points_of_every_provider_keep_the_promises(
     name: str,
     post: str,
     read: str,
@@ -127,7 +127,7 @@ BROKEN: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
 
 @pytest.mark.parametrize("broken", BROKEN)
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_a_broken_rule_is_found_through_every_provider(
+def test_broken_rule_is_found_through_every_provider(
     name: str,
     broken: str,
     installed: Callable[[str], Installed],

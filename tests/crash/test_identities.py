@@ -73,7 +73,7 @@ def kinds(end: End) -> set[str]:
 
 
 @pytest.mark.parametrize(("store", "name"), [(store, name) for store in STORES for name in POSTS])
-def test_what_was_sent_is_read_where_it_was_sent_and_the_rest_is_paid_once(
+def test_identity_change_at_any_crash_point_pays_once(
     store: str, name: str, open_store: Callable[[str], CrashStore], counts: Counter[str]
 ) -> None:
     """Wherever the change falls, nothing is sent as both, and nothing is sent by who is retired.

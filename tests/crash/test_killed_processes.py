@@ -120,9 +120,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Futu
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_killed_process_is_taken_over(
-    point: int, results: dict[int, Future[list[str]]], counts: Counter[str]
-) -> None:
+def test_killed_process_is_taken_over(point: int, results: dict[int, Future[list[str]]], counts: Counter[str]) -> None:
     """After ``os._exit`` at a point, sometimes twice, another process pays both people exactly once."""
     assert results[point].result() == []
     counts["processes killed"] += 1 + (point in TWICE)

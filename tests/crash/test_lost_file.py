@@ -11,7 +11,7 @@ from where_to_look import momo
 from worlds import VISIBLE_AFTER_S, PostEnd
 
 
-def test_a_lost_journal_is_refused_wherever_its_process_died(folder: Path) -> None:
+def test_lost_journal_is_refused_wherever_its_process_died(folder: Path) -> None:
     """Before and after every commit and request; put back, it goes on as if nothing had been."""
     store = LosingFile(folder / "crash.db")
     simulator = Simulator(momo(PostEnd()), store)

@@ -74,7 +74,7 @@ CLIENTS = {"sync": pay, "async": pay_async}
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_a_payment_arrives_after_its_row_is_durable_and_its_tries_are_the_same(
+def test_payment_arrives_after_its_row_and_submissions_are_the_same(
     store: str, client: str, fake_provider: FakeProvider, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
     """Each payment finds its try as SENDING, over another connection; every try of it has the bytes of the first."""
@@ -108,7 +108,7 @@ def request_of(stored: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_payment_that_is_not_written_first_is_seen(
+def test_payment_sent_before_its_row_is_found(
     client: str, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the commit before the first byte taken out, the gateway finds no try in the journal."""

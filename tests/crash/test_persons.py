@@ -57,7 +57,7 @@ WANTED = {
 
 
 @pytest.mark.parametrize(("store", "name"), [(store, name) for store in STORES for name in PERSONS])
-def test_every_crash_point(
+def test_crash_points_of_decisions_keep_the_promises(
     store: str, name: str, open_store: Callable[[str], CrashStore], counts: Counter[str]
 ) -> None:
     """Wherever a life is cut, at every commit and request of a decision too, nothing is paid twice and all is kept."""
@@ -79,7 +79,7 @@ def test_every_crash_point(
             counts[f"double crashes, people decide, {store}"] += 1
 
 
-def test_a_contradiction_is_kept_and_reported_once(open_store: Callable[[str], CrashStore]) -> None:
+def test_contradiction_is_kept_and_published_once_after_any_crash(open_store: Callable[[str], CrashStore]) -> None:
     """Wherever a life is cut: it is part of the payout, an event tells it once, and a person has acknowledged it."""
     simulator = Simulator(PERSONS["called failed, then paid"], open_store("sqlite"))
     for number in range(1, len(simulator.trace().points) + 1):
@@ -183,7 +183,7 @@ def two_pay_again(folder: Path) -> tuple[list[str], list[PayoutRecord | Decision
     return two.end(row), begun
 
 
-def test_two_pay_again_at_once(folder: Path) -> None:
+def test_concurrent_reissues_begin_one_attempt(folder: Path) -> None:
     """One attempt begins and one payment leaves; who came second is told."""
     found, begun = two_pay_again(folder)
     assert found == []
@@ -191,7 +191,7 @@ def test_two_pay_again_at_once(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_two_people_decide_at_once(folder: Path, order: tuple[int, int]) -> None:
+def test_concurrent_decisions_write_one(folder: Path, order: tuple[int, int]) -> None:
     """Opposite decisions about one payout: the first one that is written stands, the other is refused."""
     two = Two(folder)
     row = two.row.row

@@ -206,7 +206,7 @@ def log_of(fake_provider: FakeProvider, shim: Path, count: int, *, flushes: str)
     return read_log(log, root)
 
 
-def test_nothing_that_was_reported_or_sent_is_lost_with_the_power(
+def test_power_loss_keeps_what_was_reported_or_sent(
     fake_provider: FakeProvider, shim: Path, folder: Path, measured: Callable[..., None]
 ) -> None:
     """At every flush and every promise, what is left holds each payout as it was told, and each payment that left."""
@@ -222,7 +222,7 @@ def test_nothing_that_was_reported_or_sent_is_lost_with_the_power(
     assert promises == 2 * PAYOUTS
 
 
-def test_a_commit_that_is_not_flushed_is_found(fake_provider: FakeProvider, shim: Path, folder: Path) -> None:
+def test_commit_that_is_not_flushed_is_found(fake_provider: FakeProvider, shim: Path, folder: Path) -> None:
     """With SQLite told to flush only now and then, both an acknowledgement and a payment that left are lost."""
     records = log_of(fake_provider, shim, 4, flushes="seldom")
     lost = " ".join(one for found in losses(records, folder, every=1) for one in found)

@@ -50,7 +50,7 @@ def store(request: pytest.FixtureRequest, open_store: Callable[[str], CrashStore
 
 
 @pytest.mark.parametrize("name", GAPS)
-def test_every_crash_point(store: CrashStore, name: str, counts: Counter[str]) -> None:
+def test_crash_points_of_a_restore_keep_the_promises(store: CrashStore, name: str, counts: Counter[str]) -> None:
     """Restored, asked for again, compared, over, and on: wherever a life is cut, it is paid once."""
     simulator = Simulator(restored_scenario(name), store)
     wanted = simulator.trace()

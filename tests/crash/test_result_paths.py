@@ -26,7 +26,7 @@ def described(end: End) -> tuple[PayoutStatus, int]:
 
 @pytest.mark.parametrize("store", ["sqlite", pytest.param("postgres", marks=pytest.mark.proof)])
 @pytest.mark.parametrize("answers", TALLY_PATHS)
-def test_the_first_end_is_recorded_wherever_it_dies(
+def test_first_final_result_is_recorded_wherever_the_process_dies(
     answers: str, store: str, open_store: Callable[[str], CrashStore]
 ) -> None:
     """An answer that was taken in, and not acknowledged, comes again: that changes nothing either."""

@@ -75,7 +75,7 @@ LONGEST = {
 @example(table=LONGEST, submitted=["lost"], checked=[NotFound()])
 @example(table=LONGEST, submitted=[NotAccepted(http_status=429)], checked=[Pending()])
 @example(table=LONGEST, submitted=[AccountRefused(NO)], checked=[Pending()])
-def test_every_step_of_a_payout_works_with_whatever_the_settings_accept(
+def test_payout_steps_work_with_every_number_the_settings_accept(
     table: dict[str, Any], submitted: list[Any], checked: list[Any]
 ) -> None:
     """Sent, put off, read, sent again, stopped for a person: each moment is one that the journal can hold."""
@@ -111,7 +111,7 @@ def test_every_step_of_a_payout_works_with_whatever_the_settings_accept(
     priority=st.sampled_from(Priority),
     within_s=st.floats(0, 10),
 )
-def test_every_rate_gives_moments_that_the_journal_can_hold(per_s: float, priority: Priority, within_s: float) -> None:
+def test_permit_times_fit_the_journal_at_every_rate(per_s: float, priority: Priority, within_s: float) -> None:
     """A hundred permits one after the other, at the slowest rate that there is."""
     queue = Queue()
     asked = AcquirePermit(account="main", priority=priority, per_s=per_s or None, within_s=within_s)
@@ -124,7 +124,9 @@ def test_every_rate_gives_moments_that_the_journal_can_hold(per_s: float, priori
 
 @settings(max_examples=100, deadline=None)
 @given(table=tables(WebhookSettings), submissions=st.integers(0, 10), after_s=st.floats(0, 86_400))
-def test_every_schedule_of_a_webhook_gives_a_moment(table: dict[str, Any], submissions: int, after_s: float) -> None:
+def test_webhook_schedule_gives_a_valid_time_or_gives_up(
+    table: dict[str, Any], submissions: int, after_s: float
+) -> None:
     """An event that was not accepted is sent again at a moment that exists, or is given up."""
     read = WebhookSettings.model_validate({"url": "https://a.example", "secret": "A" * 32, **table})
     event: Any = PayoutEvent

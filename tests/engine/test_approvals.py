@@ -31,7 +31,7 @@ def waiting(stage: MakeStage, **order: Any) -> tuple[Any, PayoutRecord]:
     return one, one.advance(one.accept(**order))
 
 
-def test_it_waits_and_is_not_looked_at_again(stage: MakeStage) -> None:
+def test_payout_that_needs_an_approval_waits_and_is_not_due(stage: MakeStage) -> None:
     """Nothing is sent, the reason says why, and neither the machine nor the same key asks anew."""
     one, row = waiting(stage)
     assert row.reason is not None
@@ -43,7 +43,7 @@ def test_it_waits_and_is_not_looked_at_again(stage: MakeStage) -> None:
     assert one.posts() == []
 
 
-def test_an_approval_lets_it_be_sent(stage: MakeStage) -> None:
+def test_approved_payout_is_sent(stage: MakeStage) -> None:
     one, row = waiting(stage)
     one.at = after(3600)
     row = one.approve(row)
@@ -54,7 +54,7 @@ def test_an_approval_lets_it_be_sent(stage: MakeStage) -> None:
     assert len(one.posts()) == 1
 
 
-def test_an_approval_beforehand_is_as_good(stage: MakeStage) -> None:
+def test_approval_before_not_before_keeps_the_time_of_sending(stage: MakeStage) -> None:
     """What is to leave tomorrow can be approved today, and its time stays as it was."""
     one = stage(preflight=lambda command: Proceed(after(100), needs_approval=True))
     row = one.approve(one.accept(not_before=after(100)))
@@ -63,7 +63,7 @@ def test_an_approval_beforehand_is_as_good(stage: MakeStage) -> None:
     assert one.advance(row).status is S.PENDING
 
 
-def test_the_commit_before_the_first_byte_has_the_last_word(stage: MakeStage) -> None:
+def test_commit_before_the_first_byte_requires_the_stored_approval(stage: MakeStage) -> None:
     """Whatever was believed when leave was given: without an approval in the journal nothing is sent."""
     one = stage(preflight=lambda command: Proceed(T0, needs_approval=True))
     row = one.advance(one.accept())
@@ -71,7 +71,7 @@ def test_the_commit_before_the_first_byte_has_the_last_word(stage: MakeStage) ->
     assert one.posts() == []
 
 
-def test_what_may_have_arrived_is_asked_about_whatever_needs_approval_now(stage: MakeStage) -> None:
+def test_ambiguous_payout_is_checked_although_it_needs_an_approval_now(stage: MakeStage) -> None:
     """A limit that came later does not make a lost answer "not sent": it stays unknown, and is read."""
     provider = Fake(submitting=saying(Unknown()), checking=reading(NotFound()))
     one = stage(provider, visible_after_s=300.0, dedupe_window_s=86_400.0)
@@ -86,7 +86,7 @@ def test_what_may_have_arrived_is_asked_about_whatever_needs_approval_now(stage:
     assert row.schedule.next_at is not None
 
 
-def test_it_expires_while_it_waits(stage: MakeStage) -> None:
+def test_payout_that_waits_for_an_approval_expires(stage: MakeStage) -> None:
     """A salary that nobody approved in time does not leave late."""
     one, row = waiting(stage, expires_at=after(600))
     assert row.schedule.next_at == after(600)
@@ -95,7 +95,7 @@ def test_it_expires_while_it_waits(stage: MakeStage) -> None:
     assert (row.status, row.reason.code) == (S.FAILED, ReasonCode.NOT_SENT_IN_TIME)
 
 
-def test_approving_twice_is_approving_once(stage: MakeStage) -> None:
+def test_second_approval_changes_nothing(stage: MakeStage) -> None:
     one, row = waiting(stage)
     row = one.approve(row)
     assert one.approve(row, actor="Cid") == row
@@ -103,14 +103,14 @@ def test_approving_twice_is_approving_once(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("status", [status for status in S if status not in {S.CREATED, S.SENDING}])
-def test_only_what_waits_to_be_sent_is_approved(stage: MakeStage, status: S) -> None:
+def test_approval_is_refused_unless_the_payout_waits_to_be_sent(stage: MakeStage, status: S) -> None:
     one = stage()
     row = one.put(status)
     with pytest.raises(DecisionRefused, match="only what waits to be sent"):
         one.approve(row)
 
 
-def test_who_approves_what_has_moved_looks_again(stage: MakeStage) -> None:
+def test_approval_of_a_payout_that_changed_meanwhile_is_refused(stage: MakeStage) -> None:
     one, row = waiting(stage, expires_at=after(600))
     one.at = after(600)
     one.advance(row)
@@ -118,7 +118,7 @@ def test_who_approves_what_has_moved_looks_again(stage: MakeStage) -> None:
         one.approve(row)
 
 
-def test_a_long_name_is_cut(stage: MakeStage) -> None:
+def test_approver_name_is_cut(stage: MakeStage) -> None:
     """What stands beside the approval is a name, whatever was given."""
     one, row = waiting(stage)
     one.approve(row, actor="A" * 150)

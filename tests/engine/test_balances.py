@@ -67,7 +67,7 @@ def reading(read: Callable[[Callback], Any]) -> Kept:
     return engine.read_balance_result(account_of(Later(read=read)), CAME)
 
 
-def test_a_balance_query_is_written_before_it_is_sent_with_its_path() -> None:
+def test_balance_query_is_recorded_with_its_path_before_it_is_sent() -> None:
     result, sent = asking(account_of(Later()))
 
     assert result == token_hash(TOKEN)
@@ -76,14 +76,14 @@ def test_a_balance_query_is_written_before_it_is_sent_with_its_path() -> None:
 
 
 @pytest.mark.parametrize("ended", [lost(), unsent()], ids=["no answer", "not sent"])
-def test_a_question_that_did_not_arrive_is_an_error(ended: Answer) -> None:
+def test_balance_query_without_an_answer_is_an_error(ended: Answer) -> None:
     result, sent = asking(account_of(Later()), ended)
 
     assert "did not answer when asked its balance" in result.message
     assert len(sent) == 2
 
 
-def test_a_question_that_is_not_taken_says_why() -> None:
+def test_balance_query_that_the_provider_refuses_says_why() -> None:
     result, _ = asking(account_of(Later(LookupRefused(reason=BUSY, retry_after_s=5.0))))
 
     assert result.message.startswith("The provider of account till did not tell its balance: BUSY: call ")
@@ -91,19 +91,19 @@ def test_a_question_that_is_not_taken_says_why() -> None:
     assert "46733123450" not in result.message
 
 
-def test_what_is_no_word_of_it_is_a_bug() -> None:
+def test_balance_query_with_an_undeclared_outcome_is_a_provider_bug() -> None:
     result, _ = asking(account_of(Later(HELD)))
 
     assert "provider bug: tuple is no answer" in result.message
 
 
-def test_a_provider_that_cannot_is_not_asked() -> None:
+def test_provider_without_balance_result_callbacks_is_not_asked() -> None:
     with pytest.raises(NotSupported, match="Fake has no balance_result_callbacks"):
         asking(account_of())
     assert engine.read_balance_result(account_of(), CAME) == Kept(None, "the provider takes none")
 
 
-def test_what_came_is_kept_exactly_and_read_back() -> None:
+def test_balance_result_is_stored_exactly_and_read_back() -> None:
     account = account_of(Later())
     kept = engine.read_balance_result(account, CAME)
 
@@ -115,7 +115,7 @@ def test_what_came_is_kept_exactly_and_read_back() -> None:
     assert engine.kept_balances(account, kept.answer, "EUR") == ()
 
 
-def test_a_reason_is_kept_without_numbers_and_raised() -> None:
+def test_balance_refusal_is_stored_masked_and_raised() -> None:
     account = account_of()
     kept = reading(lambda _: LookupRefused(reason=BUSY, retry_after_s=7.0))
     assert kept.answer is not None
@@ -126,7 +126,7 @@ def test_a_reason_is_kept_without_numbers_and_raised() -> None:
     assert (error.value.reason, error.value.retry_after_s) == ("provider_unavailable", 7.0)
 
 
-def test_what_is_kept_is_no_longer_than_it_has_to_be() -> None:
+def test_balance_refusal_is_stored_short() -> None:
     """Neither a provider's code without an end, nor blanks that say nothing."""
     kept = reading(lambda _: LookupRefused(reason=Reason(ReasonCode.REJECTED, "X" * 81)))
     code = "X" * 79 + "…"
@@ -135,7 +135,7 @@ def test_what_is_kept_is_no_longer_than_it_has_to_be() -> None:
     assert kept.answer == json.dumps({"lookup_refused": fields}, separators=(",", ":"))
 
 
-def test_what_makes_no_sense_is_no_answer() -> None:
+def test_balance_callback_that_makes_no_sense_is_no_result() -> None:
     assert reading(lambda _: None) == Kept(None, "makes no sense")
 
 
@@ -144,18 +144,18 @@ def test_what_makes_no_sense_is_no_answer() -> None:
     [7, "KES", ["KES"], [Balance(Decimal("NaN"), "KES")], [Balance("much", "KES")]],
     ids=repr,  # type: ignore[arg-type]
 )
-def test_what_a_provider_may_not_say_is_no_answer(given: object) -> None:
+def test_balance_result_of_an_invalid_type_is_a_provider_bug(given: object) -> None:
     kept = reading(lambda _: given)
 
     assert kept.answer is None
     assert kept.why.startswith("provider bug: ")
 
 
-def test_a_provider_that_fails_has_received_nothing() -> None:
+def test_balance_result_that_raises_is_a_provider_bug() -> None:
     assert reading(lambda _: 1 / 0) == Kept(None, "provider bug: ZeroDivisionError")
 
 
-def test_an_answer_that_did_not_come() -> None:
+def test_balance_result_that_does_not_come_in_time_is_an_error() -> None:
     error = engine.no_balances(account_of(), 0.5)
 
     assert error.message == "The provider of account till took the question, and in 0.5 s no answer came."
@@ -164,7 +164,7 @@ def test_an_answer_that_did_not_come() -> None:
     assert (error.reason, error.retry_after_s) == ("", None)
 
 
-def test_a_label_is_a_providers_word_and_is_scrubbed() -> None:
+def test_balance_label_is_masked_and_cut() -> None:
     """Whatever a provider calls a pot reaches a terminal and a log: no escape, no number, no endless text."""
     assert Balance(Decimal(5), "KES", "Utility\x1b[2J +254 700 000 001").label == "Utility [2J +25**********001"
     assert len(Balance(Decimal(5), "KES", "x" * 500_000).label) == 80

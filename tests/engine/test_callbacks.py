@@ -68,7 +68,7 @@ OUTCOMES = ParsedCallback(references={"external_id": ID})
         (Fake(), CallbackMatch(None, None, "the provider takes none")),
     ],
 )
-def test_whatever_a_provider_does_there_is_an_answer(provider: Any, hearing: CallbackMatch) -> None:
+def test_callback_is_matched_whatever_the_provider_returns_or_raises(provider: Any, hearing: CallbackMatch) -> None:
     assert match_callback(account_of(provider), CALLBACK) == hearing
 
 
@@ -84,7 +84,7 @@ def test_whatever_a_provider_does_there_is_an_answer(provider: Any, hearing: Cal
         ({}, []),
     ],
 )
-def test_our_own_id_is_found_at_the_beginning(references: dict[str, str], ids: list[str]) -> None:
+def test_callback_names_a_payout_by_an_id_at_the_beginning(references: dict[str, str], ids: list[str]) -> None:
     assert list(about(ParsedCallback(references=references))) == ids
 
 
@@ -99,7 +99,7 @@ def test_our_own_id_is_found_at_the_beginning(references: dict[str, str], ids: l
         ({"external_id": f"{ID}-0123456789ab", "transaction": "t-1"}, "till", "names a payout by another reference"),
     ],
 )
-def test_account_and_reference_must_agree(references: dict[str, str], account: str, why: str) -> None:
+def test_callback_must_agree_in_account_and_reference(references: dict[str, str], account: str, why: str) -> None:
     """What the provider itself calls it by may differ: that is a reason to ask."""
     row = row_of(S.PENDING, id=ID, references={"reference": "r", "external_id": ID, "transaction": "t-1"})
     assert differs_from(ParsedCallback(references=references), row.attempt, account) == why
@@ -141,7 +141,7 @@ def called(one: Any, row: Any) -> Any:
         (S.FAILED, PAID, ["contradicted", "read"]),
     ],
 )
-def test_after_the_end_it_is_read_once_and_the_end_stands(
+def test_callback_after_the_end_causes_one_check_and_the_end_stands(
     stage: MakeStage, status: PayoutStatus, outcome: Any, events: list[str]
 ) -> None:
     """What speaks against it is written down; then nothing is due any more, and nothing is published again."""
@@ -156,7 +156,7 @@ def test_after_the_end_it_is_read_once_and_the_end_stands(
     assert len(one.reads()) == 1
 
 
-def test_what_was_reported_after_the_end_is_kept(stage: MakeStage) -> None:
+def test_check_after_the_end_is_recorded_with_the_answer(stage: MakeStage) -> None:
     """It moves nothing, and whoever looks into it finds the provider's own word."""
     one, row = ended(stage, S.SUCCEEDED, Unknown(code="REVERSED", text="taken back", http_status=200))
     one.advance(row)
@@ -164,21 +164,21 @@ def test_what_was_reported_after_the_end_is_kept(stage: MakeStage) -> None:
     assert text == {"code": "REVERSED", "text": "taken back", "http_status": 200}
 
 
-def test_that_nothing_could_be_received_after_the_end_is_kept(stage: MakeStage) -> None:
+def test_check_after_the_end_without_an_answer_is_recorded(stage: MakeStage) -> None:
     one, row = ended(stage, S.SUCCEEDED, Unknown())
     one.answers = [NoAnswer("timed out", at=one.at)]
     one.advance(row)
     assert one.journal.history(row.id)[-1].evidence == {"why": "timed out"}
 
 
-def test_in_review_it_is_read_once(stage: MakeStage) -> None:
+def test_callback_in_review_causes_one_check(stage: MakeStage) -> None:
     one, row = ended(stage, S.REVIEW, Unknown())
     row = one.advance(row)
     assert (row.status, row.schedule.next_at, len(one.reads())) == (S.REVIEW, None, 1)
 
 
 @pytest.mark.parametrize("status", [S.SUCCEEDED, S.REVIEW])
-def test_where_no_one_can_ask_any_more_nothing_stays_due(stage: MakeStage, status: PayoutStatus) -> None:
+def test_payout_that_no_identity_can_check_does_not_stay_due(stage: MakeStage, status: PayoutStatus) -> None:
     """An account that now pays as somebody else cannot read it: no worker may come back to it for ever."""
     one, row = ended(stage, status, PAID)
     one.account = account_of(Fake(host="elsewhere.invalid"))
@@ -187,7 +187,7 @@ def test_where_no_one_can_ask_any_more_nothing_stays_due(stage: MakeStage, statu
     assert one.journal.due(after(9999), accounts=[row.attempt.account], limit=10) == ()
 
 
-def test_a_read_says_when_it_was(stage: MakeStage) -> None:
+def test_check_records_its_time(stage: MakeStage) -> None:
     """So that callbacks do not cause another one at once."""
     one = stage(Fake(checking=reading(Unknown())))
     row = one.advance(one.accept())

@@ -35,7 +35,7 @@ def refusal(one: Any, row: PayoutRecord) -> tuple[str, str]:
     return why.removesuffix(" Nothing was changed."), refused.value.hint
 
 
-def test_what_was_not_sent_is_cancelled_and_never_sent(stage: MakeStage) -> None:
+def test_unsent_payout_is_cancelled_and_never_sent(stage: MakeStage) -> None:
     """Who and why stand in the history, and neither the machine nor the same key nor a person sends it later."""
     one = stage()
     row = one.cancel(one.accept())
@@ -57,7 +57,7 @@ def test_what_was_not_sent_is_cancelled_and_never_sent(stage: MakeStage) -> None
     assert one.posts() == []
 
 
-def test_the_next_step_of_a_worker_sees_that_it_was_cancelled(stage: MakeStage) -> None:
+def test_worker_does_not_send_a_payout_that_was_cancelled_meanwhile(stage: MakeStage) -> None:
     """A worker that has read it before, and has leave to send it, is refused by the commit before the first byte."""
     one = stage()
     row = one.accept()
@@ -71,7 +71,7 @@ def test_the_next_step_of_a_worker_sees_that_it_was_cancelled(stage: MakeStage) 
     assert one.posts() == []
 
 
-def test_a_decision_about_a_payout_that_was_sent_meanwhile_is_refused(stage: MakeStage) -> None:
+def test_cancellation_of_a_payout_that_was_sent_meanwhile_is_refused(stage: MakeStage) -> None:
     one = stage()
     row = one.accept()
     sent = one.advance(row)
@@ -80,26 +80,26 @@ def test_a_decision_about_a_payout_that_was_sent_meanwhile_is_refused(stage: Mak
     assert one.journal.get(row.id) == sent
 
 
-def test_a_long_name_is_cut(stage: MakeStage) -> None:
+def test_canceller_name_is_cut(stage: MakeStage) -> None:
     one = stage()
     row = one.cancel(one.accept(), actor="A" * 150)
     assert one.journal.history(row.id)[-1].evidence["actor"] == "A" * 99 + "…"
 
 
-def test_of_two_people_who_cancel_one_does(stage: MakeStage) -> None:
+def test_second_cancellation_changes_nothing(stage: MakeStage) -> None:
     one = stage()
     row = one.accept()
     assert one.cancel(row) == one.cancel(row, actor="Cid")
     assert one.events(row) == ["created", "cancelled"]
 
 
-def test_an_approval_is_declined_so(stage: MakeStage) -> None:
+def test_cancellation_declines_an_approval(stage: MakeStage) -> None:
     one = stage(preflight=lambda command: NeedsApproval("Too much.", T0))
     row = one.cancel(one.advance(one.accept()))
     assert (row.status, row.reason) == (S.CANCELLED, None)
 
 
-def test_what_was_proven_not_sent_is_read_once_and_cancelled(stage: MakeStage) -> None:
+def test_payout_proven_not_sent_is_checked_once_and_cancelled(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(NotFound())))
     one.answers = [unsent()]
     row = one.advance(one.accept())
@@ -111,7 +111,9 @@ def test_what_was_proven_not_sent_is_read_once_and_cancelled(stage: MakeStage) -
     ("shown", "status"),
     [(Final(seen=OURS), S.SUCCEEDED), (Pending(seen=OURS), S.PENDING), (Final(reason=NO), S.FAILED)],
 )
-def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStage, shown: Any, status: S) -> None:
+def test_cancellation_finds_a_payment_that_was_taken_in_spite_of_a_refusal(
+    stage: MakeStage, shown: Any, status: S
+) -> None:
     """A gateway that answered "not now" and had taken it: what it shows is written down, and nothing is cancelled."""
     one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(shown)))
     row = one.advance(one.accept())
@@ -130,14 +132,14 @@ def test_a_refusal_that_was_none_is_found_before_it_is_cancelled(stage: MakeStag
     assert one.journal.history(row.id)[-1].at == after(7)
 
 
-def test_a_refusal_is_not_read_where_the_provider_answers_only_later(stage: MakeStage) -> None:
+def test_cancellation_checks_nothing_where_answers_come_later(stage: MakeStage) -> None:
     one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(Deferred())), status_by="result_callback")
     row = one.advance(one.accept())
     assert one.cancel(row).status is S.CANCELLED
     assert one.account.provider.drafts_read == []
 
 
-def test_what_is_shown_without_a_question_is_written_down_as_of_now(stage: MakeStage) -> None:
+def test_cancellation_dates_a_result_without_a_request_as_of_now(stage: MakeStage) -> None:
     one = stage(Fake(submitting=saying(NotAccepted()), checking=at_once(Final(seen=OURS))))
     row = one.advance(one.accept())
     with pytest.raises(DecisionRefused, match="Its provider shows it"):
@@ -146,7 +148,7 @@ def test_what_is_shown_without_a_question_is_written_down_as_of_now(stage: MakeS
 
 
 @pytest.mark.parametrize("parsed", [Unknown(), unsent()])
-def test_what_was_refused_is_not_cancelled_while_no_one_knows(stage: MakeStage, parsed: Any) -> None:
+def test_cancellation_is_refused_while_the_check_is_unclear(stage: MakeStage, parsed: Any) -> None:
     one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(parsed)))
     row = one.advance(one.accept())
     why = "Its provider does not say whether it has it."
@@ -170,7 +172,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("status", REFUSED)
-def test_what_may_have_arrived_is_not_cancelled(stage: MakeStage, status: S) -> None:
+def test_cancellation_of_what_may_have_arrived_is_refused(stage: MakeStage, status: S) -> None:
     """The refusal says what to do instead; nothing is written, and the journal would not write it either."""
     one = stage()
     result = {"ambiguous": True, "first_sent_at": T0, "reason": NO} if status is S.REVIEW else {}
@@ -182,7 +184,7 @@ def test_what_may_have_arrived_is_not_cancelled(stage: MakeStage, status: S) -> 
     assert one.journal.get(row.id) == row
 
 
-def test_what_is_being_sent_is_not_cancelled(stage: MakeStage) -> None:
+def test_cancellation_during_a_send_is_refused(stage: MakeStage) -> None:
     refused: list[tuple[str, str]] = []
 
     def submit(draft: Draft) -> EngineFlow[Any]:
@@ -201,7 +203,7 @@ class Dropping(Fake):
         return saying(CancelAnswer.TAKEN)(draft)
 
 
-def test_a_provider_that_can_be_asked_to_drop_it_is_named(stage: MakeStage) -> None:
+def test_cancellation_refusal_names_a_provider_that_can_drop_payments(stage: MakeStage) -> None:
     one = stage(Dropping())
     hint = "`payouts cancel-at-provider` asks the provider to drop it; a check then shows what became of it."
     assert refusal(one, one.advance(one.accept())) == ("It is PENDING, and may have arrived.", hint)
@@ -215,7 +217,7 @@ def stopped(one: Any, code: ReasonCode, **fields: Any) -> PayoutRecord:
     return row
 
 
-def test_what_stopped_before_anything_was_sent_is_cancelled(stage: MakeStage) -> None:
+def test_payout_in_review_that_was_never_sent_is_cancelled(stage: MakeStage) -> None:
     one = stage()
     assert one.cancel(stopped(one, ReasonCode.BINDING_GONE)).status is S.CANCELLED
 
@@ -231,7 +233,7 @@ def test_what_stopped_before_anything_was_sent_is_cancelled(stage: MakeStage) ->
     ],
     ids=["earlier attempt paid", "on a statement", "sought after a restore", "ambiguous", "mismatch"],
 )
-def test_what_stopped_and_may_have_arrived_is_decided_and_not_cancelled(
+def test_payout_in_review_that_may_have_arrived_is_not_cancelled(
     stage: MakeStage, code: ReasonCode, payload: dict[str, Any]
 ) -> None:
     one = stage()
@@ -256,7 +258,7 @@ def again(stage: MakeStage, *parsed: Any) -> tuple[Any, PayoutRecord]:
     return one, row
 
 
-def test_a_further_attempt_is_cancelled_when_the_others_are_proven_to_have_failed(stage: MakeStage) -> None:
+def test_second_attempt_is_cancelled_when_the_first_is_proven_failed(stage: MakeStage) -> None:
     one, row = again(stage, Final(reason=NO))
     assert one.cancel(row).status is S.CANCELLED
 
@@ -271,7 +273,7 @@ OPEN = {
 
 
 @pytest.mark.parametrize("name", OPEN)
-def test_a_further_attempt_stays_while_an_earlier_one_may_pay(stage: MakeStage, name: str) -> None:
+def test_second_attempt_is_not_cancelled_while_the_first_may_pay(stage: MakeStage, name: str) -> None:
     """CANCELLED says that no money moved, and lets the debt be paid under a new key."""
     parsed, refused = OPEN[name]
     one, row = again(stage, parsed)
@@ -279,7 +281,7 @@ def test_a_further_attempt_stays_while_an_earlier_one_may_pay(stage: MakeStage, 
     assert one.journal.get(row.id).status is S.CREATED
 
 
-def test_a_contradiction_at_the_last_moment_keeps_it_from_being_cancelled(stage: MakeStage) -> None:
+def test_cancellation_is_refused_by_a_contradiction_before_the_commit(stage: MakeStage) -> None:
     """The commit looks once more: another process may have heard meanwhile that the first attempt was paid."""
     one, row = again(stage, Final(reason=NO))
     execute = one.execute
@@ -304,7 +306,7 @@ def restored(one: Any) -> Any:
     return store
 
 
-def test_what_may_have_been_sent_in_what_a_restored_journal_lacks_is_not_cancelled(stage: MakeStage) -> None:
+def test_cancellation_is_refused_while_the_gap_of_a_restore_is_open(stage: MakeStage) -> None:
     """Also what is new: its key may have been sent before. When the restore is over, it is cancelled."""
     one = stage(Fake(submitting=saying(NotAccepted()), checking=reading(NotFound())))
     row = one.accept()
@@ -326,7 +328,7 @@ def test_what_may_have_been_sent_in_what_a_restored_journal_lacks_is_not_cancell
     assert one.cancel(row).status is S.CANCELLED
 
 
-def test_what_a_statement_has_is_not_cancelled(stage: MakeStage) -> None:
+def test_cancellation_of_a_payment_on_a_statement_is_refused(stage: MakeStage) -> None:
     """Not after the gap either: it was paid, and a cancelled payout says that no money moved."""
     one = stage()
     row = one.accept()
@@ -347,7 +349,7 @@ def test_what_a_statement_has_is_not_cancelled(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize(("parsed", "contradicts"), [(Final(seen=OURS), True), (Final(reason=NO), False)])
-def test_a_read_that_shows_a_cancelled_payout_paid_contradicts_it(
+def test_check_that_shows_a_cancelled_payout_paid_contradicts_it(
     stage: MakeStage, parsed: Any, contradicts: bool
 ) -> None:
     one = stage(Fake(checking=reading(parsed)))

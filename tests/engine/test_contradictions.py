@@ -70,7 +70,9 @@ def described(one: Any) -> list[str]:
         *((S.SUCCEEDED, outcome, None) for outcome in (Pending(), NotFound(), Unknown(), Deferred(), unsent())),
     ],
 )
-def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, wanted: ProviderStatus | None) -> None:
+def test_contradiction_needs_a_clear_answer_against_the_status(
+    stage: MakeStage, status: S, outcome: Any, wanted: ProviderStatus | None
+) -> None:
     """Only a clear word against a clear end; silence, absence and "under way" are none."""
     one = stage()
     row = one.put(status, next_at=None, references={"external_id": "x-1", "receipt": "R1"})
@@ -80,7 +82,7 @@ def test_what_contradicts_which_end(stage: MakeStage, status: S, outcome: Any, w
     assert row == one.journal.get(row.id)
 
 
-def test_an_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
+def test_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
     """Only a hash of it is left, which no answer shows; what was paid is compared still."""
     one = stage()
     row = changed(one.put(S.SUCCEEDED, next_at=None), payee_value="erased:1f", erased_at=one.at)
@@ -89,7 +91,7 @@ def test_an_erased_payee_contradicts_nothing(stage: MakeStage) -> None:
         assert [kept.provider_status for kept in row.contradictions] == wanted
 
 
-def test_each_thing_it_says_is_kept_and_reported_once(stage: MakeStage) -> None:
+def test_contradiction_is_recorded_and_published_once(stage: MakeStage) -> None:
     """However often it is read; what was acknowledged is no news, and something else waits for a person anew."""
     one = stage(Fake(checking=reading(PAID, FAILED, FAILED, PAID, FAILED, BACK, BACK)))
     row = one.advance(one.accept())
@@ -113,7 +115,7 @@ def test_each_thing_it_says_is_kept_and_reported_once(stage: MakeStage) -> None:
     ("written", "outcome", "kept"),
     [(S.FAILED, PAID, [("till", 1, "paid", "DONE")]), (S.SUCCEEDED, FAILED, [("till", 1, "failed", "NO")])],
 )
-def test_a_read_that_another_process_has_overtaken_still_counts(
+def test_overtaken_check_still_records_its_contradiction(
     stage: MakeStage, written: S, outcome: Final, kept: list[tuple[str, int, str, str]]
 ) -> None:
     """It hears of a payment while the other one writes down that there is none, or the reverse: no word is lost."""
@@ -133,7 +135,7 @@ def test_a_read_that_another_process_has_overtaken_still_counts(
     assert (row.status, reply_of(row), described(one)) == (written, kept, [kept[0][2]])
 
 
-def test_a_read_contradicts_no_end_that_it_has_made_itself(stage: MakeStage) -> None:
+def test_check_does_not_contradict_the_status_that_it_sets(stage: MakeStage) -> None:
     """Its reference differs from the one that was learned first, which stays."""
     one = stage(Fake(checking=reading(replace(PAID, references={"receipt": "R2"}))))
     row = one.advance(one.put(S.PENDING, next_at=one.at, references={"external_id": "x-1", "receipt": "R1"}))
@@ -156,7 +158,7 @@ def test_a_read_contradicts_no_end_that_it_has_made_itself(stage: MakeStage) -> 
         (unsent(), "silent"),
     ],
 )
-def test_a_check_writes_down_what_the_provider_says(stage: MakeStage, answer: Any, word: str) -> None:
+def test_check_of_an_ended_payout_records_the_answer(stage: MakeStage, answer: Any, word: str) -> None:
     """And nothing else: the end, the moment of its last move and what is due stay as they were."""
     one = stage(Fake(checking=reading(answer)))
     row = one.put(S.SUCCEEDED, decided_by="read", next_at=None)
@@ -170,7 +172,7 @@ def test_a_check_writes_down_what_the_provider_says(stage: MakeStage, answer: An
     ]
 
 
-def test_a_check_asks_about_every_attempt(stage: MakeStage) -> None:
+def test_check_of_an_ended_payout_asks_about_every_attempt(stage: MakeStage) -> None:
     """Each that turns out paid is kept, also when another one was found before; a first attempt has none before it."""
     one = stage(Fake(checking=reading(FAILED)), dedupe_settle_s=0.0)
     row = one.accept()
@@ -190,7 +192,7 @@ def test_a_check_asks_about_every_attempt(stage: MakeStage) -> None:
     assert described(one) == ["paid"] * 3
 
 
-def test_where_the_answer_comes_later_a_check_only_asks(stage: MakeStage) -> None:
+def test_check_of_an_ended_payout_only_asks_where_answers_come_later(stage: MakeStage) -> None:
     """The question is written down before it leaves, and its answer is held against the end when it comes."""
     provider = Fake(checking=reading(Deferred()))
     one = stage(provider, status_by="result_callback")
@@ -203,14 +205,14 @@ def test_where_the_answer_comes_later_a_check_only_asks(stage: MakeStage) -> Non
     assert described(one) == ["paid"]
 
 
-def test_what_no_one_can_ask_about_any_more_is_reported(stage: MakeStage) -> None:
+def test_check_without_a_matching_identity_is_recorded(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(PAID)))
     row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None, binding={"host": "gone.invalid"}))
     assert (last(one, row), one.reads()) == (("checked", {"provider": "gone"}), [])
 
 
 @pytest.mark.parametrize("status", [status for status in OTHERS if not status.is_final])
-def test_only_what_has_ended_is_checked(stage: MakeStage, status: S) -> None:
+def test_check_is_refused_for_a_payout_that_has_not_ended(stage: MakeStage, status: S) -> None:
     one = stage(Fake(checking=reading(PAID)))
     with pytest.raises(DecisionRefused) as refused:
         check(one, one.put(status))
@@ -224,7 +226,7 @@ def test_only_what_has_ended_is_checked(stage: MakeStage, status: S) -> None:
 # --- an acknowledgement ---------------------------------------------------------------------------------------------
 
 
-def test_what_nothing_contradicts_is_not_acknowledged(stage: MakeStage) -> None:
+def test_acknowledgement_without_a_contradiction_is_refused(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
     with pytest.raises(DecisionRefused) as refused:
@@ -236,7 +238,7 @@ def test_what_nothing_contradicts_is_not_acknowledged(stage: MakeStage) -> None:
     assert one.events(row) == ["created"]
 
 
-def test_an_acknowledgement_shows_no_payee(stage: MakeStage) -> None:
+def test_acknowledgement_is_masked_and_cut(stage: MakeStage) -> None:
     """A number in a person's words is masked and a name is cut, in the payout and in the history."""
     one = stage(Fake(checking=reading(PAID)))
     row = check(one, one.put(S.FAILED, reason=NO, decided_by="read", next_at=None))

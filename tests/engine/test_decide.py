@@ -96,7 +96,7 @@ def check_promises(before: PayoutRecord, decision: Decision) -> None:
     assert decision.publish == (row.status.is_final or decision.event.name == "payout.review")
 
 
-def test_what_was_learned_is_kept_although_no_one_knows_what_became_of_it() -> None:
+def test_reference_of_an_unknown_result_is_kept() -> None:
     """An id that the provider gave before it was paid is what it is read by."""
     outcome = Unknown(references={"given": "MP1", "reference": "another"})
     after = decide_outcome.after_submit(
@@ -105,7 +105,7 @@ def test_what_was_learned_is_kept_although_no_one_knows_what_became_of_it() -> N
     assert after.attempt.references == {"given": "MP1", "reference": "r"}
 
 
-def test_the_tables_have_every_outcome() -> None:
+def test_tables_have_every_outcome() -> None:
     """No end of a send and no answer to a read is forgotten in the tables."""
     assert SENT.keys() == AFTER_SUBMIT.keys()
     assert {type(outcome) for outcome in SENT.values()} == set(get_args(SubmitResult))
@@ -114,7 +114,7 @@ def test_the_tables_have_every_outcome() -> None:
 
 @pytest.mark.parametrize("ambiguous", [False, True], ids=["first", "doubted"])
 @pytest.mark.parametrize("name", SENT)
-def test_after_a_send(name: str, ambiguous: bool) -> None:
+def test_submission_outcome_decides_status_and_next_check(name: str, ambiguous: bool) -> None:
     """Each end of a send leads to its status and its next look; doubt is set once and never cleared."""
     doubted: dict[str, Any] = {"ambiguous": True, "first_sent_at": FIRST, "submissions": 2} if ambiguous else {}
     row = row_of(**doubted)
@@ -135,7 +135,7 @@ def test_after_a_send(name: str, ambiguous: bool) -> None:
     assert not decision.resend
 
 
-def test_only_a_refusal_without_doubt_fails_after_a_send() -> None:
+def test_submission_fails_only_by_an_unambiguous_refusal() -> None:
     """Of all ends of a send, exactly the provider's own failure of a first try is FAILED."""
     failing = {name for name in SENT for cell in AFTER_SUBMIT[name][:1] if cell[0] is S.FAILED}
     assert failing == {"failed"}
@@ -143,14 +143,14 @@ def test_only_a_refusal_without_doubt_fails_after_a_send() -> None:
 
 
 @pytest.mark.parametrize(("refusals", "wait_s"), [(0, 2), (1, 8), (2, 30), (3, 120), (4, 300), (5, 300), (50, 300)])
-def test_what_was_not_sent_waits_longer_each_time(refusals: int, wait_s: float) -> None:
+def test_refused_submission_backs_off_by_the_retry_schedule(refusals: int, wait_s: float) -> None:
     """Proven refusals back off by the schedule, whose last step repeats."""
     decision = decide_outcome.after_submit(row_of(refusals=refusals), ACCOUNT, unsent(AT), AT)
     assert decision.after.schedule.next_at == AT + timedelta(seconds=wait_s)
     assert decision.after.attempt.refusals == refusals + 1
 
 
-def test_a_fresh_token_refused_twice_blocks_the_account() -> None:
+def test_credential_refused_twice_pauses_the_account() -> None:
     """One refused token is ours to renew; the second in a row says something about us, and fails nothing."""
     outcome = SENT["token refused"]
     first = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT)
@@ -213,7 +213,7 @@ AFTER_CHECK: Mapping[S, Mapping[str, S]] = {
 
 @pytest.mark.parametrize("status", AFTER_CHECK)
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_after_a_read(status: S, name: str) -> None:
+def test_check_outcome_decides_status_and_next_check(status: S, name: str) -> None:
     """Each answer to a read leads to its status; an empty or broken read changes nothing but the next look."""
     row = row_of(status, next_at=None if status is S.REVIEW else AT, first_sent_at=T0, ambiguous=True)
     decision = decide_outcome.after_check(row, ACCOUNT, OUTCOMES[name], AT)
@@ -230,7 +230,7 @@ def test_after_a_read(status: S, name: str) -> None:
 
 
 @pytest.mark.parametrize("code", list(ReasonCode))
-def test_pending_brings_back_only_what_was_not_in_dispute(code: ReasonCode) -> None:
+def test_pending_ends_a_review_only_when_visibility_was_in_doubt(code: ReasonCode) -> None:
     """A read that says PENDING leads out of REVIEW where only visibility or the account was in doubt."""
     row = row_of(S.REVIEW, reason=Reason(code), next_at=None, first_sent_at=T0, ambiguous=True)
     decision = decide_outcome.after_check(row, ACCOUNT, Pending(seen=OURS), AT)
@@ -239,7 +239,7 @@ def test_pending_brings_back_only_what_was_not_in_dispute(code: ReasonCode) -> N
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
-def test_an_adopted_payment_must_agree_in_everything(name: str) -> None:
+def test_duplicate_is_adopted_only_when_all_fields_agree(name: str) -> None:
     """After a duplicate on the first try only a view with amount, currency, payee and external id ends or adopts it."""
     row = row_of(S.UNKNOWN, duplicate_unverified=True)
     status = decide_outcome.after_check(row, ACCOUNT, OUTCOMES[name], AT).after.status
@@ -248,7 +248,7 @@ def test_an_adopted_payment_must_agree_in_everything(name: str) -> None:
 
 
 @pytest.mark.parametrize("lacking", ["amount", "currency", "payee", "external_id"])
-def test_one_missing_field_is_enough_not_to_adopt(lacking: str) -> None:
+def test_duplicate_with_a_missing_field_is_review(lacking: str) -> None:
     """A view that lacks one of the four does not show that the payment is ours."""
     view: dict[str, Any] = {lacking: None}
     decision = decide_outcome.after_check(
@@ -259,7 +259,7 @@ def test_one_missing_field_is_enough_not_to_adopt(lacking: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["amount", "currency", "payee", "external_id"])
-def test_one_other_field_is_enough_for_review(field: str) -> None:
+def test_payment_with_one_different_field_is_review(field: str) -> None:
     """A difference in any field that is seen stops the machine, whatever else agrees."""
     view: dict[str, Any] = {field: Decimal(1) if field == "amount" else "other"}
     for status in (S.PENDING, S.UNKNOWN):
@@ -269,7 +269,7 @@ def test_one_other_field_is_enough_for_review(field: str) -> None:
         assert decision.after.reason.code is ReasonCode.MISMATCH
 
 
-def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradiction() -> None:
+def test_result_callback_of_success_needs_all_fields_and_failure_none() -> None:
     """Whoever can post to a path can claim success: that needs all fields; a failure moves no money."""
     for seen, failed, status in (
         (OURS, False, S.SUCCEEDED),
@@ -283,7 +283,7 @@ def test_a_deferred_success_needs_everything_and_a_deferred_failure_no_contradic
         assert decide_outcome.after_check(row_of(S.UNKNOWN), ACCOUNT, outcome, AT, by=by).after.status is status
 
 
-def test_a_deferred_answer_that_it_is_under_way_needs_nothing_more() -> None:
+def test_result_callback_of_pending_needs_no_fields() -> None:
     """It ends nothing: it is asked again."""
     for seen, status in ((None, S.PENDING), (OURS, S.PENDING), (ReportedDetails(amount=Decimal(26)), S.REVIEW)):
         by = DecidedBy.RESULT_CALLBACK
@@ -316,7 +316,7 @@ def absent(row: PayoutRecord, account: Account, *moments_s: float) -> Decision:
         ((400, 401, 402), False),  # late is not long: the time between the reads counts
     ],
 )
-def test_absence_has_to_last(moments_s: tuple[float, ...], resend: bool) -> None:
+def test_absence_leads_to_a_resend_only_when_it_lasts(moments_s: tuple[float, ...], resend: bool) -> None:
     """Only three absences over the time a payment may stay invisible lead to another send of the same request."""
     decision = absent(row_of(S.UNKNOWN), ACCOUNT, *moments_s)
     assert decision.resend is resend
@@ -325,7 +325,7 @@ def test_absence_has_to_last(moments_s: tuple[float, ...], resend: bool) -> None
 
 
 @pytest.mark.parametrize("status", [S.PENDING, S.REVIEW])
-def test_what_was_accepted_or_is_in_review_is_never_sent_again(status: S) -> None:
+def test_absence_of_an_accepted_or_reviewed_payout_never_resends(status: S) -> None:
     """Absence of a payment that was once shown, or that a person looks at, only makes us ask again."""
     row = row_of(status, first_sent_at=T0, ambiguous=True, next_at=None)
     decision = absent(row, ACCOUNT, 5, 100, 305, 1000, 5000)
@@ -345,7 +345,7 @@ def test_absence_of_a_duplicate_is_review() -> None:
     ("conclusive_s", "last_s", "status"),
     [(None, 305, S.REVIEW), (3600.0, 305, S.UNKNOWN), (3600.0, 3599, S.UNKNOWN), (3600.0, 3600, S.FAILED)],
 )
-def test_failed_after_doubt_needs_a_refusal_and_conclusive_absence(
+def test_ambiguous_payout_fails_only_by_refusal_and_conclusive_absence(
     conclusive_s: float | None, last_s: float, status: S
 ) -> None:
     """A refused later try and a lasting absence fail a payout only where the provider's absence is conclusive."""
@@ -381,7 +381,7 @@ def schedule_s() -> list[float]:
 
 
 @pytest.mark.parametrize("status", [S.PENDING, S.UNKNOWN])
-def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
+def test_checks_follow_the_poll_schedule_to_its_end(status: S) -> None:
     """Reads come at 5, 20, 80 s …, counted from the send, and end after 72 hours in REVIEW, never in FAILED."""
     row = row_of(status)
     moments = schedule_s()
@@ -398,7 +398,7 @@ def test_reads_follow_the_schedule_to_its_end(status: S) -> None:
 
 
 @pytest.mark.parametrize("answer", [Pending(code="QUEUED"), Unknown(code="QUEUED")])
-def test_the_last_answer_stands_beside_the_end_of_the_schedule(answer: Pending | Unknown) -> None:
+def test_review_after_the_schedule_records_the_last_answer(answer: Pending | Unknown) -> None:
     """A person who decides sees what the provider said at last."""
     ended = decide_outcome.after_check(row_of(S.PENDING), ACCOUNT, answer, after(schedule_s()[-1]))
 
@@ -406,7 +406,7 @@ def test_the_last_answer_stands_beside_the_end_of_the_schedule(answer: Pending |
     assert ended.event.evidence["code"] == "QUEUED"
 
 
-def test_the_schedule_begins_anew_with_a_new_send() -> None:
+def test_poll_schedule_begins_anew_with_a_new_submission() -> None:
     """A second try is read as soon after it as the first one was."""
     row = row_of(S.UNKNOWN, sent_at=after(1000), submissions=2)
     assert decide_outcome.after_check(row, ACCOUNT, Unknown(), after(1001)).after.schedule.next_at == after(1005)
@@ -454,7 +454,7 @@ AGAIN: list[tuple[str, dict[str, Any], dict[str, Any], float, S]] = [
 
 
 @pytest.mark.parametrize(("changes", "facts", "at_s", "status"), [row[1:] for row in AGAIN], ids=[r[0] for r in AGAIN])
-def test_sending_again_is_decided_at_the_moment_of_sending(
+def test_resend_is_decided_when_it_begins(
     changes: dict[str, Any], facts: dict[str, Any], at_s: float, status: S
 ) -> None:
     """After doubt a request leaves again only where duplicates are refused, within half that memory, five times."""
@@ -465,7 +465,7 @@ def test_sending_again_is_decided_at_the_moment_of_sending(
 @pytest.mark.parametrize(
     ("ambiguous", "at_s", "fails"), [(False, 59, False), (False, 60, True), (True, 60, False), (True, 1e6, False)]
 )
-def test_expiry_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s: float, fails: bool) -> None:
+def test_expires_at_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s: float, fails: bool) -> None:
     """What was to be sent by now fails only if it certainly was not sent."""
     row = row_of(S.CREATED, ambiguous=ambiguous, expires_at=after(60))
     decision = decide_submission.expired(row, after(at_s))
@@ -486,7 +486,7 @@ def test_not_before_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s
         assert (decision.after.status, decision.after.schedule.next_at) == (S.CREATED, after(60))
 
 
-def test_a_lapsed_lease_is_doubt() -> None:
+def test_expired_lease_is_ambiguous() -> None:
     """Whoever was sending did not come back: it may have arrived, and is read at once."""
     decision = decide_submission.lease_expired(row_of(), after(90))
     assert (decision.after.status, decision.after.attempt.ambiguous) == (S.UNKNOWN, True)
@@ -494,7 +494,7 @@ def test_a_lapsed_lease_is_doubt() -> None:
 
 
 @pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.UNKNOWN])
-def test_a_block_pauses_the_account_and_fails_nothing(status: S) -> None:
+def test_account_refusal_pauses_the_account_and_fails_nothing(status: S) -> None:
     """Blocked says something about us: POSTs stop until a probe, and no payout fails."""
     decision = decide_submission.account_refused(row_of(status), ACCOUNT, AccountRefused(NO, 403), AT)
     assert decision.pause is not None
@@ -503,14 +503,14 @@ def test_a_block_pauses_the_account_and_fails_nothing(status: S) -> None:
     assert decision.after.status is (S.UNKNOWN if status is S.UNKNOWN else S.CREATED)
 
 
-def test_learned_references_never_replace_ours() -> None:
+def test_reported_references_never_replace_ours() -> None:
     """What a provider calls the payment is added; what we sent stays."""
     outcome = Pending(references={"reference": "evil", "receipt": "R1"})
     row = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT).after
     assert row.attempt.references == {"reference": "r", "external_id": "x-1", "receipt": "R1"}
 
 
-def test_a_check_in_review_makes_nothing_due() -> None:
+def test_check_in_review_makes_nothing_due() -> None:
     """A read that tells nothing new does not keep a payout in REVIEW due, which would ask for ever."""
     row = row_of(S.REVIEW, next_at=T0)
     for name in STAYS:
@@ -531,7 +531,7 @@ def test_decisions_are_pure() -> None:
         assert row == kept
 
 
-def test_a_payout_that_was_taken_and_then_reviewed_may_have_been_sent() -> None:
+def test_accepted_payout_in_review_may_have_been_sent() -> None:
     taken = decide_outcome.after_submit(row_of(), ACCOUNT, Pending(), AT).after
     other = decide_outcome.after_check(taken, ACCOUNT, Final(seen=replace(OURS, amount=Decimal(26))), AT).after
     never = transitions.review(
@@ -555,7 +555,7 @@ def test_a_payout_that_was_taken_and_then_reviewed_may_have_been_sent() -> None:
         (NotAccepted(http_status=503), None),
     ],
 )
-def test_a_wait_the_provider_asks_for_slows_the_account(outcome: NotAccepted, held_s: float | None) -> None:
+def test_wait_asked_for_by_the_provider_slows_the_account(outcome: NotAccepted, held_s: float | None) -> None:
     """A 429, or any refusal with a wait, is for the whole account; at most an hour, and never less than it says."""
     pause = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT).pause
     assert (pause and (pause.by, pause.account)) == (None if held_s is None else ("rate", "till"))
@@ -563,7 +563,7 @@ def test_a_wait_the_provider_asks_for_slows_the_account(outcome: NotAccepted, he
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_what_a_send_counts_for(name: str) -> None:
+def test_submission_outcome_counts_for_the_circuit(name: str) -> None:
     """Only what may have arrived is doubt; a proven "not sent" is no end at all."""
     end = decide_outcome.post_end(ACCOUNT, SENT[name])
     assert (end is None) is isinstance(SENT[name], NotSent)
@@ -584,12 +584,12 @@ def test_what_a_send_counts_for(name: str) -> None:
         (Pending(), ReadEnd(is_refused=False)),
     ],
 )
-def test_what_a_read_says_about_the_rate(wanted: Any, end: ReadEnd | None) -> None:
+def test_check_outcome_counts_for_the_rate(wanted: Any, end: ReadEnd | None) -> None:
     """Refused for the rate, answered, or neither."""
     assert decide_outcome.read_end(wanted) == end
 
 
-def test_what_is_put_off_loses_nothing() -> None:
+def test_postponed_payout_changes_only_its_time() -> None:
     """It was not its turn: due later, and otherwise as it was."""
     row = row_of(S.UNKNOWN, not_found_count=2)
     decision = decide_submission.put_off(row, "no permit", AT, after_s=12.0)

@@ -47,7 +47,7 @@ PAID = Final(code="DONE", http_status=200, seen=OURS)
 # --- paid again ----------------------------------------------------------------------------------------------------
 
 
-def test_the_next_attempt_inherits_nothing_of_the_one_before(stage: MakeStage) -> None:
+def test_reissued_attempt_inherits_nothing_of_the_previous_one(stage: MakeStage) -> None:
     """Doubt, counts and times of the failed attempt are its own; the history keeps them, and why it was paid again."""
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(
@@ -105,14 +105,14 @@ def test_the_next_attempt_inherits_nothing_of_the_one_before(stage: MakeStage) -
     )
 
 
-def test_an_expiry_that_is_still_to_come_stays(stage: MakeStage) -> None:
+def test_reissue_keeps_an_expiry_in_the_future(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=NO, decided_by="read", expires_at=after(501), next_at=None)
     one.at = after(500)
     assert one.reissue(row).order.expires_at == after(501)
 
 
-def test_a_refund_is_not_paid_again_over_its_ceiling(stage: MakeStage) -> None:
+def test_refund_reissue_over_the_collected_amount_is_refused(stage: MakeStage) -> None:
     """What was refunded meanwhile under another key counts."""
     one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     of = {"operation": Operation.REFUND, "payee": Payee.payer_of("r-1"), "original_amount": Money("30", "EUR")}
@@ -124,7 +124,7 @@ def test_a_refund_is_not_paid_again_over_its_ceiling(stage: MakeStage) -> None:
         one.reissue(row)
 
 
-def test_a_refund_whose_failure_settles_keeps_its_share(stage: MakeStage) -> None:
+def test_refund_whose_failure_settles_keeps_its_share(stage: MakeStage) -> None:
     """Hours that have passed are no read: another key is refused, its own reads first and needs no second share."""
     settling = Final(reason=replace(NO, settling_h=72))
     one = stage(Fake(submitting=saying(settling), checking=reading(settling)), dedupe_settle_s=100.0)
@@ -137,7 +137,7 @@ def test_a_refund_whose_failure_settles_keeps_its_share(stage: MakeStage) -> Non
     assert one.reissue(row).attempt.number == 2
 
 
-def test_what_could_not_be_asked_without_a_line(stage: MakeStage) -> None:
+def test_reissue_check_without_a_request_uses_the_callers_time(stage: MakeStage) -> None:
     """A provider may answer without asking anybody; the time is then the caller's."""
 
     def at_once(_: Draft) -> EngineFlow[Any]:
@@ -164,7 +164,7 @@ def test_what_could_not_be_asked_without_a_line(stage: MakeStage) -> None:
         (PAID, Pending(), "PAID", "The provider says now that attempt 1 was paid."),
     ],
 )
-def test_every_earlier_attempt_is_looked_at(stage: MakeStage, first: Any, second: Any, standing: str, why: str) -> None:
+def test_previous_attempts_are_all_checked(stage: MakeStage, first: Any, second: Any, standing: str, why: str) -> None:
     """One that was paid outweighs all; otherwise the first that is open is told."""
     provider = Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO)))
     one = stage(provider, dedupe_settle_s=100.0)
@@ -178,7 +178,7 @@ def test_every_earlier_attempt_is_looked_at(stage: MakeStage, first: Any, second
     assert (found.name, result) == (standing, why)
 
 
-def test_looking_back_needs_no_line(stage: MakeStage) -> None:
+def test_previous_attempt_check_without_a_request_uses_the_callers_time(stage: MakeStage) -> None:
     """A provider may answer without asking anybody; the time is then the caller's."""
     provider = Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO)))
     one = stage(provider, dedupe_settle_s=100.0)
@@ -196,7 +196,7 @@ def test_looking_back_needs_no_line(stage: MakeStage) -> None:
         assert run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)[0].name == standing
 
 
-def test_an_attempt_of_another_identity_that_does_not_answer(stage: MakeStage) -> None:
+def test_retired_identity_that_does_not_answer_blocks_a_reissue(stage: MakeStage) -> None:
     """It is asked on the line of what it was paid as, and silence there is told like any other."""
     old = account_of(Fake(host="old.invalid", checking=reading(Final(reason=NO))))
     one = stage(Fake(), dedupe_settle_s=100.0)
@@ -209,7 +209,7 @@ def test_an_attempt_of_another_identity_that_does_not_answer(stage: MakeStage) -
     assert one.reissue(row).attempt.number == 2
 
 
-def test_what_an_account_cannot_carry_any_more_says_why(stage: MakeStage) -> None:
+def test_rebinding_that_the_provider_refuses_says_why(stage: MakeStage) -> None:
     """In the provider's words."""
 
     def refuse(_: Any) -> None:
@@ -220,7 +220,7 @@ def test_what_an_account_cannot_carry_any_more_says_why(stage: MakeStage) -> Non
     assert row.reason == Reason(ReasonCode.BINDING_GONE, text="No payee of this kind.")
 
 
-def test_why_an_account_cannot_carry_it_is_masked(stage: MakeStage) -> None:
+def test_rebinding_refusal_is_masked(stage: MakeStage) -> None:
     """A provider's words may hold a number, and no history may."""
 
     def refuse(_: Any) -> None:
@@ -231,7 +231,7 @@ def test_why_an_account_cannot_carry_it_is_masked(stage: MakeStage) -> None:
     assert row.reason == Reason(ReasonCode.BINDING_GONE, text="Nobody is 46*******50.")
 
 
-def test_an_attempt_is_asked_about_as_it_was_drafted(stage: MakeStage) -> None:
+def test_attempt_is_checked_as_it_was_drafted(stage: MakeStage) -> None:
     """With its references and its order, and a proven failure needs no words."""
     asked: list[Draft] = []
 
@@ -252,7 +252,7 @@ def test_an_attempt_is_asked_about_as_it_was_drafted(stage: MakeStage) -> None:
     assert [(dict(draft.references), draft.order) for draft in asked] == [(dict(row.attempt.references), row.order)] * 2
 
 
-def test_what_failed_without_a_reason_settles_at_once(stage: MakeStage) -> None:
+def test_failure_without_a_reason_settles_at_once(stage: MakeStage) -> None:
     """As far as the reason goes; the last possible send still counts."""
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
@@ -273,7 +273,7 @@ def stopped(stage: MakeStage, code: ReasonCode, **changes: Any) -> tuple[Any, Pa
 
 
 @pytest.mark.parametrize(("paid", "word"), [(True, "paid"), (False, "not_paid")])
-def test_a_decision_is_written_down(stage: MakeStage, paid: bool, word: str) -> None:
+def test_resolution_is_recorded_with_person_evidence_and_answer(stage: MakeStage, paid: bool, word: str) -> None:
     """Who, why, on what evidence, and what the provider said when it was asked first; the application hears of it."""
     one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
     row = one.resolve(row, paid=paid)
@@ -285,12 +285,12 @@ def test_a_decision_is_written_down(stage: MakeStage, paid: bool, word: str) -> 
     assert [command.publish for command in one.asked if isinstance(command, ApplyTransition)] == [True]
 
 
-def test_what_no_one_can_ask_about_is_not_due_after_a_decision(stage: MakeStage) -> None:
+def test_resolved_payout_without_an_identity_is_not_due(stage: MakeStage) -> None:
     one, row = stopped(stage, ReasonCode.BINDING_GONE, binding={"host": "gone"}, next_at=T0)
     assert one.resolve(row, paid=True).schedule.next_at is None
 
 
-def test_what_a_person_wanted_stands_beside_what_the_provider_says(stage: MakeStage) -> None:
+def test_decision_is_recorded_beside_the_providers_final_answer(stage: MakeStage) -> None:
     one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
     one.account = account_of(Fake(checking=reading(PAID)))
     row = one.reopen(row)
@@ -298,7 +298,7 @@ def test_what_a_person_wanted_stands_beside_what_the_provider_says(stage: MakeSt
     assert last(one, row) == ("succeeded", {"code": "DONE", "http_status": 200, "person": person})
 
 
-def test_what_is_reopened_begins_anew(stage: MakeStage) -> None:
+def test_reopened_payout_begins_anew(stage: MakeStage) -> None:
     """Its counts and its reason are about what was; made ready again it has the reference of its attempt."""
     seen: list[Attempt] = []
 
@@ -338,7 +338,7 @@ def test_what_is_reopened_begins_anew(stage: MakeStage) -> None:
     assert seen == [Attempt(2, derive(NAMESPACE, "k/2", 2), "po_y")]
 
 
-def test_earlier_attempts_are_looked_at_now(stage: MakeStage) -> None:
+def test_previous_attempts_are_checked_at_the_present_time(stage: MakeStage) -> None:
     """By whoever sends the next one, and by whoever asks about the payout."""
     settling = Final(reason=replace(NO, settling_h=1))
     one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
@@ -356,7 +356,7 @@ def test_earlier_attempts_are_looked_at_now(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_an_attempt_after_one_that_was_paid_says_so(stage: MakeStage, when: str) -> None:
+def test_attempt_after_a_paid_one_goes_to_review(stage: MakeStage, when: str) -> None:
     """Found when it is looked back, or by C2 itself."""
     one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.advance(one.accept())
@@ -376,7 +376,7 @@ def test_an_attempt_after_one_that_was_paid_says_so(stage: MakeStage, when: str)
     assert row.reason == Reason(ReasonCode.EARLIER_ATTEMPT_PAID, text=why)
 
 
-def test_paid_while_a_person_decides(stage: MakeStage) -> None:
+def test_reissue_is_refused_by_a_contradiction_before_its_commit(stage: MakeStage) -> None:
     """The journal looks once more when the next attempt is written."""
     one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.advance(one.accept())
@@ -393,7 +393,7 @@ def test_paid_while_a_person_decides(stage: MakeStage) -> None:
         one.reissue(row)
 
 
-def test_paid_again_without_a_reason_says_none(stage: MakeStage) -> None:
+def test_reissue_of_a_failure_without_a_reason_records_none(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
     one.at = after(3600)
@@ -401,14 +401,14 @@ def test_paid_again_without_a_reason_says_none(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("reason", [None, NO])
-def test_a_reason_the_table_does_not_know_decides_nothing(stage: MakeStage, reason: Any) -> None:
+def test_review_reason_outside_the_table_decides_nothing(stage: MakeStage, reason: Any) -> None:
     one = stage()
     row = one.put(S.REVIEW, reason=reason, next_at=None)
     with pytest.raises(DecisionRefused, match="cannot be settled as paid now"):
         one.resolve(row, paid=True)
 
 
-def test_what_is_learned_while_a_decision_is_refused_is_published(stage: MakeStage) -> None:
+def test_new_review_reason_is_published_although_the_decision_is_refused(stage: MakeStage) -> None:
     """The payout stays in REVIEW for another reason than before: the application hears of it."""
     one, row = stopped(stage, ReasonCode.NEVER_APPEARED)
     one.account = account_of(Fake(checking=reading(Final(seen=replace(OURS, amount=Decimal(26))))))
@@ -417,7 +417,7 @@ def test_what_is_learned_while_a_decision_is_refused_is_published(stage: MakeSta
     assert [command.publish for command in one.asked if isinstance(command, ApplyTransition)] == [True]
 
 
-def test_an_operation_that_the_provider_has_not_is_refused() -> None:
+def test_operation_that_the_provider_lacks_is_refused() -> None:
     """Before it is asked to make anything ready: it might take a deposit for a transfer."""
     account = account_of()
     some = replace(account, spec=replace(account.spec, operations=frozenset({Operation.TRANSFER, Operation.DEPOSIT})))

@@ -31,7 +31,7 @@ def test_references_are_derived_again_as_they_were_drafted(stage: MakeStage) -> 
     assert derive(row, "till", row.attempt.binding, 2)["reference"] != row.attempt.references["reference"]
 
 
-def test_nothing_is_derived_where_no_identity_has_the_binding(stage: MakeStage) -> None:
+def test_references_without_a_matching_identity_are_empty(stage: MakeStage) -> None:
     one = stage()
     row = one.accept()
     derive = derived_references({"till": one.account}, NAMESPACE)
@@ -39,7 +39,7 @@ def test_nothing_is_derived_where_no_identity_has_the_binding(stage: MakeStage) 
     assert derive(row, "till", {"host": "elsewhere.invalid"}, 1) == {}
 
 
-def test_nothing_is_derived_of_an_order_that_the_account_refuses_now(stage: MakeStage) -> None:
+def test_references_of_an_order_that_is_refused_now_are_empty(stage: MakeStage) -> None:
     def refuse(_: Any) -> None:
         raise InvalidPayout("no")
 
@@ -56,7 +56,7 @@ class Elsewhere(Fake):
         return replace(draft, references={"order": f"elsewhere-{draft.references['reference']}"})
 
 
-def test_an_attempt_made_ready_anew_has_everything_of_the_new_draft(stage: MakeStage) -> None:
+def test_redrafted_attempt_has_everything_of_the_new_draft(stage: MakeStage) -> None:
     """A request or hash left of the old draft would be refused, or sent to where the account no longer pays."""
     row = stage().accept()
     account = account_of(Elsewhere(host="new.invalid"))
@@ -85,7 +85,7 @@ def with_options(provider: Fake, *options: str) -> Account:
     return replace(account, spec=replace(account.spec, options={Operation.TRANSFER: frozenset(options)}))
 
 
-def test_an_order_is_refused_with_the_first_of_all_its_findings() -> None:
+def test_order_is_refused_with_its_first_finding() -> None:
     """Its options by the core, then what the provider finds; nothing is drafted."""
     wrong = [InvalidPayee("to nobody"), InvalidAmount("too odd")]
     account = with_options(Strict(*wrong), "a", "pii.*")
@@ -101,7 +101,7 @@ def test_an_order_is_refused_with_the_first_of_all_its_findings() -> None:
 
 
 @pytest.mark.parametrize("operation", [Operation.TRANSFER, Operation.DEPOSIT])
-def test_an_option_that_is_not_declared_for_the_operation_is_refused(operation: Operation) -> None:
+def test_option_undeclared_for_the_operation_is_refused(operation: Operation) -> None:
     """Dropped in silence, it would be missed in the payment; also by a provider without any check of its own."""
     account = with_options(Fake(), "transfer_type")
     found = findings(account, order_of(operation=operation, options={"transfer_type": "X"}))
@@ -110,7 +110,7 @@ def test_an_option_that_is_not_declared_for_the_operation_is_refused(operation: 
 
 
 @pytest.mark.parametrize("given", [None, True, ["to nobody"], [None]])
-def test_a_validate_that_returns_no_findings_is_a_bug_of_the_provider(given: object) -> None:
+def test_validate_that_returns_no_findings_is_a_provider_bug(given: object) -> None:
     """As one that returns nothing, which could mean either: such an order is not paid."""
     provider = Strict()
     provider.found = given

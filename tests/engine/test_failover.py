@@ -60,7 +60,7 @@ def over(one: Any, row: PayoutRecord, name: str = "other") -> PayoutRecord:
 # --- what changes, and what does not -------------------------------------------------------------------------------
 
 
-def test_the_next_attempt_is_paid_from_the_other_account(stage: MakeStage) -> None:
+def test_failover_pays_the_next_attempt_from_the_other_account(stage: MakeStage) -> None:
     """The earlier one is kept with its account and read there, before it begins and before it is sent."""
     one, row = failed(stage)
     again = over(one, row)
@@ -87,7 +87,7 @@ def test_the_next_attempt_is_paid_from_the_other_account(stage: MakeStage) -> No
     ] * 2
 
 
-def test_the_history_reports_from_where_to_where(stage: MakeStage) -> None:
+def test_failover_records_both_accounts(stage: MakeStage) -> None:
     one, row = failed(stage)
     over(one, row)
     result = one.journal.history(row.id)[-1].evidence
@@ -95,14 +95,14 @@ def test_the_history_reports_from_where_to_where(stage: MakeStage) -> None:
     assert (result["because"], result["references_before"]) == (str(NO), dict(row.attempt.references))
 
 
-def test_the_same_account_by_name_is_no_failover(stage: MakeStage) -> None:
+def test_reissue_from_the_same_account_is_no_failover(stage: MakeStage) -> None:
     one, row = failed(stage)
     again = one.reissue(row, one.accounts["till"])
     assert again.attempt.account == "till"
     assert not {"account", "account_before"} & one.journal.history(row.id)[-1].evidence.keys()
 
 
-def test_it_can_come_back_and_reads_each_attempt_where_it_was_paid(stage: MakeStage) -> None:
+def test_failover_back_checks_each_attempt_at_its_own_account(stage: MakeStage) -> None:
     """A third attempt from the first account: the first one is read there, the second one from the other."""
     one, row = failed(stage)
     second = one.accounts["other"].provider
@@ -123,7 +123,7 @@ def test_it_can_come_back_and_reads_each_attempt_where_it_was_paid(stage: MakeSt
 
 
 @pytest.mark.parametrize("status", [status for status in S if status is not S.FAILED])
-def test_what_has_not_failed_never_changes_its_account(stage: MakeStage, status: S) -> None:
+def test_failover_of_what_has_not_failed_is_refused(stage: MakeStage, status: S) -> None:
     """Not what waits to be sent, not what may be under way, not what ended otherwise; nobody is asked."""
     one = stage()
     one.accounts = {"till": one.account, "other": other()}
@@ -135,7 +135,7 @@ def test_what_has_not_failed_never_changes_its_account(stage: MakeStage, status:
     assert one.journal.get(row.id).attempt.account == "till"
 
 
-def test_a_proven_unsent_try_is_not_enough(stage: MakeStage) -> None:
+def test_failover_of_a_proven_unsent_attempt_is_refused(stage: MakeStage) -> None:
     """A transport's word that nothing left keeps the attempt where it is: it waits to be sent again."""
     one = stage()
     one.answers = [unsent()]
@@ -147,7 +147,7 @@ def test_a_proven_unsent_try_is_not_enough(stage: MakeStage) -> None:
         one.reissue(row, one.accounts["other"])
 
 
-def test_it_waits_as_long_as_the_earlier_account_settles(stage: MakeStage) -> None:
+def test_failover_waits_for_the_settling_time_of_the_first_account(stage: MakeStage) -> None:
     """The other account's own figure says nothing of a send that was not its own."""
     one, row = failed(stage)
     one.at = SETTLED - timedelta(seconds=1)
@@ -156,12 +156,12 @@ def test_it_waits_as_long_as_the_earlier_account_settles(stage: MakeStage) -> No
     assert caught.value.again_at == SETTLED
 
 
-def test_it_does_not_wait_for_what_the_other_account_has_not_sent(stage: MakeStage) -> None:
+def test_failover_ignores_the_settling_time_of_the_new_account(stage: MakeStage) -> None:
     one, row = failed(stage, target=other(dedupe_settle_s=10.0**6))
     assert one.reissue(row, one.accounts["other"]).attempt.number == 2
 
 
-def test_each_attempt_settles_as_its_own_account_says(stage: MakeStage) -> None:
+def test_failover_settles_each_attempt_by_its_own_account(stage: MakeStage) -> None:
     """The second attempt was sent from an account that settles slowly, and the wait is counted by that one."""
     slow = other(dedupe_settle_s=50_000.0)
     one, row = failed(stage, target=slow)
@@ -177,7 +177,7 @@ def test_each_attempt_settles_as_its_own_account_says(stage: MakeStage) -> None:
     ("parsed", "words"),
     [(PAID, "was paid after all"), (Pending(), "still under way"), (NotFound(), "no proof that it failed")],
 )
-def test_the_earlier_account_has_the_word(stage: MakeStage, parsed: Any, words: str) -> None:
+def test_failover_needs_the_first_account_to_say_failed_now(stage: MakeStage, parsed: Any, words: str) -> None:
     """What it says now counts, whatever the journal has on record; nothing begins."""
     one, row = failed(stage, parsed)
     with pytest.raises(DecisionRefused, match=words):
@@ -186,7 +186,7 @@ def test_the_earlier_account_has_the_word(stage: MakeStage, parsed: Any, words: 
     assert (kept.attempt.number, kept.attempt.account, one.journal.attempts(row.id)) == (1, "till", ())
 
 
-def test_an_account_that_is_gone_proves_nothing(stage: MakeStage) -> None:
+def test_failover_from_a_removed_account_is_refused(stage: MakeStage) -> None:
     """Nobody can read what it paid; an identity that is gone is the same."""
     one, row = failed(stage)
     del one.accounts["till"]
@@ -198,7 +198,7 @@ def test_an_account_that_is_gone_proves_nothing(stage: MakeStage) -> None:
     assert one.journal.get(row.id) == row
 
 
-def test_what_is_reported_only_later_cannot_be_proven(stage: MakeStage) -> None:
+def test_failover_is_refused_where_the_first_account_answers_later(stage: MakeStage) -> None:
     """Of any attempt: the other account does not make the first one's provider answer."""
     one = stage(Fake(), status_by="result_callback")
     one.accounts = {"till": one.account, "other": other()}
@@ -208,7 +208,7 @@ def test_what_is_reported_only_later_cannot_be_proven(stage: MakeStage) -> None:
         one.reissue(row, one.accounts["other"])
 
 
-def test_it_may_go_to_an_account_that_reports_only_later_and_not_on_from_there(stage: MakeStage) -> None:
+def test_failover_to_an_account_that_answers_later_is_the_last(stage: MakeStage) -> None:
     later = other(status_by="result_callback")
     later.provider.submitting = saying(FAILED)  # type: ignore[attr-defined]
     one, row = failed(stage, target=later)
@@ -222,7 +222,7 @@ def test_it_may_go_to_an_account_that_reports_only_later_and_not_on_from_there(s
 # --- what the other account can carry ------------------------------------------------------------------------------
 
 
-def test_what_the_other_account_cannot_pay_stays_as_it_is(stage: MakeStage) -> None:
+def test_failover_that_the_other_provider_refuses_changes_nothing(stage: MakeStage) -> None:
     """Amount, currency, payee and options are its provider's to refuse, in its own words."""
 
     def refuse(_: Any) -> None:
@@ -235,7 +235,7 @@ def test_what_the_other_account_cannot_pay_stays_as_it_is(stage: MakeStage) -> N
     assert one.journal.get(row.id) == row
 
 
-def test_a_refund_stays_where_it_was_collected(stage: MakeStage) -> None:
+def test_failover_of_a_refund_is_refused(stage: MakeStage) -> None:
     """The engine refuses it before anybody is asked, and the journal whoever asks."""
     one = stage(Fake(checking=reading(FAILED)), dedupe_settle_s=0.0)
     one.accounts = {"till": one.account, "other": other()}
@@ -250,7 +250,7 @@ def test_a_refund_stays_where_it_was_collected(stage: MakeStage) -> None:
     assert one.journal.get(row.id) == row
 
 
-def test_an_operation_the_other_provider_has_not(stage: MakeStage) -> None:
+def test_failover_to_a_provider_without_the_operation_is_refused(stage: MakeStage) -> None:
     one, row = failed(stage)
     account = one.accounts["other"]
     one.accounts["other"] = replace(account, spec=replace(account.spec, operations=frozenset({Operation.TRANSFER})))
@@ -260,7 +260,7 @@ def test_an_operation_the_other_provider_has_not(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("real", [True, False])
-def test_play_money_and_real_money_are_never_mixed(
+def test_failover_between_test_mode_and_real_money_is_refused(
     stage: MakeStage, monkeypatch: pytest.MonkeyPatch, real: bool
 ) -> None:
     """In neither direction, and nobody is asked."""
@@ -278,7 +278,7 @@ def test_play_money_and_real_money_are_never_mixed(
 # --- leave ---------------------------------------------------------------------------------------------------------
 
 
-def test_preflight_runs_again(stage: MakeStage) -> None:
+def test_failover_runs_preflight_again(stage: MakeStage) -> None:
     """Guards and approval of the first attempt let nothing pass from another account."""
     one, row = failed(stage)
     assert row.attempt.guards_passed
@@ -293,7 +293,7 @@ def test_preflight_runs_again(stage: MakeStage) -> None:
 # --- a late success of the earlier attempt -------------------------------------------------------------------------
 
 
-def test_a_late_success_stops_what_is_not_sent_yet(stage: MakeStage) -> None:
+def test_late_success_of_the_first_account_stops_an_unsent_failover(stage: MakeStage) -> None:
     """It is told, with the account that paid, and the other account sends nothing."""
     one, row = failed(stage, FAILED, PAID)
     row, posts = over(one, row), len(one.posts())
@@ -304,7 +304,7 @@ def test_a_late_success_stops_what_is_not_sent_yet(stage: MakeStage) -> None:
     assert [(entry.evidence["attempt"], entry.evidence["paid_from"]) for entry in entries] == [(1, "till")]
 
 
-def test_a_late_success_found_by_anybody_stops_the_last_step(stage: MakeStage) -> None:
+def test_late_success_found_by_another_process_stops_the_commit(stage: MakeStage) -> None:
     one, row = failed(stage)
     row, posts = over(one, row), len(one.posts())
 
@@ -317,7 +317,7 @@ def test_a_late_success_found_by_anybody_stops_the_last_step(stage: MakeStage) -
     assert (row.status, len(one.posts())) == (S.REVIEW, posts)
 
 
-def test_an_earlier_account_that_is_gone_keeps_the_next_attempt_waiting(stage: MakeStage) -> None:
+def test_failover_waits_while_the_first_account_is_not_configured(stage: MakeStage) -> None:
     """Removed from the configuration after the decision: nothing leaves until it is back."""
     one, row = failed(stage)
     row, posts = over(one, row), len(one.posts())
@@ -330,7 +330,7 @@ def test_an_earlier_account_that_is_gone_keeps_the_next_attempt_waiting(stage: M
 
 
 @pytest.mark.parametrize("status", [S.PENDING, S.SUCCEEDED])
-def test_a_callback_has_all_attempts_looked_at(stage: MakeStage, status: S) -> None:
+def test_callback_causes_a_check_of_all_attempts(stage: MakeStage, status: S) -> None:
     """The read that a callback makes due finds the earlier account's late success; a schedule's own read does not."""
     one, row = failed(stage, FAILED, FAILED, PAID)
     if status is S.SUCCEEDED:
@@ -345,7 +345,7 @@ def test_a_callback_has_all_attempts_looked_at(stage: MakeStage, status: S) -> N
     assert one.events(row).count("contradicted") == 1
 
 
-def test_a_callback_that_comes_while_it_is_sent_survives_the_death_of_the_sender(stage: MakeStage) -> None:
+def test_callback_during_a_send_survives_the_death_of_the_sender(stage: MakeStage) -> None:
     """The read that follows a lapsed lease is still the callback's: it finds the earlier account's late success."""
     one, row = failed(stage, FAILED, FAILED, PAID)
     row = over(one, row)
@@ -362,7 +362,7 @@ def test_a_callback_that_comes_while_it_is_sent_survives_the_death_of_the_sender
     assert one.events(row).count("contradicted") == 1
 
 
-def test_looking_back_takes_each_attempt_by_its_account(stage: MakeStage) -> None:
+def test_previous_attempt_is_checked_at_its_own_account(stage: MakeStage) -> None:
     """Two accounts with one binding are two accounts: the attempt's own one is asked, with its own facts."""
     one, row = failed(stage)
     row = over(one, row)
@@ -374,7 +374,7 @@ def test_looking_back_takes_each_attempt_by_its_account(stage: MakeStage) -> Non
     assert (standing, why) == (AttemptState.OPEN, "The provider says that attempt 1 is still under way.")
 
 
-def test_no_move_takes_an_attempt_to_another_account(stage: MakeStage) -> None:
+def test_transition_to_another_account_is_refused_by_the_journal(stage: MakeStage) -> None:
     """The journal refuses it, whoever asks: only another attempt may be paid from elsewhere."""
     one = stage()
     row = one.accept()
@@ -382,7 +382,7 @@ def test_no_move_takes_an_attempt_to_another_account(stage: MakeStage) -> None:
         one.journal.execute(ApplyTransition(row, changed(row, account="other"), Event("payout.rebound", one.at)))
 
 
-def test_the_other_provider_learns_what_it_goes_by_once_the_failure_is_proven(stage: MakeStage) -> None:
+def test_provider_config_is_refreshed_once_the_failure_is_proven(stage: MakeStage) -> None:
     """What it may carry is known before the attempt is drafted; and nobody is asked in vain before."""
     entries: list[Any] = []
 

@@ -102,7 +102,7 @@ ENDS: list[Reply | BaseException] = [answer(200), answer(503), NotSent("refused"
 
 @pytest.mark.parametrize("first", ENDS, ids=repr)
 @pytest.mark.parametrize("second", ENDS, ids=repr)
-def test_both_runners_end_alike(first: Reply | BaseException, second: Reply | BaseException) -> None:
+def test_runners_end_alike(first: Reply | BaseException, second: Reply | BaseException) -> None:
     """The same replies lead a flow along the same way, in threads and on an event loop."""
     script = [first, second, answer(200)]
     sync = run_flow(ask_thrice([]), replies(*script))
@@ -111,7 +111,7 @@ def test_both_runners_end_alike(first: Reply | BaseException, second: Reply | Ba
     assert len(sync) == 4
 
 
-def test_the_two_ends_go_into_the_flow(runner: Runner) -> None:
+def test_not_sent_and_no_answer_are_thrown_into_the_flow(runner: Runner) -> None:
     ends = (NotSent("refused", at=AT), answer(200), NoAnswer("reset", at=AT))
 
     assert runner(ask_thrice([]), replies(*ends)) == ["not sent: refused", "200", "no answer: reset", "closed"]
@@ -122,14 +122,14 @@ def one_question() -> EngineFlow[int]:
 
 
 @pytest.mark.parametrize("ended", [NotSent("refused", at=AT), NoAnswer("reset", at=AT)], ids=repr)
-def test_an_end_the_flow_does_not_mind_goes_up(runner: Runner, ended: Exception) -> None:
+def test_error_that_the_flow_does_not_catch_reaches_the_caller(runner: Runner, ended: Exception) -> None:
     with pytest.raises(type(ended)) as raised:
         runner(one_question(), replies(ended))
 
     assert raised.value is ended
 
 
-def test_a_flow_may_end_without_asking(runner: Runner) -> None:
+def test_flow_may_end_without_a_command(runner: Runner) -> None:
     def silent() -> EngineFlow[str]:
         return "done"
         yield REQUEST  # type: ignore[unreachable]  # makes it a generator
@@ -140,7 +140,7 @@ def test_a_flow_may_end_without_asking(runner: Runner) -> None:
 @pytest.mark.parametrize(
     "broken", [RuntimeError("x"), OSError("x"), KeyboardInterrupt(), SystemExit(1), GeneratorExit()], ids=repr
 )
-def test_anything_else_is_never_thrown_into_a_flow(broken: BaseException) -> None:
+def test_other_exception_is_never_thrown_into_a_flow(broken: BaseException) -> None:
     """A provider cannot mistake a bug, a full disk or a Ctrl-C for the end of an exchange."""
     seen: list[str] = []
 
@@ -152,7 +152,7 @@ def test_anything_else_is_never_thrown_into_a_flow(broken: BaseException) -> Non
 
 
 @pytest.mark.parametrize("broken", [RuntimeError("x"), OSError("x"), asyncio.CancelledError()], ids=repr)
-def test_nor_on_an_event_loop(broken: BaseException) -> None:
+def test_other_exception_is_never_thrown_into_an_async_flow(broken: BaseException) -> None:
     seen: list[str] = []
 
     async def main() -> None:
@@ -169,7 +169,7 @@ def test_nor_on_an_event_loop(broken: BaseException) -> None:
     assert seen == ["200", "closed"]
 
 
-def test_a_cancelled_task_closes_its_flow() -> None:
+def test_cancelled_task_closes_its_flow() -> None:
     """A cancelled payout is a crashed payout: its flow hears of nothing, and is gone before the caller goes on."""
     seen: list[str] = []
 
@@ -191,7 +191,7 @@ def test_a_cancelled_task_closes_its_flow() -> None:
     asyncio.run(main())
 
 
-def test_no_generator_is_left_open(runner: Runner) -> None:
+def test_flow_is_closed_after_an_error(runner: Runner) -> None:
     """An open generator would run its clean-up whenever the collector comes by."""
     flow = ask_thrice([])
     with pytest.raises(OSError, match="full"):
@@ -201,7 +201,7 @@ def test_no_generator_is_left_open(runner: Runner) -> None:
     gc.collect()
 
 
-def test_a_stray_stop_iteration_is_no_result() -> None:
+def test_stop_iteration_of_an_executor_is_no_result() -> None:
     """``StopIteration`` out of a performer would be taken for what the flow returned: a payment that never was."""
     seen: list[str] = []
 
@@ -211,7 +211,7 @@ def test_a_stray_stop_iteration_is_no_result() -> None:
     assert seen == ["closed"]
 
 
-def test_a_stray_stop_iteration_is_no_result_on_an_event_loop() -> None:
+def test_stop_iteration_of_an_async_executor_is_no_result() -> None:
     """A coroutine turns it into a ``RuntimeError``, and an awaitable that raises at once is guarded as well."""
     seen: list[str] = []
 
@@ -229,7 +229,7 @@ def test_a_stray_stop_iteration_is_no_result_on_an_event_loop() -> None:
     assert seen == ["closed", "closed"]
 
 
-def test_a_flow_that_raises_stop_iteration_has_no_result(runner: Runner) -> None:
+def test_stop_iteration_of_a_flow_is_no_result(runner: Runner) -> None:
     def careless() -> EngineFlow[str]:
         yield from exchange(REQUEST)
         nothing: Iterator[str] = iter(())
@@ -242,7 +242,7 @@ def test_a_flow_that_raises_stop_iteration_has_no_result(runner: Runner) -> None
 GO = Proceed(AT)
 
 
-def test_what_is_asked_for_is_what_was_given(runner: Runner) -> None:
+def test_runner_passes_commands_unchanged(runner: Runner) -> None:
     asked: list[Command] = []
 
     def execute(command: Command) -> Reply:

@@ -51,7 +51,7 @@ PAID = Final(code="DONE", http_status=200, seen=OURS)
 # --- accepted ------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_accepted_is_written_whole(stage: MakeStage) -> None:
+def test_accepted_payout_is_written_whole(stage: MakeStage) -> None:
     """Everything that a later process needs stands in the row: nothing of it is in anybody's memory."""
     seen: list[Attempt] = []
 
@@ -79,7 +79,7 @@ def test_what_is_accepted_is_written_whole(stage: MakeStage) -> None:
     assert last(one, row) == ("created", {"account": "till"})
 
 
-def test_a_refund_of_more_than_is_left(stage: MakeStage) -> None:
+def test_refund_over_the_collected_amount_says_what_counts(stage: MakeStage) -> None:
     """It says how much was collected, how much is under way, and what counts."""
     one = stage()
     of = {"operation": Operation.REFUND, "payee": Payee.payer_of("r-1"), "original_amount": Money("30", "EUR")}
@@ -101,7 +101,7 @@ def test_a_refund_of_more_than_is_left(stage: MakeStage) -> None:
 # --- leave ---------------------------------------------------------------------------------------------------------
 
 
-def test_out_of_turn_nothing_is_used_up(stage: MakeStage) -> None:
+def test_preflight_without_a_permit_uses_no_retry(stage: MakeStage) -> None:
     """A full second is nobody's fault: it is due when its turn is, no step of a schedule is spent."""
     one = stage(preflight=lambda _: Postponed("no turn", after(1), after_s=2.5, by_rate=True))
     row = one.advance(one.accept())
@@ -110,7 +110,7 @@ def test_out_of_turn_nothing_is_used_up(stage: MakeStage) -> None:
     assert last(one, row) == ("waiting", {"why": "no turn", "again_in_s": 2.5})
 
 
-def test_what_is_not_ready_waits_as_long_as_it_says(stage: MakeStage) -> None:
+def test_preflight_that_is_not_ready_waits_as_long_as_it_says(stage: MakeStage) -> None:
     one = stage(preflight=lambda _: Postponed("no credential", after(1), after_s=50.0))
     row = one.advance(one.accept())
     assert (row.status, row.attempt.refusals, row.schedule.next_at) == (S.CREATED, 1, after(51))
@@ -118,12 +118,12 @@ def test_what_is_not_ready_waits_as_long_as_it_says(stage: MakeStage) -> None:
     assert last(one, row) == ("waiting", {"why": "no credential", "again_in_s": 50.0})
 
 
-def test_a_guard_that_fails_is_asked_again(stage: MakeStage) -> None:
+def test_guard_that_fails_is_asked_again(stage: MakeStage) -> None:
     one = stage(preflight=lambda _: Postponed("the guard is down", after(1), by_guard=True))
     assert not one.advance(one.accept()).attempt.guards_passed
 
 
-def test_a_refused_credential_pauses_from_its_own_moment(stage: MakeStage) -> None:
+def test_credential_refusal_pauses_from_its_own_time(stage: MakeStage) -> None:
     at = after(7)
     one = stage(preflight=lambda _: CredentialRefused(NO, 403, at))
     row = one.advance(one.accept())
@@ -132,7 +132,7 @@ def test_a_refused_credential_pauses_from_its_own_moment(stage: MakeStage) -> No
     assert row.schedule.next_at == at + timedelta(seconds=300)
 
 
-def test_a_pause_is_reported_as_it_was_given(stage: MakeStage) -> None:
+def test_pause_is_recorded_once_with_its_reason(stage: MakeStage) -> None:
     """Held once, in the words of who paused; after that silently."""
     one = stage()
     one.journal.set_pause(Pause("till", T0, "audit"))
@@ -142,7 +142,7 @@ def test_a_pause_is_reported_as_it_was_given(stage: MakeStage) -> None:
     assert one.events(row) == ["created", "on_hold"]
 
 
-def test_a_pause_before_a_second_send_is_reported_too(stage: MakeStage) -> None:
+def test_pause_before_a_resend_is_recorded(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(NotFound())))
     row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
     one.journal.set_pause(Pause("till", T0, "audit"))
@@ -152,7 +152,7 @@ def test_a_pause_before_a_second_send_is_reported_too(stage: MakeStage) -> None:
     assert last(one, row) == ("waiting", {"why": "paused"})
 
 
-def test_an_approval_that_is_withdrawn_at_the_last_moment(stage: MakeStage) -> None:
+def test_approval_missing_at_the_commit_is_recorded(stage: MakeStage) -> None:
     """The journal looks for it in C2 itself; what waits then says no more than that."""
     one = stage(preflight=lambda _: Proceed(T0, needs_approval=True))
     row = one.advance(one.accept())
@@ -163,7 +163,7 @@ def test_an_approval_that_is_withdrawn_at_the_last_moment(stage: MakeStage) -> N
 # --- reads and sends -----------------------------------------------------------------------------------------------
 
 
-def test_no_turn_for_a_read(stage: MakeStage) -> None:
+def test_check_without_a_permit_is_postponed(stage: MakeStage) -> None:
     """Waited for in vain it stays due; a long wait puts it off; who asked early has lost nothing."""
     one = stage()
     row = one.put(S.PENDING, next_at=T0)
@@ -177,7 +177,7 @@ def test_no_turn_for_a_read(stage: MakeStage) -> None:
     assert one.advance(later, early=True) == later
 
 
-def test_what_has_no_turn_at_its_end_stays_as_it_is(stage: MakeStage) -> None:
+def test_ended_payout_without_a_permit_stays_unchanged(stage: MakeStage) -> None:
     """Asked about after its end and not due: there is nothing to put off."""
     one = stage()
     row = one.put(S.SUCCEEDED, decided_by="read", next_at=None)
@@ -185,7 +185,7 @@ def test_what_has_no_turn_at_its_end_stays_as_it_is(stage: MakeStage) -> None:
     assert one.advance(row, early=True) == row
 
 
-def test_ends_are_counted(stage: MakeStage) -> None:
+def test_outcomes_are_counted_for_circuit_and_rate(stage: MakeStage) -> None:
     """The journal is told how each POST ended, for the circuit, and each read, for the rate."""
     one = stage(Fake(checking=reading(Unknown(http_status=429, retry_after_s=9.0), Pending())))
     one.answers.append(lost())
@@ -201,7 +201,7 @@ def test_ends_are_counted(stage: MakeStage) -> None:
     ]
 
 
-def test_a_late_answer_is_written_down(stage: MakeStage) -> None:
+def test_late_result_is_recorded(stage: MakeStage) -> None:
     """With what it said, under the name of what it would have led to."""
     one = stage(Fake(submitting=saying(Final(code="DONE", reason=NO)), checking=reading(Unknown())))
     row = one.accept()
@@ -218,14 +218,14 @@ def test_a_late_answer_is_written_down(stage: MakeStage) -> None:
     assert last(one, row) == ("late_result", {"answer": "payout.failed", "reason": "rejected (NO)", "code": "DONE"})
 
 
-def test_a_contradiction_is_written_down(stage: MakeStage) -> None:
+def test_contradiction_is_recorded(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(PAID)))
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
     one.advance(row, early=True)
     assert last(one, row) == ("contradicted", {"attempt": 1, "code": "DONE", "http_status": 200})
 
 
-def test_a_contradiction_shows_no_payee(stage: MakeStage) -> None:
+def test_contradiction_code_is_masked_and_cut(stage: MakeStage) -> None:
     """What the provider writes where its code should be is told to the application as well."""
     one = stage(Fake(checking=reading(Final(seen=OURS, code=f"PAID to 254700000900, {'x' * 81}"))))
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
@@ -234,7 +234,7 @@ def test_a_contradiction_shows_no_payee(stage: MakeStage) -> None:
     assert len(last(one, row)[1]["code"]) == 80
 
 
-def test_a_look_after_the_end_is_written_down(stage: MakeStage) -> None:
+def test_check_after_the_end_is_recorded(stage: MakeStage) -> None:
     """Once, and with why nothing was asked where nobody can."""
     one = stage(Fake(checking=reading(Unknown())))
     row = one.put(S.SUCCEEDED, decided_by="read", next_at=T0)
@@ -248,7 +248,7 @@ def test_a_look_after_the_end_is_written_down(stage: MakeStage) -> None:
     )
 
 
-def test_what_was_tried_elsewhere_says_where(stage: MakeStage) -> None:
+def test_missing_binding_is_recorded_with_the_old_one(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.PENDING, next_at=T0, binding={"host": "gone", "api_user": "u"})
     why = "Account till now pays elsewhere or as somebody else; it was tried under: api_user u, host gone."
@@ -266,14 +266,14 @@ def deferred(stage: MakeStage, answer: Any, **changes: Any) -> tuple[Any, Payout
     return one, one.advance(row, token="path")
 
 
-def test_an_answer_on_a_path_says_that_it_was_one(stage: MakeStage) -> None:
+def test_result_callback_is_recorded_as_such(stage: MakeStage) -> None:
     one, row = deferred(stage, PAID)
     done = one.deliver(row, "path")
     assert (done.status, done.decided_by) == (S.SUCCEEDED, "result_callback")
     assert last(one, row) == ("succeeded", {"code": "DONE", "http_status": 200})
 
 
-def test_an_answer_no_one_can_read_is_no_answer(stage: MakeStage) -> None:
+def test_result_callback_that_breaks_the_provider_decides_nothing(stage: MakeStage) -> None:
     """The provider's code may break on it: the payout is asked about again."""
 
     class Broken(Fake):
@@ -287,7 +287,7 @@ def test_an_answer_no_one_can_read_is_no_answer(stage: MakeStage) -> None:
     assert last(one, row) == ("read", {"text": "provider bug: KeyError"})
 
 
-def test_an_answer_after_the_end_is_written_down_where_it_contradicts(stage: MakeStage) -> None:
+def test_result_callback_that_contradicts_is_recorded(stage: MakeStage) -> None:
     one, _ = deferred(stage, Final(code="NO", reason=NO))
     ended = one.put(S.SUCCEEDED, id="po_y", key="k/2", decided_by="read", next_at=None)
     after = one.deliver(ended, "path")
@@ -297,7 +297,7 @@ def test_an_answer_after_the_end_is_written_down_where_it_contradicts(stage: Mak
     assert one.journal.history(ended.id)[-1].at == one.at
 
 
-def test_an_answer_for_who_takes_none(stage: MakeStage) -> None:
+def test_result_callback_for_a_provider_without_them_is_a_bug(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.UNKNOWN, binding={"host": "gone"})
     with pytest.raises(ProviderBug) as caught:
@@ -355,7 +355,7 @@ BUG = "provider bug: ProviderBug: The provider asked for"
     ],
     ids=["twice", "another", "no outcome", "none", "not sent", "said not sent", "lost"],
 )
-def test_a_mistake_is_reported(steps: Any, says: Any, answer: Any, kind: type, why: str) -> None:
+def test_provider_mistake_is_recorded(steps: Any, says: Any, answer: Any, kind: type, why: str) -> None:
     """What went wrong stands in the history in these words; a money request that was asked for may have left."""
     outcome = ended(*steps, says=says, answer=answer)
     assert (type(outcome), outcome.why) == (kind, why)
@@ -374,7 +374,7 @@ def test_preflight_that_needs_an_approval_says_why(stage: MakeStage) -> None:
 # --- what is read, written and published ---------------------------------------------------------------------------
 
 
-def test_a_read_that_asks_no_provider_happens_now(stage: MakeStage) -> None:
+def test_check_without_a_request_happens_now(stage: MakeStage) -> None:
     """Its time is the caller's: for the row, for its schedule and for its history."""
     one = stage(Fake(checking=at_once(Pending())))
     row = one.put(S.PENDING, next_at=T0)
@@ -387,7 +387,7 @@ def test_a_read_that_asks_no_provider_happens_now(stage: MakeStage) -> None:
     )
 
 
-def test_who_does_not_say_early_is_not(stage: MakeStage) -> None:
+def test_advance_does_nothing_before_the_payout_is_due(stage: MakeStage) -> None:
     """What is not due is left alone unless it is asked for; a first attempt has none before it to look at."""
     one = stage()
     row = one.put(S.PENDING, next_at=after(5))
@@ -397,14 +397,14 @@ def test_who_does_not_say_early_is_not(stage: MakeStage) -> None:
     assert not [command for command in one.asked if isinstance(command, LoadAttempts)]
 
 
-def test_what_is_learned_by_a_read_is_kept(stage: MakeStage) -> None:
+def test_check_keeps_reported_references(stage: MakeStage) -> None:
     """Beside ours, which no answer overwrites."""
     one = stage(Fake(checking=reading(Pending(references={"receipt": "R", "reference": "theirs"}))))
     row = one.advance(one.put(S.PENDING, next_at=T0))
     assert dict(row.attempt.references) == {"reference": "r", "external_id": "x-1", "receipt": "R"}
 
 
-def test_ends_and_stops_are_published(stage: MakeStage) -> None:
+def test_final_statuses_and_reviews_are_published(stage: MakeStage) -> None:
     """Each end, each way into REVIEW and each new reason there; a read in between is not."""
     theirs = replace(OURS, amount=Decimal(26), currency="USD", payee="46733123498", external_id="x-2")
     one = stage(Fake(checking=reading(Pending(), Final(seen=theirs), PAID)))
@@ -419,7 +419,7 @@ def test_ends_and_stops_are_published(stage: MakeStage) -> None:
     assert moves == [("payout.read", False), ("payout.review", True), ("payout.succeeded", True)]
 
 
-def test_what_is_not_shown_is_named(stage: MakeStage) -> None:
+def test_mismatch_names_the_fields_that_are_not_shown(stage: MakeStage) -> None:
     """Where all has to agree."""
     one = stage(Fake(checking=reading(Pending(seen=replace(OURS, amount=None, payee=None)))))
     row = one.advance(one.put(S.UNKNOWN, duplicate_unverified=True, next_at=T0))
@@ -427,7 +427,7 @@ def test_what_is_not_shown_is_named(stage: MakeStage) -> None:
     assert row.reason == Reason(ReasonCode.MISMATCH, text=why)
 
 
-def test_of_a_refund_the_payer_is_not_compared(stage: MakeStage) -> None:
+def test_refund_is_not_compared_by_payee(stage: MakeStage) -> None:
     """The provider shows who was paid back, the order names the collection."""
     one = stage(Fake(checking=reading(Final(seen=OURS))))
     of = {"operation": Operation.REFUND, "payee_kind": "collection", "original_amount": Decimal(30)}
@@ -435,31 +435,31 @@ def test_of_a_refund_the_payer_is_not_compared(stage: MakeStage) -> None:
     assert one.advance(row).status is S.SUCCEEDED
 
 
-def test_a_schedule_without_a_send_begins_at_the_last_change() -> None:
+def test_poll_schedule_without_a_send_begins_at_the_last_change() -> None:
     row = changed(row_of(S.UNKNOWN), sent_at=None)
     assert decide_outcome.after_check(row, account_of(), lost(), after(1)).after.schedule.next_at == after(5)
 
 
-def test_a_payee_with_details_is_written_whole(stage: MakeStage) -> None:
+def test_payee_with_details_is_written_whole(stage: MakeStage) -> None:
     order = order_of(payee=Payee("bank", "DE0012345678", {"bic": "X"}))
     one = stage()
     row = run_flow(engine.accept(one.account, order, one.moment()), one.execute).row
     assert row.order == order
 
 
-def test_a_draft_that_is_no_payment_is_reported(stage: MakeStage) -> None:
+def test_draft_that_moves_no_money_is_a_provider_bug(stage: MakeStage) -> None:
     with pytest.raises(ProviderBug) as caught:
         stage(Fake(marks={})).accept()
     assert caught.value.message == "A provider's draft must move money and must not be repeatable."
 
 
-def test_no_answer_of_a_read_is_reported(stage: MakeStage) -> None:
+def test_check_outcome_of_a_wrong_type_is_recorded(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading("paid")))
     row = one.advance(one.put(S.PENDING, next_at=T0))
     assert last(one, row) == ("read", {"why": "provider bug: str is no answer"})
 
 
-def test_a_read_that_wants_more_than_http_is_reported(stage: MakeStage) -> None:
+def test_check_that_asks_for_more_than_http_is_recorded(stage: MakeStage) -> None:
     def check(_: Draft) -> Any:
         yield "a journal entry"
 
@@ -469,7 +469,7 @@ def test_a_read_that_wants_more_than_http_is_reported(stage: MakeStage) -> None:
     assert last(one, row) == ("read", {"why": why})
 
 
-def test_a_second_send_that_is_not_approved_is_read_instead(stage: MakeStage) -> None:
+def test_resend_without_an_approval_is_checked_instead(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(NotFound())), preflight=lambda _: Proceed(after(300), needs_approval=True))
     row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
     one.at = after(300)
@@ -478,7 +478,7 @@ def test_a_second_send_that_is_not_approved_is_read_instead(stage: MakeStage) ->
     assert last(one, row) == ("needs_approval", {"why": ""})
 
 
-def test_a_question_carries_its_path(stage: MakeStage) -> None:
+def test_status_query_carries_its_path(stage: MakeStage) -> None:
     """And who finds the row moved before it could be written down asks nobody, and sees what it is now."""
     seen: list[str] = []
 
@@ -508,7 +508,7 @@ def test_a_question_carries_its_path(stage: MakeStage) -> None:
     ],
     ids=["not accepted", "unknown", "settling"],
 )
-def test_a_wait_that_no_clock_can_hold_is_the_providers_mistake(
+def test_wait_beyond_any_clock_is_a_provider_bug(
     stage: MakeStage, answer: Callable[[float], SubmitOutcome], wait_s: float
 ) -> None:
     """It is found when the answer is made, after the request: nothing is known then, and the payout is asked about."""

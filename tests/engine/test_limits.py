@@ -25,7 +25,7 @@ def limited(limit: str = "20", currency: str = "EUR") -> dict[str, Any]:
     return {"largest_amount": {currency: limit}, "poll_schedule_s": (5, 60, 600)}
 
 
-def test_more_than_the_largest_amount_is_refused_and_nothing_is_written(stage: MakeStage) -> None:
+def test_amount_over_the_limit_is_refused_before_anything_is_written(stage: MakeStage) -> None:
     """A slipped digit is an error that names amount, limit and setting; the limit itself is within it."""
     one = stage(settings=limited("25"))
     with pytest.raises(InvalidAmount) as refused:
@@ -36,7 +36,7 @@ def test_more_than_the_largest_amount_is_refused_and_nothing_is_written(stage: M
     assert one.accept(amount=Money("25", "EUR")).status is S.CREATED
 
 
-def test_a_currency_without_a_largest_amount_is_not_paid_in(stage: MakeStage) -> None:
+def test_currency_without_a_largest_amount_is_refused(stage: MakeStage) -> None:
     """A table that somebody forgot to complete is not the absence of a limit."""
     with pytest.raises(InvalidAmount, match="There is no largest_amount for EUR in the settings of account till"):
         stage(settings=limited(currency="UGX")).accept()
@@ -50,7 +50,7 @@ def lowered(stage: MakeStage, provider: Fake | None = None, **order: Any) -> tup
     return one, row
 
 
-def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStage) -> None:
+def test_lowered_limit_holds_a_payout_accepted_before(stage: MakeStage) -> None:
     """It waits, says why, asks no guard, and leaves at once when a caller asks for it under a raised limit."""
     one, row = lowered(stage, amount=Money("9999999", "EUR"))
     row = one.advance(row)
@@ -74,7 +74,7 @@ def test_a_limit_that_was_lowered_holds_what_was_accepted_before(stage: MakeStag
     assert len(one.posts()) == 1
 
 
-def test_what_waits_for_a_raised_limit_expires(stage: MakeStage) -> None:
+def test_payout_that_waits_for_a_raised_limit_expires(stage: MakeStage) -> None:
     one, row = lowered(stage, expires_at=after(60))
     row = one.advance(row)
     assert row.schedule.next_at == after(60)
@@ -82,7 +82,7 @@ def test_what_waits_for_a_raised_limit_expires(stage: MakeStage) -> None:
     assert one.advance(row).reason.code is ReasonCode.NOT_SENT_IN_TIME
 
 
-def test_what_may_have_arrived_is_read_and_not_sent_above_a_lowered_limit(stage: MakeStage) -> None:
+def test_ambiguous_payout_over_a_lowered_limit_is_checked_and_not_resent(stage: MakeStage) -> None:
     """A second send is none of the account's any more; the first one stays unknown, and is asked about."""
     provider = Fake(submitting=saying(Unknown()), checking=reading(NotFound()))
     one = stage(provider)
@@ -95,7 +95,7 @@ def test_what_may_have_arrived_is_read_and_not_sent_above_a_lowered_limit(stage:
     assert row.schedule.next_at is not None
 
 
-def test_what_was_not_found_is_as_unsent_as_it_was(stage: MakeStage) -> None:
+def test_payout_checked_first_and_not_found_waits_for_the_limit(stage: MakeStage) -> None:
     """A restored journal had the provider asked about it first: it waits for the limit as one that was never sent."""
     checked_first = row_of(
         S.UNKNOWN, ambiguous=False, duplicate_unverified=True, first_sent_at=None, submissions=0, sent_at=None
@@ -106,7 +106,7 @@ def test_what_was_not_found_is_as_unsent_as_it_was(stage: MakeStage) -> None:
     assert (after_it.status, after_it.schedule.next_at) == (S.CREATED, after(600))
 
 
-def test_paying_again_is_held_against_the_limit_as_it_is_now(stage: MakeStage) -> None:
+def test_reissue_over_the_current_limit_is_refused(stage: MakeStage) -> None:
     failing = Fake(submitting=saying(Final(reason=Reason(ReasonCode.REJECTED))))
     one = stage(failing, dedupe_settle_s=0.0)
     row = one.advance(one.accept())
@@ -117,7 +117,7 @@ def test_paying_again_is_held_against_the_limit_as_it_is_now(stage: MakeStage) -
     assert one.journal.get(row.id) == row
 
 
-def test_what_is_not_sent_again_is_recorded_at_the_time_of_its_read(stage: MakeStage) -> None:
+def test_limit_before_a_resend_is_recorded_at_the_time_of_the_check(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(NotFound())), settings=limited())
     row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
     original, one.at = one.execute, after(300)

@@ -118,7 +118,7 @@ def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> 
 
 
 @EACH
-def test_what_the_provider_reports_is_returned(name: str) -> None:
+def test_lookup_returns_what_the_provider_reports(name: str) -> None:
     _, arguments, answer = QUESTIONS[name]
 
     result, sent, provider = asked(name, saying(answer, READ))
@@ -129,7 +129,7 @@ def test_what_the_provider_reports_is_returned(name: str) -> None:
 
 
 @EACH
-def test_a_provider_that_cannot_is_not_asked(name: str) -> None:
+def test_lookup_without_the_capability_asks_nothing(name: str) -> None:
     with pytest.raises(NotSupported) as refused:
         run_flow(QUESTIONS[name][0](account_of()), lambda _: cast("Reply", pytest.fail("something was sent")))
 
@@ -147,7 +147,7 @@ def test_a_provider_that_cannot_is_not_asked(name: str) -> None:
     ],
     ids=["account_holder", "name", "operator", "ask_consent"],
 )
-def test_no_one_is_asked_about_a_number_in_another_form(ask: Callable[..., EngineFlow[Any]]) -> None:
+def test_lookup_of_a_number_in_another_form_is_refused(ask: Callable[..., EngineFlow[Any]]) -> None:
     """What a provider would read in it might be another number: the answer would be about a stranger."""
     flow = ask(account_of(Answering(saying(None, READ))), Payee("msisdn", "256772123456.0"))
 
@@ -157,7 +157,7 @@ def test_no_one_is_asked_about_a_number_in_another_form(ask: Callable[..., Engin
 
 @EACH
 @pytest.mark.parametrize("ended", [lost(), unsent()], ids=["no answer", "not sent"])
-def test_without_an_answer_nothing_is_guessed(name: str, ended: Answer) -> None:
+def test_lookup_without_an_answer_is_an_error(name: str, ended: Answer) -> None:
     result, sent, _ = asked(name, saying(None, READ), ended)
 
     assert isinstance(result, LookupFailed)
@@ -180,7 +180,7 @@ NEEDED = frozenset(
 
 
 @EACH
-def test_a_capability_that_the_settings_remove_is_refused(name: str) -> None:
+def test_lookup_that_the_settings_remove_is_refused(name: str) -> None:
     """Nothing is asked, though the provider's class implements it; a diagnosis has nothing to say."""
     provider = Answering(saying(QUESTIONS[name][2], READ))
     account = replace(account_of(provider), settings=Sandbox())
@@ -192,7 +192,7 @@ def test_a_capability_that_the_settings_remove_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("needed", sorted(NEEDED))
-def test_a_capability_that_payments_need_is_not_removed(needed: Capability) -> None:
+def test_capability_that_payments_need_cannot_be_removed(needed: Capability) -> None:
     settings = type("Wrong", (FakeSettings,), {"unsupported_capabilities": property(lambda _: frozenset({needed}))})
 
     with pytest.raises(SettingsError, match=f"cannot do without {needed}"):
@@ -201,9 +201,7 @@ def test_a_capability_that_payments_need_is_not_removed(needed: Capability) -> N
 
 @EACH
 @pytest.mark.parametrize(("retry_after_s", "again"), [(5.0, " Ask again in 5 s."), (None, "")])
-def test_what_is_not_reported_says_why_and_when_to_ask_again(
-    name: str, retry_after_s: float | None, again: str
-) -> None:
+def test_lookup_refusal_says_why_and_when_to_ask_again(name: str, retry_after_s: float | None, again: str) -> None:
     """With the provider's own words, scrubbed: they may hold a number."""
     result, _, _ = asked(name, saying(LookupRefused(reason=BUSY, http_status=503, retry_after_s=retry_after_s), READ))
 
@@ -228,7 +226,7 @@ def test_what_is_not_reported_says_why_and_when_to_ask_again(
     ],
     ids=str,
 )
-def test_a_providers_mistake_is_no_answer(name: str, payload: object, kind: str) -> None:
+def test_lookup_outcome_of_a_wrong_type_is_an_error(name: str, payload: object, kind: str) -> None:
     """Neither an exception of its own, nor a thing that cannot be an answer, reaches the caller as one."""
     parsed, _, _ = asked(name, saying(payload, READ))
 
@@ -239,7 +237,7 @@ def test_a_providers_mistake_is_no_answer(name: str, payload: object, kind: str)
 
 @EACH
 @pytest.mark.parametrize("before", [(), (READ,)], ids=["at once", "after a read"])
-def test_a_question_never_pays(name: str, before: tuple[HttpRequest, ...]) -> None:
+def test_lookup_never_pays(name: str, before: tuple[HttpRequest, ...]) -> None:
     """A provider that asks for money inside a question is refused, and nothing of it leaves."""
     result, sent, _ = asked(name, saying(QUESTIONS[name][2], *before, PAY))
 
@@ -249,7 +247,7 @@ def test_a_question_never_pays(name: str, before: tuple[HttpRequest, ...]) -> No
 
 
 @EACH
-def test_a_refused_payment_cannot_be_hidden(name: str) -> None:
+def test_lookup_cannot_hide_a_refused_payment(name: str) -> None:
     """Also when the provider catches the refusal and tries another way."""
 
     def flow() -> EngineFlow[Any]:
@@ -266,7 +264,7 @@ def test_a_refused_payment_cannot_be_hidden(name: str) -> None:
 
 
 @EACH
-def test_only_http_comes_out_of_a_question(name: str) -> None:
+def test_lookup_may_only_ask_for_http(name: str) -> None:
     """A provider cannot write the journal from there."""
 
     def flow() -> Iterator[Any]:
@@ -282,7 +280,7 @@ def test_only_http_comes_out_of_a_question(name: str) -> None:
 # --- a question of one provider, and what a provider learns ---
 
 
-def test_a_question_of_its_own_is_asked_like_every_other() -> None:
+def test_lookup_of_the_providers_own_follows_the_same_rules() -> None:
     """Whatever it answers is told; it never pays; without an answer nothing is guessed."""
 
     def own(payload: object, *requests: Any, answer: Answer = 200) -> Any:
@@ -306,7 +304,7 @@ def test_a_question_of_its_own_is_asked_like_every_other() -> None:
 
 @pytest.mark.parametrize("ended", [lost(), unsent(), 500], ids=["no answer", "not sent", "an error"])
 @pytest.mark.parametrize("then", [None, ValueError("no")], ids=["well", "raises"])
-def test_whatever_becomes_of_learning_payments_go_on(ended: Answer, then: object) -> None:
+def test_provider_config_refresh_that_fails_raises_nothing(ended: Answer, then: object) -> None:
     def execute(_: Command) -> Reply:
         if isinstance(ended, BaseException):
             raise ended
@@ -317,7 +315,7 @@ def test_whatever_becomes_of_learning_payments_go_on(ended: Answer, then: object
     assert provider.asked == [(T0,)]
 
 
-def test_learning_never_pays_and_who_cannot_is_not_asked() -> None:
+def test_provider_config_refresh_never_pays() -> None:
     def nothing(_: Command) -> Reply:
         return cast("Reply", pytest.fail("something was sent"))
 
@@ -342,13 +340,13 @@ def diagnosed(start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[F
     return run_flow(engine.diagnose(account_of(Answering(start)), T0), execute)
 
 
-def test_findings_are_reported_in_their_order() -> None:
+def test_diagnosis_reports_findings_in_their_order() -> None:
     findings = [Finding("ok", "gateway", "answers"), Finding("wrong", "till", "closed", "Open it.")]
 
     assert diagnosed(saying(findings, READ)) == tuple(findings)
 
 
-def test_a_provider_that_cannot_be_diagnosed_has_nothing_to_say() -> None:
+def test_diagnosis_without_the_capability_is_empty() -> None:
     assert run_flow(engine.diagnose(account_of(), T0), lambda _: cast("Reply", pytest.fail("something was sent"))) == ()
 
 
@@ -364,7 +362,7 @@ def test_a_provider_that_cannot_be_diagnosed_has_nothing_to_say() -> None:
     ],
     ids=["no answer", "not sent", "an exception", "nothing", "no findings", "a payment"],
 )
-def test_a_diagnosis_that_breaks_is_a_finding(
+def test_diagnosis_that_breaks_is_a_finding(
     start: Callable[[], EngineFlow[Any]], answers: tuple[Answer, ...], says: str
 ) -> None:
     """The doctor goes on with what else there is to look at."""

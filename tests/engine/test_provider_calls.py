@@ -95,7 +95,7 @@ def swallowing(says: Any) -> Submit:
 MONEY = DRAFT.request
 
 
-def test_the_stored_request_is_sent_once_with_its_times() -> None:
+def test_stored_request_is_sent_once_with_its_times() -> None:
     """What leaves is the stored request, with the time-out and the last moment for sending put on it."""
     outcome, sent = played(then(MONEY, says=Pending()), 202)
     assert outcome == Pending()
@@ -105,12 +105,12 @@ def test_the_stored_request_is_sent_once_with_its_times() -> None:
 @pytest.mark.parametrize(
     "outcome", [Final(), Final(reason=NO), Pending(), Duplicate(), NotAccepted(), AccountRefused(NO), Unknown()]
 )
-def test_an_answer_is_believed(outcome: Any) -> None:
+def test_submit_outcome_with_an_answer_is_believed(outcome: Any) -> None:
     """With an answer to the money request every outcome is what the provider says."""
     assert played(then(MONEY, says=outcome), 200)[0] == outcome
 
 
-def test_a_flow_that_does_not_end_is_ended() -> None:
+def test_endless_flow_is_ended() -> None:
     """A provider that asks for ever holds no worker: after 100 requests nothing is known, and nothing is lost."""
 
     def for_ever(draft: Draft) -> EngineFlow[Any]:
@@ -123,7 +123,7 @@ def test_a_flow_that_does_not_end_is_ended() -> None:
     assert outcome.why == "provider bug: ProviderBug: A provider's flow asked for more than 100 requests."
 
 
-def test_a_proven_not_sent_stays_one() -> None:
+def test_not_sent_of_the_money_request_is_believed() -> None:
     """The money request's own NotSent is the only thing that means "not sent" after it was asked for."""
     assert isinstance(played(then(MONEY, says=Pending()), unsent())[0], NotSent)
 
@@ -164,14 +164,14 @@ def _clings() -> EngineFlow[Any]:
 
 
 @pytest.mark.parametrize(("submit", "answers"), [row[1:] for row in NEVER_HARMLESS], ids=[r[0] for r in NEVER_HARMLESS])
-def test_after_the_money_request_every_mistake_is_doubt(submit: Submit, answers: tuple[Answer, ...]) -> None:
+def test_mistake_after_the_money_request_is_ambiguous(submit: Submit, answers: tuple[Answer, ...]) -> None:
     """Whatever a provider does wrong once its money request was asked for leaves the payout unknown, sent once."""
     outcome, sent = played(submit, *answers)
     assert isinstance(outcome, NoAnswer | Unknown), outcome
     assert sum(request.moves_money for request in sent) == 1
 
 
-def test_a_flow_that_is_left_is_ended() -> None:
+def test_abandoned_flow_is_closed_at_once() -> None:
     """What a provider holds in it is given back at once, and not whenever somebody looks for garbage."""
     ended: list[str] = []
 
@@ -209,20 +209,20 @@ HARMLESS: list[tuple[str, Submit]] = [
 
 
 @pytest.mark.parametrize("submit", [row[1] for row in HARMLESS], ids=[row[0] for row in HARMLESS])
-def test_before_the_money_request_every_mistake_is_not_sent(submit: Submit) -> None:
+def test_mistake_before_the_money_request_is_not_sent(submit: Submit) -> None:
     """Nothing left, so nothing can have arrived: the payout may be sent later, and is neither paid nor failed."""
     outcome, sent = played(submit)
     assert isinstance(outcome, NotSent)
     assert sent == []
 
 
-def test_a_refusal_before_the_money_request_stands() -> None:
+def test_refusal_before_the_money_request_is_believed() -> None:
     """A preparation that says "not accepted" or "blocked" is believed without any money request."""
     for outcome in (NotAccepted(), AccountRefused(NO)):
         assert played(then(READ, says=outcome), 429)[0] == outcome
 
 
-def test_an_answer_is_dated_by_its_exchange() -> None:
+def test_outcome_is_dated_by_its_last_exchange() -> None:
     """The moment of the last exchange comes with the outcome."""
     flow = send_once(Fake(submitting=then(MONEY, READ, says=Pending())), DRAFT, timeout_s=30, send_before=T0, at=T0)
     moments = iter((T0 + timedelta(seconds=3), T0 + timedelta(seconds=5)))
@@ -246,18 +246,18 @@ READS_THAT_BREAK: list[tuple[str, Submit, tuple[Answer, ...]]] = [
 @pytest.mark.parametrize(
     ("check", "answers"), [row[1:] for row in READS_THAT_BREAK], ids=[r[0] for r in READS_THAT_BREAK]
 )
-def test_a_broken_read_only_fails_to_tell(check: Submit, answers: tuple[Answer, ...]) -> None:
+def test_broken_check_decides_nothing(check: Submit, answers: tuple[Answer, ...]) -> None:
     """However a read breaks, it moves no money and decides nothing."""
     assert isinstance(received(check, *answers), NoAnswer)
 
 
 @pytest.mark.parametrize("outcome", [Final(), Final(reason=NO), Pending(), NotFound(), Unknown(), Deferred()])
-def test_a_read_is_believed(outcome: Any) -> None:
+def test_check_outcome_with_an_answer_is_believed(outcome: Any) -> None:
     """A read that ends as it should is what the provider says."""
     assert received(then(READ, says=outcome), 200) == outcome
 
 
-def test_a_providers_exception_carries_no_number() -> None:
+def test_provider_exception_is_masked() -> None:
     """What a provider's exception says is scrubbed before it is kept."""
     outcome, _ = played(then(MONEY, says=ValueError("payee 256772123456 with Bearer abc.def.ghi")), 202)
     assert "256772123456" not in outcome.why
@@ -265,7 +265,7 @@ def test_a_providers_exception_carries_no_number() -> None:
 
 
 @pytest.mark.parametrize(("token", "body"), [("t-1", "to t-1"), (None, f"to {slot('answer_token')}")])
-def test_the_path_of_a_later_answer_is_filled_in_where_there_is_one(token: str | None, body: str) -> None:
+def test_result_path_is_filled_in_only_where_there_is_one(token: str | None, body: str) -> None:
     """Into the payment as it leaves, and not into what is stored; a slot that nobody fills stays one."""
     stored = replace(MONEY, body=f"to {slot('answer_token')}")
     provider, sent = Fake(), list[Any]()
@@ -279,7 +279,7 @@ def test_the_path_of_a_later_answer_is_filled_in_where_there_is_one(token: str |
     assert [request.body for request in sent] == [body]
 
 
-def test_a_read_that_is_answered_at_once_keeps_its_slots() -> None:
+def test_check_that_is_answered_at_once_keeps_its_slots() -> None:
     sent: list[Command] = []
 
     def execute(command: Command) -> Reply:
@@ -308,7 +308,7 @@ SLOTTED = replace(DRAFT, request=replace(DRAFT.request, body='{"id":"{{slot:give
         ({"body": '{"id":"MP-0001","pin":"{{slot:pin}}"}', "headers": {"x": "y"}}, False),
     ],
 )
-def test_slots_are_all_that_a_provider_fills(changed: dict[str, Any], is_sent: bool) -> None:
+def test_provider_may_change_only_slots(changed: dict[str, Any], is_sent: bool) -> None:
     """An id that is given first has its place in the payment; nothing else of what was stored is changed."""
 
     def submit(draft: Draft) -> EngineFlow[Any]:
@@ -327,7 +327,7 @@ def test_slots_are_all_that_a_provider_fills(changed: dict[str, Any], is_sent: b
     assert len(sent) == is_sent
 
 
-def test_a_flow_gets_the_response_to_its_request() -> None:
+def test_flow_receives_the_response_to_its_request() -> None:
     def by_status(draft: Draft) -> HttpFlow[Any]:
         response = yield from exchange(draft.request)
         return Pending(http_status=response.status)

@@ -40,7 +40,7 @@ def reads_until_rest(one: Any, row: PayoutRecord) -> tuple[PayoutRecord, list[da
     return row, asked
 
 
-def test_it_is_read_at_the_schedules_first_three_moments(stage: Any) -> None:
+def test_rechecks_follow_the_first_three_steps_of_the_schedule(stage: Any) -> None:
     """Counted from the failure; without a clear answer the failure stands, and nobody asks any more."""
     one, row, _ = failed(stage)
     assert (row.status, row.decided_by, row.view().may_have_been_sent) == (S.FAILED, "result_callback", True)
@@ -50,7 +50,7 @@ def test_it_is_read_at_the_schedules_first_three_moments(stage: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", [PAID, FAILED, Unknown(), Pending(seen=OURS)])
-def test_only_a_success_says_something_against_it(stage: Any, answer: Any) -> None:
+def test_recheck_contradicts_only_by_a_success(stage: Any, answer: Any) -> None:
     """The answer comes to the path of the recheck; the status stands whatever it says."""
     one, row, provider = failed(stage)
     one.at = row.schedule.next_at
@@ -61,13 +61,13 @@ def test_only_a_success_says_something_against_it(stage: Any, answer: Any) -> No
     assert ("contradicted" in one.events(row)) is (answer is PAID)
 
 
-def test_the_same_failure_again_confirms_nothing(stage: Any) -> None:
+def test_repeated_failure_on_the_path_confirms_nothing(stage: Any) -> None:
     """Whoever has forged it can send it twice."""
     one, row, _ = failed(stage)
     assert one.deliver(row, "path") == row
 
 
-def test_a_read_that_a_stranger_asks_for_uses_none_up(stage: Any) -> None:
+def test_early_check_uses_up_no_recheck(stage: Any) -> None:
     """Nor does one that a person asks for before it is due."""
     one, row, _ = failed(stage)
     looked = one.advance(row, early=True)
@@ -77,20 +77,20 @@ def test_a_read_that_a_stranger_asks_for_uses_none_up(stage: Any) -> None:
     assert one.advance(called).schedule.rechecks_left == 3
 
 
-def test_a_failure_that_is_reported_at_once_is_read_once(stage: Any) -> None:
+def test_recheck_with_an_immediate_failure_is_the_last(stage: Any) -> None:
     """Where the provider answers a read at once, its own word ends the matter."""
     one, row, _ = failed(stage, FAILED, status_by="answer")
     row, asked = reads_until_rest(one, row)
     assert (row.status, asked, row.schedule.rechecks_left) == (S.FAILED, [after(10)], 0)
 
 
-def test_a_success_that_is_reported_at_once_contradicts(stage: Any) -> None:
+def test_recheck_with_an_immediate_success_contradicts(stage: Any) -> None:
     one, row, _ = failed(stage, PAID, status_by="answer")
     row, _ = reads_until_rest(one, row)
     assert (row.status, one.events(row).count("contradicted")) == (S.FAILED, 1)
 
 
-def test_what_a_read_or_the_send_has_failed_is_not_read_again(stage: Any) -> None:
+def test_failure_by_a_check_is_not_rechecked(stage: Any) -> None:
     """Only what came to a path can be forged."""
     provider = Fake(checking=reading(FAILED))
     one = stage(provider)
@@ -99,7 +99,7 @@ def test_what_a_read_or_the_send_has_failed_is_not_read_again(stage: Any) -> Non
     assert (row.status, row.schedule.next_at, row.schedule.rechecks_left) == (S.FAILED, None, 0)
 
 
-def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
+def test_reissue_is_refused_before_the_last_recheck(stage: Any) -> None:
     """The error says until when: then the rule of the provider decides."""
     one, row, _ = failed(stage)
     with pytest.raises(DecisionRefused) as early:
@@ -125,7 +125,7 @@ def test_it_is_not_paid_again_before_the_last_recheck(stage: Any) -> None:
         one.reissue(row)
 
 
-def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
+def test_check_for_a_callback_does_not_delay_a_reissue(stage: Any) -> None:
     """What the send has failed is due for a look: that is no reason to wait."""
     one = stage(Fake(checking=reading(FAILED)))
     row = one.put(S.FAILED, next_at=one.at, decided_by="submit", reason=FAILED.reason)
@@ -133,7 +133,7 @@ def test_a_read_that_a_callback_asks_for_is_no_recheck(stage: Any) -> None:
     assert one.reissue(row).attempt.number == 2
 
 
-def test_what_no_one_can_ask_about_keeps_its_rechecks(stage: Any) -> None:
+def test_rechecks_remain_while_no_identity_can_ask(stage: Any) -> None:
     """The identity that has sent it may be configured again before the last of them."""
     one, row, _ = failed(stage)
     one.account = account_of(Fake(host="new.invalid"), status_by="result_callback", result_by="submission")
@@ -141,7 +141,7 @@ def test_what_no_one_can_ask_about_keeps_its_rechecks(stage: Any) -> None:
     assert (row.status, asked, one.reads()) == (S.FAILED, [after(10), after(25), after(85)], [])
 
 
-def test_the_rest_of_a_schedule_that_is_shorter_is_kept_to(stage: Any) -> None:
+def test_rechecks_end_under_a_shortened_schedule(stage: Any) -> None:
     """And one that was shortened meanwhile still ends."""
     one, row, _ = failed(stage)
     short = one.account.settings.model_copy(update={"poll_schedule_s": (7.0,)})

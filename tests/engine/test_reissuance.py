@@ -51,7 +51,7 @@ def refused(stage: MakeStage, *parsed: Any, **facts: Any) -> tuple[Any, PayoutRe
     return one, row
 
 
-def test_what_failed_is_paid_again_under_a_reference_of_its_own(stage: MakeStage) -> None:
+def test_reissue_pays_a_failed_payout_under_a_new_reference(stage: MakeStage) -> None:
     """Every earlier attempt is read, the new one is another request, and it travels the same road."""
     one, row = failed(stage)
     again = one.reissue(row)
@@ -72,7 +72,7 @@ def test_what_failed_is_paid_again_under_a_reference_of_its_own(stage: MakeStage
     assert [entry.attempt for entry in one.journal.history(row.id)] == [1, 1, 1, 1, 2, 2, 2]
 
 
-def test_it_can_be_paid_a_third_time_and_reads_both_before(stage: MakeStage) -> None:
+def test_third_attempt_checks_both_before_it(stage: MakeStage) -> None:
     one, row = failed(stage)
     row = one.advance(one.reissue(row))
     one.at += timedelta(seconds=5)
@@ -86,7 +86,7 @@ def test_it_can_be_paid_a_third_time_and_reads_both_before(stage: MakeStage) -> 
 
 
 @pytest.mark.parametrize("status", [status for status in S if status not in {S.FAILED, S.SENDING}])
-def test_only_what_failed(stage: MakeStage, status: S) -> None:
+def test_reissue_of_what_has_not_failed_is_refused(stage: MakeStage, status: S) -> None:
     one = stage()
     row = one.put(status)
     with pytest.raises(DecisionRefused, match=f"is {status}: only what failed"):
@@ -103,7 +103,7 @@ UNCLEAR = {
 
 
 @pytest.mark.parametrize("name", UNCLEAR)
-def test_what_is_not_proven_to_have_failed_is_not_paid_again(stage: MakeStage, name: str) -> None:
+def test_reissue_without_proof_of_failure_is_refused(stage: MakeStage, name: str) -> None:
     """The failure on record is not enough: the provider has to say so now."""
     parsed, words = UNCLEAR[name]
     one, row = failed(stage, parsed)
@@ -113,20 +113,20 @@ def test_what_is_not_proven_to_have_failed_is_not_paid_again(stage: MakeStage, n
     assert one.journal.attempts(row.id) == ()
 
 
-def test_silence_is_no_proof(stage: MakeStage) -> None:
+def test_reissue_without_an_answer_is_refused(stage: MakeStage) -> None:
     one, row = failed(stage)
     one.answers = [lost()]
     with pytest.raises(DecisionRefused, match="could not be asked"):
         one.reissue(row)
 
 
-def test_a_refusal_that_was_never_in_doubt_is_proven_by_absence(stage: MakeStage) -> None:
+def test_absence_proves_an_unambiguous_refusal(stage: MakeStage) -> None:
     """A provider that refuses a payment keeps none: what it does not show was not taken."""
     one, row = refused(stage, NotFound())
     assert one.reissue(row).attempt.number == 2
 
 
-def test_absence_proves_nothing_of_a_failure_that_is_not_settled(stage: MakeStage) -> None:
+def test_absence_proves_no_failure_with_a_settling_time(stage: MakeStage) -> None:
     """Whoever names a time in which a failure may turn has taken the payment, in the answer to its send too."""
     settling = Final(reason=replace(NO, settling_h=1))
     one = stage(Fake(submitting=saying(settling), checking=reading(NotFound())), dedupe_settle_s=SETTLE_S)
@@ -139,7 +139,7 @@ def test_absence_proves_nothing_of_a_failure_that_is_not_settled(stage: MakeStag
 
 @pytest.mark.parametrize("ambiguous", [True, False])
 @pytest.mark.parametrize("conclusive_s", [None, 500.0])
-def test_what_a_read_has_shown_is_not_proven_by_absence(
+def test_absence_proves_no_failure_that_a_check_reported(
     stage: MakeStage, ambiguous: bool, conclusive_s: float | None
 ) -> None:
     """The provider has forgotten by now that it failed, and perhaps that it was paid in the end."""
@@ -152,7 +152,7 @@ def test_what_a_read_has_shown_is_not_proven_by_absence(
         one.reissue(row)
 
 
-def test_what_a_person_found_unpaid_is_read_again(stage: MakeStage) -> None:
+def test_absence_and_a_persons_decision_together_prove_a_failure(stage: MakeStage) -> None:
     """A person's word and the provider's absence together are proof; the word alone is none."""
     fields = {"reason": NO, "decided_by": "person", "ambiguous": True, "first_sent_at": T0, "next_at": None}
     one = stage(Fake(checking=reading(Unknown(), NotFound())), dedupe_settle_s=SETTLE_S)
@@ -163,7 +163,7 @@ def test_what_a_person_found_unpaid_is_read_again(stage: MakeStage) -> None:
     assert one.reissue(row).attempt.number == 2
 
 
-def test_what_was_never_sent_is_read_too(stage: MakeStage) -> None:
+def test_reissue_checks_an_attempt_that_was_never_sent(stage: MakeStage) -> None:
     """A journal that was lost may have paid under this reference: who refuses by a guard looks all the same."""
     fields = {"reason": NO, "decided_by": "guard", "next_at": None, "submissions": 0, "sent_at": None}
     one = stage(Fake(checking=reading(PAID)))
@@ -180,7 +180,7 @@ def test_what_was_never_sent_is_read_too(stage: MakeStage) -> None:
 # --- when ----------------------------------------------------------------------------------------------------------
 
 
-def test_it_waits_until_nothing_of_a_send_can_appear(stage: MakeStage) -> None:
+def test_reissue_waits_for_the_settling_time(stage: MakeStage) -> None:
     """Counted from the last moment at which a try can have left; nothing is asked before."""
     one, row = failed(stage)
     one.at = SETTLED - timedelta(seconds=1)
@@ -191,7 +191,7 @@ def test_it_waits_until_nothing_of_a_send_can_appear(stage: MakeStage) -> None:
     assert len(one.reads()) == before
 
 
-def test_it_waits_for_what_settles(stage: MakeStage) -> None:
+def test_reissue_waits_for_the_settling_time_of_the_reason(stage: MakeStage) -> None:
     """A reason for which the provider may still change its mind has to be over first."""
     one = stage(Fake(checking=reading(Final(reason=replace(NO, settling_h=48)))), dedupe_settle_s=SETTLE_S)
     row = one.advance(one.accept())
@@ -205,7 +205,7 @@ def test_it_waits_for_what_settles(stage: MakeStage) -> None:
     assert one.reissue(row).attempt.number == 2
 
 
-def test_an_account_waits_for_a_week_unless_its_provider_says_how_long(stage: MakeStage) -> None:
+def test_settling_time_is_a_week_unless_declared(stage: MakeStage) -> None:
     """An undeclared fact has its most cautious value."""
     one = stage(Fake(checking=reading(FAILED)))
     row = one.advance(one.accept())
@@ -220,7 +220,7 @@ def test_an_account_waits_for_a_week_unless_its_provider_says_how_long(stage: Ma
 # --- contradictions ------------------------------------------------------------------------------------------------
 
 
-def test_an_attempt_that_proves_to_be_paid_is_written_down_and_ends_it(stage: MakeStage) -> None:
+def test_reissue_after_a_late_success_is_refused_for_ever(stage: MakeStage) -> None:
     """The failure stands, and nothing is ever paid on top of what contradicts it."""
     one, row = failed(stage, PAID, FAILED)
     for _ in range(2):
@@ -232,7 +232,7 @@ def test_an_attempt_that_proves_to_be_paid_is_written_down_and_ends_it(stage: Ma
     assert replace(after, contradictions=(), contradicted_at=None) == row
 
 
-def test_what_shows_it_paid_shows_no_payee(stage: MakeStage) -> None:
+def test_late_success_code_is_masked_and_cut(stage: MakeStage) -> None:
     one, row = failed(stage, replace(PAID, code=f"PAID to 254700000900, {'x' * 81}"), FAILED)
     with pytest.raises(DecisionRefused, match="was paid after all"):
         one.reissue(row)
@@ -242,7 +242,7 @@ def test_what_shows_it_paid_shows_no_payee(stage: MakeStage) -> None:
     assert len(text["code"]) == 80
 
 
-def test_a_success_found_before_the_next_attempt_is_sent_stops_it(stage: MakeStage) -> None:
+def test_late_success_before_the_send_stops_the_next_attempt(stage: MakeStage) -> None:
     """Between the decision and the first byte hours may pass: every earlier attempt is read once more."""
     one, row = failed(stage, FAILED, PAID)
     row = one.reissue(row)
@@ -255,7 +255,7 @@ def test_a_success_found_before_the_next_attempt_is_sent_stops_it(stage: MakeSta
     assert len(one.posts()) == posts
 
 
-def test_a_contradiction_at_the_last_moment_stops_it_as_well(stage: MakeStage) -> None:
+def test_contradiction_before_the_commit_stops_the_next_attempt(stage: MakeStage) -> None:
     """The commit before the first byte looks whether somebody has found one since."""
     one, row = failed(stage)
     row = one.reissue(row)
@@ -271,7 +271,7 @@ def test_a_contradiction_at_the_last_moment_stops_it_as_well(stage: MakeStage) -
     assert len(one.posts()) == posts
 
 
-def test_a_contradiction_that_is_known_stops_it_whatever_the_provider_says_now(stage: MakeStage) -> None:
+def test_known_contradiction_stops_the_next_attempt_for_good(stage: MakeStage) -> None:
     """Nothing is waited for: that an earlier attempt was paid is not taken back by a read that is less clear."""
     one, row = failed(stage, FAILED, Pending())
     row = one.reissue(row)
@@ -281,7 +281,7 @@ def test_a_contradiction_that_is_known_stops_it_whatever_the_provider_says_now(s
 
 
 @pytest.mark.parametrize("parsed", [Pending(), Unknown(), NotFound()], ids=["pending", "unclear", "not_found"])
-def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage: MakeStage, parsed: Any) -> None:
+def test_next_attempt_waits_while_the_previous_one_is_unclear(stage: MakeStage, parsed: Any) -> None:
     """It is sent once the earlier one is again proven to have failed."""
     one, row = failed(stage, FAILED, parsed, FAILED)
     row = one.advance(one.reissue(row))
@@ -291,7 +291,7 @@ def test_an_earlier_attempt_that_comes_to_life_keeps_the_next_one_waiting(stage:
     assert one.advance(row).status is S.PENDING
 
 
-def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(stage: MakeStage) -> None:
+def test_next_attempt_goes_to_review_when_the_previous_stays_unclear(stage: MakeStage) -> None:
     """The machine asks for as long as it polls any payout; then it stops in sight, unsent, and can be reopened."""
     one, row = failed(stage, FAILED, *[Pending()] * 400, settings={"poll_schedule_s": (5.0, 595.0)})
     row, began, posts = one.advance(one.reissue(row)), one.at, len(one.posts())
@@ -310,7 +310,7 @@ def test_an_earlier_attempt_that_stays_unclear_is_left_to_a_person_in_the_end(st
     assert (row.status, row.attempt.number, row.attempt.submissions, len(one.posts())) == (S.PENDING, 2, 1, posts + 1)
 
 
-def test_a_repeated_send_of_the_next_attempt_looks_back_too(stage: MakeStage) -> None:
+def test_resend_of_the_next_attempt_checks_the_previous_one(stage: MakeStage) -> None:
     """Its first try may never have arrived; then the earlier one's late success must not be paid twice."""
     entries = [FAILED, FAILED, NotFound(), NotFound(), NotFound(), PAID]
     one, row = failed(stage, *entries, settings={"poll_schedule_s": (5.0, *[100.0] * 10)})
@@ -326,7 +326,7 @@ def test_a_repeated_send_of_the_next_attempt_looks_back_too(stage: MakeStage) ->
     assert len(one.posts()) == posts
 
 
-def test_who_asks_about_a_payout_asks_about_all_of_it(stage: MakeStage) -> None:
+def test_early_check_asks_about_previous_attempts(stage: MakeStage) -> None:
     """A late success of an earlier attempt is found while the next one is under way, and written down once."""
     one, row = failed(stage, FAILED, FAILED, PAID, Pending())
     row = one.advance(one.reissue(row))
@@ -347,7 +347,7 @@ def moved(one: Any, *parsed: Any, keeps: bool = True) -> None:
     one.account = Account(*result, retired=(old,) if keeps else ())
 
 
-def test_an_attempt_is_read_as_what_it_was_sent_as(stage: MakeStage) -> None:
+def test_previous_attempt_is_checked_as_the_identity_that_sent_it(stage: MakeStage) -> None:
     """The new attempt is paid as what the account is now, the old one read as what it was then."""
     one, row = failed(stage)
     moved(one, FAILED)
@@ -359,14 +359,14 @@ def test_an_attempt_is_read_as_what_it_was_sent_as(stage: MakeStage) -> None:
     assert one.posts()[-1].url.startswith("http://new.invalid/")
 
 
-def test_an_attempt_that_no_one_can_read_is_no_proof(stage: MakeStage) -> None:
+def test_reissue_without_an_identity_to_check_is_refused(stage: MakeStage) -> None:
     one, row = failed(stage)
     moved(one, keeps=False)
     with pytest.raises(DecisionRefused, match="Nobody can read attempt 1"):
         one.reissue(row)
 
 
-def test_a_provider_that_answers_later_cannot_prove_it(stage: MakeStage) -> None:
+def test_reissue_is_not_supported_where_answers_come_later(stage: MakeStage) -> None:
     one = stage(Fake(), status_by="result_callback")
     row = one.put(S.FAILED, reason=NO, decided_by="submit", next_at=None)
     one.at = after(10**6)
@@ -377,7 +377,7 @@ def test_a_provider_that_answers_later_cannot_prove_it(stage: MakeStage) -> None
 # --- who, and at once ----------------------------------------------------------------------------------------------
 
 
-def test_two_at_once_begin_one_attempt(stage: MakeStage) -> None:
+def test_concurrent_reissues_begin_one_attempt(stage: MakeStage) -> None:
     """The second one finds the payout moved; one attempt is there, and one is sent."""
     one, row = failed(stage)
     one.reissue(row)
@@ -386,7 +386,7 @@ def test_two_at_once_begin_one_attempt(stage: MakeStage) -> None:
     assert len(one.journal.attempts(row.id)) == 1
 
 
-def test_a_payout_the_account_cannot_carry_any_more_stays_failed(stage: MakeStage) -> None:
+def test_reissue_that_the_provider_refuses_changes_nothing(stage: MakeStage) -> None:
     one, row = failed(stage)
 
     def refuse(_: Any) -> None:
@@ -398,7 +398,7 @@ def test_a_payout_the_account_cannot_carry_any_more_stays_failed(stage: MakeStag
     assert one.journal.get(row.id) == row
 
 
-def test_an_expiry_that_has_passed_was_about_the_attempt_that_failed(stage: MakeStage) -> None:
+def test_reissue_drops_an_expiry_that_has_passed(stage: MakeStage) -> None:
     """A person wants it now; one that is still to come is kept."""
     for seconds, kept in ((100.0, False), (10**6, True)):
         one = stage(Fake(checking=reading(NotFound())), dedupe_settle_s=SETTLE_S)
@@ -410,14 +410,14 @@ def test_an_expiry_that_has_passed_was_about_the_attempt_that_failed(stage: Make
         one.journal.close()
 
 
-def test_the_guards_are_asked_anew(stage: MakeStage) -> None:
+def test_reissue_asks_the_guards_again(stage: MakeStage) -> None:
     """What let the first attempt pass has not seen the next one."""
     one, row = failed(stage)
     assert row.attempt.guards_passed
     assert not one.reissue(row).attempt.guards_passed
 
 
-def test_a_rebound_second_attempt_keeps_its_reference(stage: MakeStage) -> None:
+def test_rebound_second_attempt_keeps_its_reference(stage: MakeStage) -> None:
     """Made ready anew under another identity, it is still the second attempt."""
     one, row = failed(stage)
     row = one.reissue(row)
@@ -427,13 +427,13 @@ def test_a_rebound_second_attempt_keeps_its_reference(stage: MakeStage) -> None:
     assert sent.attempt.references["reference"] == row.attempt.references["reference"]
 
 
-def test_only_one_entry_begins_an_attempt(stage: MakeStage) -> None:
+def test_reissue_begins_an_attempt_by_one_command(stage: MakeStage) -> None:
     one, row = failed(stage)
     one.reissue(row)
     assert len([command for command in one.asked if isinstance(command, CreateAttempt)]) == 1
 
 
-def test_a_duplicate_of_a_second_attempt_is_adopted_like_any_other(stage: MakeStage) -> None:
+def test_duplicate_of_a_second_attempt_is_adopted(stage: MakeStage) -> None:
     """A journal that was lost after a second attempt finds that one under its reference."""
     one, row = failed(stage, FAILED, FAILED, PAID)
     row = one.reissue(row)
@@ -453,7 +453,7 @@ def attested(
     return run_flow(reissue(account or one.account, row, person=person, moment=one.moment()), one.execute)
 
 
-def test_absence_alone_is_no_proof_and_the_refusal_says_what_is_missing(stage: MakeStage) -> None:
+def test_absence_without_evidence_is_no_proof(stage: MakeStage) -> None:
     one, row = failed(stage, NotFound())
     for evidence in ("", " \u200b "):
         with pytest.raises(DecisionRefused, match="does not show attempt 1") as caught:
@@ -462,7 +462,7 @@ def test_absence_alone_is_no_proof_and_the_refusal_says_what_is_missing(stage: M
     assert one.journal.get(row.id) == row
 
 
-def test_with_evidence_it_is_paid_again_and_the_last_look_accepts_the_absence(stage: MakeStage) -> None:
+def test_evidence_makes_absence_a_proof_until_the_send(stage: MakeStage) -> None:
     """What a person has compared counts until this attempt has left, and stands in the history."""
     one, row = failed(stage, NotFound())
     row = attested(one, row)
@@ -484,7 +484,7 @@ def test_evidence_replaces_no_answer(stage: MakeStage, answer: Any) -> None:
     assert len(one.posts()) == 1
 
 
-def test_evidence_replaces_no_time_and_no_contradiction(stage: MakeStage) -> None:
+def test_evidence_replaces_no_settling_time_and_no_contradiction(stage: MakeStage) -> None:
     one, row = failed(stage, PAID, NotFound())
     one.at = SETTLED - timedelta(seconds=1)
     with pytest.raises(DecisionRefused, match="too early"):
@@ -495,7 +495,7 @@ def test_evidence_replaces_no_time_and_no_contradiction(stage: MakeStage) -> Non
             attested(one, row)
 
 
-def test_evidence_counts_for_the_attempt_that_it_was_given_for(stage: MakeStage) -> None:
+def test_evidence_counts_only_for_its_own_attempt(stage: MakeStage) -> None:
     """The next one needs its own: what was compared then says nothing of the attempt since."""
     one, row = failed(stage, NotFound(), NotFound(), FAILED, NotFound())
     row = one.advance(attested(one, row))
@@ -550,7 +550,7 @@ def test_evidence_moves_a_waiting_attempt_to_no_other_account(stage: MakeStage) 
     assert refused_account.value.hint == "Leave the account out."
 
 
-def test_evidence_leaves_an_approval_to_be_waited_for(stage: MakeStage) -> None:
+def test_evidence_does_not_replace_an_approval(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
     needed = Reason(ReasonCode.NEEDS_APPROVAL)
     waits = changed(row, reason=needed, next_at=None)
@@ -559,7 +559,7 @@ def test_evidence_leaves_an_approval_to_be_waited_for(stage: MakeStage) -> None:
     assert (row.attempt.absence_attested, row.reason, row.schedule.next_at) == (True, needed, None)
 
 
-def test_evidence_for_an_attempt_that_was_moved_meanwhile_is_refused(stage: MakeStage) -> None:
+def test_evidence_for_an_attempt_that_changed_meanwhile_is_refused(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
     stopped = changed(row, status=S.CANCELLED, reason=None, decided_by="person", next_at=None)
     moved = one.execute(ApplyTransition(row, stopped, Event(EventName.PAYOUT_CANCELLED, one.at), publish=True)).row
@@ -569,7 +569,7 @@ def test_evidence_for_an_attempt_that_was_moved_meanwhile_is_refused(stage: Make
     assert one.journal.get(row.id) == moved
 
 
-def test_evidence_is_added_neither_to_a_first_attempt_nor_to_one_whose_earlier_one_was_paid(stage: MakeStage) -> None:
+def test_evidence_for_a_first_attempt_or_after_a_paid_one_is_refused(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
     one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
     reads = len(one.reads())
@@ -580,7 +580,7 @@ def test_evidence_is_added_neither_to_a_first_attempt_nor_to_one_whose_earlier_o
     assert len(one.reads()) == reads
 
 
-def test_an_attempt_that_waits_is_cancelled_with_evidence(stage: MakeStage) -> None:
+def test_attempt_that_waits_is_cancelled_with_evidence(stage: MakeStage) -> None:
     one, row = waiting_for_evidence(stage, NotFound())
     assert one.cancel(attested(one, row)).status is S.CANCELLED
 
@@ -588,14 +588,14 @@ def test_an_attempt_that_waits_is_cancelled_with_evidence(stage: MakeStage) -> N
 @pytest.mark.parametrize(
     ("answer", "why"), [(PAID, "was paid after all"), (Unknown(), "not proven"), (lost(), "not proven")]
 )
-def test_evidence_for_an_attempt_that_waits_replaces_no_answer(stage: MakeStage, answer: Any, why: str) -> None:
+def test_evidence_for_a_waiting_attempt_replaces_no_answer(stage: MakeStage, answer: Any, why: str) -> None:
     one, row = waiting_for_evidence(stage, NotFound(), answer)
     with pytest.raises(DecisionRefused, match=why):
         attested(one, row)
     assert not one.journal.get(row.id).attempt.absence_attested
 
 
-def test_a_payment_that_is_shown_after_all_stops_what_was_begun_with_evidence(stage: MakeStage) -> None:
+def test_late_success_stops_an_attempt_begun_with_evidence(stage: MakeStage) -> None:
     one, row = failed(stage, NotFound(), PAID)
     row = one.advance(attested(one, row))
     assert (row.status, row.reason.code, len(one.posts())) == (S.REVIEW, ReasonCode.EARLIER_ATTEMPT_PAID, 1)

@@ -78,7 +78,7 @@ def absent(one: Any, row: PayoutRecord) -> PayoutRecord:
 # --- sought before it is sent --------------------------------------------------------------------------------------
 
 
-def test_the_provider_is_asked_before_the_first_byte(stage: MakeStage) -> None:
+def test_restored_payout_is_checked_before_the_first_byte(stage: MakeStage) -> None:
     """A try of it may be lost: nothing is sent before the provider has not shown it for long enough."""
     one = stage(Fake(checking=knowing({})))
     row = one.accept()
@@ -99,7 +99,7 @@ def test_the_provider_is_asked_before_the_first_byte(stage: MakeStage) -> None:
 @pytest.mark.parametrize(
     ("says", "status", "event"), [(PAID, S.SUCCEEDED, "succeeded"), (Pending(seen=OURS), S.PENDING, "adopted")]
 )
-def test_what_the_provider_knows_is_adopted(stage: MakeStage, says: Any, status: S, event: str) -> None:
+def test_payment_from_before_the_restore_is_adopted(stage: MakeStage, says: Any, status: S, event: str) -> None:
     """It was sent before the restore, at the latest now, and is never sent again."""
     one = stage(Fake(checking=knowing({1: says})))
     row = one.accept()
@@ -117,7 +117,7 @@ def test_what_the_provider_knows_is_adopted(stage: MakeStage, says: Any, status:
 
 
 @pytest.mark.parametrize("how", ["expiry", "later expiry", "guard"])
-def test_nothing_is_called_failed_before_the_provider_was_asked(stage: MakeStage, how: str) -> None:
+def test_restored_payout_does_not_fail_before_it_is_checked(stage: MakeStage, how: str) -> None:
     """Neither what is not sent in time nor what a guard refuses; afterwards it is, in the words it had."""
     provider = Fake(checking=knowing({}))
     one = stage(provider)
@@ -142,7 +142,7 @@ def test_nothing_is_called_failed_before_the_provider_was_asked(stage: MakeStage
     assert len(one.posts()) == 0
 
 
-def test_who_gives_up_too_late_gets_what_is_there(stage: MakeStage) -> None:
+def test_expiry_of_a_payout_that_changed_meanwhile_does_nothing(stage: MakeStage) -> None:
     """Somebody else moved it first: their row stands."""
     one = stage()
     old = one.accept(expires_at=after(5))
@@ -152,7 +152,7 @@ def test_who_gives_up_too_late_gets_what_is_there(stage: MakeStage) -> None:
     assert newer.status is S.PENDING
 
 
-def test_a_refusal_of_what_was_sent_before_the_restore_decides_nothing(stage: MakeStage) -> None:
+def test_refusal_of_a_send_from_before_the_restore_decides_nothing(stage: MakeStage) -> None:
     """The journal is restored while a send is under way: its answer is written down, and the provider is asked."""
     one = stage(Fake(submitting=saying(Final(reason=NO, code="NO")), checking=knowing({})))
     row = one.accept()
@@ -170,7 +170,7 @@ def test_a_refusal_of_what_was_sent_before_the_restore_decides_nothing(stage: Ma
     assert last(one, row)[1]["answer"] == "payout.failed"
 
 
-def test_where_the_gap_is_too_long_it_waits_unsent(stage: MakeStage) -> None:
+def test_long_gap_holds_a_payout_until_its_statement_is_compared(stage: MakeStage) -> None:
     """Sought in vain it is as unsent as it was, and says once that it is held; the account's statement ends that."""
     one = stage(Fake(checking=knowing({})), dedupe_window_s=100.0)
     row = one.accept()
@@ -190,7 +190,7 @@ def test_where_the_gap_is_too_long_it_waits_unsent(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("how", ["expiry", "guard"])
-def test_nor_is_it_called_failed_there(stage: MakeStage, how: str) -> None:
+def test_long_gap_holds_a_failure_until_its_statement_is_compared(stage: MakeStage, how: str) -> None:
     """What a provider has forgotten may have been paid: a guard's no and an expiry wait for the statement as well."""
     one = stage(Fake(checking=knowing({})), dedupe_window_s=100.0)
     row = one.accept(expires_at=after(5) if how == "expiry" else None)
@@ -209,7 +209,7 @@ def test_nor_is_it_called_failed_there(stage: MakeStage, how: str) -> None:
     assert (row.status, row.decided_by) == (S.FAILED, how)
 
 
-def test_a_gap_inside_the_window_needs_no_statement(stage: MakeStage) -> None:
+def test_gap_inside_the_dedupe_window_needs_no_statement(stage: MakeStage) -> None:
     """The provider itself would refuse a second one; where that is not proven, nobody sends."""
     one = stage(Fake(checking=knowing({})), dedupe_window_s=2000.0)
     row = one.accept()
@@ -217,7 +217,7 @@ def test_a_gap_inside_the_window_needs_no_statement(stage: MakeStage) -> None:
     assert absent(one, one.advance(row)).status is S.PENDING
 
 
-def test_a_provider_that_answers_later_is_not_checked_first(stage: MakeStage) -> None:
+def test_provider_that_answers_later_is_not_checked_first(stage: MakeStage) -> None:
     """It cannot be asked at once: the gap itself holds the payout, and its end as well, until a person has compared."""
     one = stage(Fake(checking=reading(Unknown())), status_by="result_callback", dedupe_window_s=10**6)
     row = one.accept()
@@ -252,14 +252,14 @@ def _references(number: int) -> Mapping[str, str]:
     return make_draft(account_of(), order, namespace=NAMESPACE, payout_id="po_x", number=number).references
 
 
-def test_no_attempt_but_its_own_is_asked_about(stage: MakeStage) -> None:
+def test_restored_payout_is_checked_by_its_own_attempt_alone(stage: MakeStage) -> None:
     """None is guessed: what the journal lacks is for the statement to say."""
     one, row, asked = checked_first(stage)
     assert one.advance(row).status is S.PENDING
     assert asked == [1]
 
 
-def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
+def test_absence_from_before_the_restore_proves_nothing(stage: MakeStage) -> None:
     """It is sought again, and counted from now."""
     one, row, _ = checked_first(stage, gap=False)
     restored(one)
@@ -270,7 +270,7 @@ def test_absence_of_before_the_restore_proves_nothing(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "event"), [(301, "sending"), (300, "checked_first")])
-def test_absence_has_to_last(stage: MakeStage, seconds: float, event: str) -> None:
+def test_absence_since_the_restore_has_to_last(stage: MakeStage, seconds: float, event: str) -> None:
     """However the row came to its three absences: the commit itself looks how long they have lasted."""
     one = stage()
     restored(one)
@@ -286,7 +286,7 @@ WHY = "The provider's statement has a payment under its reference, and the provi
 
 @pytest.mark.parametrize("ended", [False, True], ids=["in the gap", "after it"])
 @pytest.mark.parametrize("name", ["reference", "external_id"])
-def test_what_a_statement_has_is_never_sent(stage: MakeStage, name: str, ended: bool) -> None:
+def test_payment_on_a_statement_is_never_sent(stage: MakeStage, name: str, ended: bool) -> None:
     """It is read, as often and long as absence needs; where it is not shown a person decides, with evidence."""
     one = stage(Fake(checking=knowing({})))
     restored(one)
@@ -305,7 +305,9 @@ def test_what_a_statement_has_is_never_sent(stage: MakeStage, name: str, ended: 
 @pytest.mark.parametrize(
     ("says", "status", "event"), [(PAID, S.SUCCEEDED, "succeeded"), (Pending(seen=OURS), S.PENDING, "adopted")]
 )
-def test_what_a_statement_has_is_adopted_where_it_is_shown(stage: MakeStage, says: Any, status: S, event: str) -> None:
+def test_payment_on_a_statement_is_adopted_where_it_is_shown(
+    stage: MakeStage, says: Any, status: S, event: str
+) -> None:
     """Before anybody has to decide, and afterwards as well."""
     one = stage(Fake(checking=knowing({1: says})))
     row = one.accept()
@@ -319,7 +321,7 @@ def test_what_a_statement_has_is_adopted_where_it_is_shown(stage: MakeStage, say
     assert one.advance(stopped, early=True).status is status
 
 
-def test_what_a_statement_has_is_not_called_failed_by_an_expiry(stage: MakeStage) -> None:
+def test_payment_on_a_statement_does_not_expire(stage: MakeStage) -> None:
     one = stage(Fake(checking=knowing({})))
     row = one.accept(expires_at=after(5))
     restored(one)
@@ -329,7 +331,7 @@ def test_what_a_statement_has_is_not_called_failed_by_an_expiry(stage: MakeStage
     assert (row.status, row.reason.code) == (S.REVIEW, ReasonCode.ON_STATEMENT)
 
 
-def test_where_no_one_can_be_asked_at_once_a_person_decides(stage: MakeStage) -> None:
+def test_payment_on_a_statement_is_review_where_answers_come_later(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(Unknown())), status_by="result_callback")
     row = one.accept()
     restored(one)
@@ -349,7 +351,7 @@ def failed(stage: MakeStage, text: Mapping[int, Any]) -> tuple[Any, PayoutRecord
     return one, row
 
 
-def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> None:
+def test_reissue_is_refused_before_the_gap_has_ended(stage: MakeStage) -> None:
     """It may have been, in what is missing; nobody is asked, and the commit itself refuses it."""
     one, row = failed(stage, {})
     begun: list[CreateAttempt] = []
@@ -382,7 +384,7 @@ def test_nothing_is_paid_again_before_the_gap_has_ended(stage: MakeStage) -> Non
     assert one.reissue(row).attempt.number == 2
 
 
-def test_a_further_attempt_that_a_statement_has_is_found_and_not_sent(stage: MakeStage) -> None:
+def test_second_attempt_on_a_statement_is_adopted_and_not_sent(stage: MakeStage) -> None:
     """It was paid again in the gap: attempt 2 derives the same reference, and is adopted."""
     one, row = failed(stage, {2: PAID})
     restored(one)
@@ -394,7 +396,7 @@ def test_a_further_attempt_that_a_statement_has_is_found_and_not_sent(stage: Mak
     assert (row.status, row.attempt.number, row.attempt.submissions, len(one.posts())) == (S.SUCCEEDED, 2, 0, 0)
 
 
-def test_a_failure_of_before_the_restore_is_not_due(stage: MakeStage) -> None:
+def test_failure_from_before_the_restore_is_not_due(stage: MakeStage) -> None:
     """Nothing is looked for beside it; who asks all the same, and hears that it was paid, has that written down."""
     one, row = failed(stage, {1: PAID})
     restored(one)
@@ -404,7 +406,7 @@ def test_a_failure_of_before_the_restore_is_not_due(stage: MakeStage) -> None:
     assert one.events(row)[-1] == "contradicted"
 
 
-def test_a_read_and_a_person_call_it_failed(stage: MakeStage) -> None:
+def test_restored_payout_fails_by_a_check_or_a_person(stage: MakeStage) -> None:
     """Those two know, whatever is missing."""
     one = stage(Fake(checking=knowing({1: Final(reason=NO)})))
     row = one.put(S.PENDING, references=_references(1), next_at=T0)
@@ -422,7 +424,9 @@ def test_a_read_and_a_person_call_it_failed(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("facts", [{}, {"status_by": "result_callback"}], ids=["can be asked", "tells only later"])
-def test_another_account_that_could_have_paid_it_keeps_it_waiting(stage: MakeStage, facts: Mapping[str, Any]) -> None:
+def test_restored_payout_waits_for_other_accounts_that_may_have_paid(
+    stage: MakeStage, facts: Mapping[str, Any]
+) -> None:
     """Somebody may have sent the key from there, or have failed over, in what is missing: its statement tells."""
     one = stage(Fake(checking=knowing({})))
     other = account_of(Fake(host="other.invalid"), name="other", **facts)
@@ -438,7 +442,7 @@ def test_another_account_that_could_have_paid_it_keeps_it_waiting(stage: MakeSta
     assert one.advance(row).status is S.PENDING
 
 
-def test_who_could_not_have_paid_it_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restored_payout_ignores_accounts_that_cannot_have_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Play money is not real money, a refund has one account, and what it does not offer or pay in it has not paid."""
     account, spare, row = account_of(), account_of(name="other"), row_of()
     refund = changed(row, operation=Operation.REFUND, payee_kind="collection", original_amount=25)
@@ -460,7 +464,7 @@ def test_who_could_not_have_paid_it_is_not_waited_for(monkeypatch: pytest.Monkey
 # --- the end of the gap --------------------------------------------------------------------------------------------
 
 
-def test_what_was_not_found_is_settled(stage: MakeStage) -> None:
+def test_gap_ends_only_when_open_payouts_are_settled(stage: MakeStage) -> None:
     """And what may have been sent is not, however often it was sought; nor is what nobody has sought since."""
     one = stage()
     not_found_details = {"not_found_count": 3, "first_not_found_at": after(10)}
@@ -476,7 +480,7 @@ def test_what_was_not_found_is_settled(stage: MakeStage) -> None:
     assert refused.value.hint == "Next: `payouts resume`, or `payouts wait KEY` for what a pause stops."
 
 
-def test_what_waits_for_a_decision_is_named(stage: MakeStage) -> None:
+def test_gap_end_names_payouts_in_review(stage: MakeStage) -> None:
     """Also that which a person may only call paid."""
     one = stage()
     for number, code in enumerate((ReasonCode.ON_STATEMENT, ReasonCode.MISMATCH)):

@@ -55,7 +55,7 @@ def described(
         (Unknown(), Effect.OPEN, S.UNKNOWN),
     ],
 )
-def test_an_answer_counts_as_a_read(stage: Any, outcome: Any, effect: Effect, status: S) -> None:
+def test_result_callback_counts_as_a_check(stage: Any, outcome: Any, effect: Effect, status: S) -> None:
     one, row = asked(stage)
     after_it = described(one, row, outcome)
     assert (after_it.effect, after_it.row.status) == (effect, status)
@@ -68,14 +68,14 @@ def test_an_answer_counts_as_a_read(stage: Any, outcome: Any, effect: Effect, st
 
 
 @pytest.mark.parametrize("outcome", [OTHER, NotFound()])
-def test_what_a_path_has_reported_is_no_news(stage: Any, outcome: Any) -> None:
+def test_repeated_result_callback_changes_nothing(stage: Any, outcome: Any) -> None:
     one, row = asked(stage)
     first = described(one, row, outcome)
     assert described(one, first.row, outcome, at=3) == Answered(first.row, Effect.REPEATED)
     assert one.journal.get(row.id) == first.row
 
 
-def test_a_failure_after_a_payment_that_differs_is_left_to_a_person(stage: Any) -> None:
+def test_failure_after_a_payment_that_differs_is_review(stage: Any) -> None:
     """One of the two may be forged: the payout is not called failed, and the true result after both still counts."""
     one, row = asked(stage)
     row = described(one, row, OTHER).row
@@ -87,7 +87,7 @@ def test_a_failure_after_a_payment_that_differs_is_left_to_a_person(stage: Any) 
     assert described(one, first.row, PAID, at=5).row.status is S.SUCCEEDED
 
 
-def test_what_another_process_has_moved_is_taken_in_anew(stage: Any) -> None:
+def test_result_callback_on_a_stale_row_writes_nothing(stage: Any) -> None:
     """Nothing was written: the caller looks again."""
     one, row = asked(stage)
     moved = one.execute(ApplyTransition(row, replace(row, status=S.PENDING), Event("payout.read", after(1)))).row
@@ -95,7 +95,7 @@ def test_what_another_process_has_moved_is_taken_in_anew(stage: Any) -> None:
     assert described(one, moved, PAID).row.status is S.SUCCEEDED
 
 
-def test_nothing_is_taken_in_during_a_send(stage: Any) -> None:
+def test_result_callback_during_a_send_is_not_read(stage: Any) -> None:
     one, row = asked(stage)
     sending = changed(row, status=S.SENDING, lease_owner="another", lease_until=after(2.5))
     assert described(one, sending, PAID) == Answered(sending, None)
@@ -116,7 +116,7 @@ ENDS = [
 
 
 @pytest.mark.parametrize(("status", "outcome", "effect", "contradicts"), ENDS)
-def test_an_end_stands_and_is_compared(
+def test_result_callback_after_the_end_is_compared_with_it(
     stage: Any, status: S, outcome: Any, effect: Effect, contradicts: ProviderStatus | None
 ) -> None:
     """That it is contradicted is written down once, however often it is told."""
@@ -134,7 +134,7 @@ def test_an_end_stands_and_is_compared(
     [(PAID, Effect.CONTRADICTED), (FAILED, Effect.REPEATED), (Pending(), Effect.OPEN), (NotFound(), Effect.OPEN)],
 )
 @pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.SUCCEEDED, S.FAILED])
-def test_an_earlier_attempt_has_failed_and_is_compared_with_that(
+def test_result_callback_of_a_previous_attempt_is_compared_with_its_failure(
     stage: Any, make_ended: Callable[[PayoutRecord], EndedAttempt], status: S, outcome: Any, effect: Effect
 ) -> None:
     """Whatever became of the payout since: it is not moved."""
@@ -152,7 +152,7 @@ def make_ended() -> Callable[[PayoutRecord], EndedAttempt]:
 
 
 @pytest.mark.parametrize("of_earlier", [False, True])
-def test_an_account_that_takes_none_is_a_mistake(
+def test_result_callback_for_an_account_without_them_is_a_bug(
     stage: Any, make_ended: Callable[[PayoutRecord], EndedAttempt], *, of_earlier: bool
 ) -> None:
     one, row = asked(stage)

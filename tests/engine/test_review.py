@@ -49,13 +49,13 @@ def in_review(
 # --- the table -----------------------------------------------------------------------------------------------------
 
 
-def test_the_table_is_total() -> None:
+def test_table_of_safe_decisions_is_total() -> None:
     """Every reason for which the machine stops has a word for everything the provider can say."""
     assert frozenset(SAFE) == STOPS
     assert all(tuple(cells) == tuple(ProviderSays) for cells in SAFE.values())
 
 
-def test_not_paid_is_never_safe_against_anything_the_provider_shows_or_keeps_to_itself() -> None:
+def test_not_paid_is_never_safe_unless_the_payment_is_absent_or_uncheckable() -> None:
     """Who is called unpaid is paid again: so nothing may stand under the reference, nor be hidden by silence."""
     for code in STOPS:
         assert set(allowed(code, ReviewAction.NOT_PAID)) <= {
@@ -67,7 +67,7 @@ def test_not_paid_is_never_safe_against_anything_the_provider_shows_or_keeps_to_
         assert all(cells[says].get(ReviewAction.NOT_PAID, True) for says in (ProviderSays.LATER, ProviderSays.GONE))
 
 
-def test_what_is_safe_is_reported() -> None:
+def test_allowed_decisions_are_those_of_the_table() -> None:
     """What a person sees is the table; a reason for which the machine does not stop leaves nothing to decide."""
     assert allowed(Code.NEVER_APPEARED, ReviewAction.NOT_PAID) == (
         ProviderSays.LATER,
@@ -85,7 +85,7 @@ def test_what_is_safe_is_reported() -> None:
     assert allowed(Code.REJECTED, ReviewAction.PAID) == ()
 
 
-def test_the_machine_never_goes_on_where_another_payment_was_seen() -> None:
+def test_reopening_is_never_safe_where_another_payment_was_seen() -> None:
     """It could send again under a reference that is taken, or pay what an earlier attempt has paid."""
     for code in (Code.MISMATCH, Code.DUPLICATE_OF_ANOTHER, Code.EARLIER_ATTEMPT_PAID):
         assert allowed(code, ReviewAction.REOPEN) == ()
@@ -96,7 +96,7 @@ def test_the_machine_never_goes_on_where_another_payment_was_seen() -> None:
 @pytest.mark.parametrize("act", ReviewAction)
 @pytest.mark.parametrize("says", ProviderSays)
 @pytest.mark.parametrize("code", sorted(STOPS))
-def test_the_flow_keeps_to_the_table(stage: MakeStage, code: Code, says: ProviderSays, act: ReviewAction) -> None:
+def test_decisions_keep_to_the_table(stage: MakeStage, code: Code, says: ProviderSays, act: ReviewAction) -> None:
     """What the table does not allow is refused and changes nothing but what was learned; what it allows is written."""
     if says is ProviderSays.PENDING and code in {Code.NEVER_APPEARED, Code.BINDING_GONE, Code.ON_STATEMENT}:
         return  # it is open again by itself: below
@@ -138,7 +138,7 @@ def _decide(one: Any, row: PayoutRecord, act: ReviewAction) -> PayoutRecord:
 
 @pytest.mark.parametrize("paid", [True, False])
 @pytest.mark.parametrize(("parsed", "status"), [(PAID, S.SUCCEEDED), (FAILED, S.FAILED)])
-def test_a_final_answer_decides_and_not_the_person(stage: MakeStage, parsed: Any, status: S, paid: bool) -> None:
+def test_final_answer_decides_and_not_the_person(stage: MakeStage, parsed: Any, status: S, paid: bool) -> None:
     """What the provider says for certain counts; what the person said is written beside it."""
     one, row = in_review(stage, Code.NO_FINAL_ANSWER, parsed)
     after = one.resolve(row, paid=paid)
@@ -149,7 +149,7 @@ def test_a_final_answer_decides_and_not_the_person(stage: MakeStage, parsed: Any
 
 
 @pytest.mark.parametrize("act", ["paid", "not_paid", "reopen"])
-def test_a_payment_that_appears_goes_on_by_itself(stage: MakeStage, act: str) -> None:
+def test_payment_that_appears_returns_to_the_workers(stage: MakeStage, act: str) -> None:
     """What was never shown, and is under way now, is the machine's again."""
     one, row = in_review(stage, Code.NEVER_APPEARED, Pending(seen=OURS), settings={"poll_schedule_s": (200_000.0,)})
     after = one.reopen(row) if act == "reopen" else one.resolve(row, paid=act == "paid")
@@ -157,7 +157,7 @@ def test_a_payment_that_appears_goes_on_by_itself(stage: MakeStage, act: str) ->
     assert one.journal.history(row.id)[-1].evidence["person"]["actor"] == "Ann"
 
 
-def test_another_amount_than_the_one_it_stopped_for_is_seen_first(stage: MakeStage) -> None:
+def test_decision_is_judged_by_what_the_provider_says_now(stage: MakeStage) -> None:
     """The decision is judged by what the provider says now, not by why the payout once stopped."""
     one, row = in_review(stage, Code.NEVER_APPEARED, Final(seen=THEIRS))
     with pytest.raises(DecisionRefused, match="shows another payment under its reference"):
@@ -176,7 +176,7 @@ def test_not_paid_waits_until_the_last_send_would_show(stage: MakeStage) -> None
     assert one.resolve(one.journal.get(row.id), paid=False).status is S.FAILED
 
 
-def test_silence_of_the_provider_for_good_asks_for_evidence(stage: MakeStage) -> None:
+def test_not_paid_needs_evidence_where_no_identity_can_check(stage: MakeStage) -> None:
     """Where nobody can ask any more, a person's word alone is not enough."""
     one, row = in_review(stage, Code.BINDING_GONE, binding={"host": "elsewhere.invalid"})
     for unseen in (" ", "\u3164\ufe0f"):
@@ -188,7 +188,7 @@ def test_silence_of_the_provider_for_good_asks_for_evidence(stage: MakeStage) ->
     assert one.journal.history(row.id)[-1].evidence["evidence"] == "line 7"
 
 
-def test_a_question_that_is_answered_later_is_asked_all_the_same(stage: MakeStage) -> None:
+def test_decision_asks_a_provider_that_answers_later(stage: MakeStage) -> None:
     """Its answer can still end the matter, whatever a person decided meanwhile is then contradicted."""
     one = stage(Fake(checking=reading(Deferred()), answer=FAILED), status_by="result_callback")
     row = one.put(S.REVIEW, reason=Reason(Code.NO_FINAL_ANSWER), ambiguous=True, first_sent_at=T0)
@@ -199,7 +199,7 @@ def test_a_question_that_is_answered_later_is_asked_all_the_same(stage: MakeStag
 
 
 @pytest.mark.parametrize("status", [status for status in S if status not in {S.REVIEW, S.SENDING}])
-def test_only_what_is_in_review_is_decided(stage: MakeStage, status: S) -> None:
+def test_decision_outside_review_is_refused(stage: MakeStage, status: S) -> None:
     one = stage()
     row = one.put(status)
     for act in ReviewAction:
@@ -208,7 +208,7 @@ def test_only_what_is_in_review_is_decided(stage: MakeStage, status: S) -> None:
     assert one.reads() == []
 
 
-def test_two_people_at_once_decide_once(stage: MakeStage) -> None:
+def test_second_decision_is_refused(stage: MakeStage) -> None:
     """The second decision finds the row moved, and is refused."""
     one, row = in_review(stage, Code.NEVER_APPEARED, NotFound())
     assert one.resolve(row, paid=False).status is S.FAILED
@@ -217,7 +217,7 @@ def test_two_people_at_once_decide_once(stage: MakeStage) -> None:
     assert one.events(row) == ["created", "resolved"]
 
 
-def test_what_the_provider_reports_the_second_one_is_kept(stage: MakeStage) -> None:
+def test_second_decision_records_what_the_provider_reports(stage: MakeStage) -> None:
     """The payout was called unpaid meanwhile, and is paid: the decision stands, contradicted."""
     one, row = in_review(stage, Code.NEVER_APPEARED, NotFound(), PAID)
     assert one.resolve(row, paid=False).status is S.FAILED
@@ -229,14 +229,14 @@ def test_what_the_provider_reports_the_second_one_is_kept(stage: MakeStage) -> N
 @pytest.mark.parametrize(
     ("actor", "reason"), [("", "seen"), (" ", "seen"), ("\u3164", "seen"), ("Ann", ""), ("Ann", "\u2800\n")]
 )
-def test_a_decision_has_a_name_and_a_reason(actor: str, reason: str) -> None:
+def test_decision_needs_a_name_and_a_reason(actor: str, reason: str) -> None:
     """What nobody can see is neither."""
     with pytest.raises(DecisionRefused, match="needs a name and a reason"):
         OperatorDecision(actor, reason)
 
 
 @pytest.mark.parametrize("actor", ["An\u200bn", "Anne\u0301", "Ann\u2028Ben"], ids=ascii)
-def test_a_name_looks_like_no_other(actor: str) -> None:
+def test_actor_name_with_invisible_characters_is_refused(actor: str) -> None:
     """Who decided is read by people; blanks around a name are cut off, and a reason may be any text."""
     with pytest.raises(DecisionRefused, match=r"holds U\+[0-9A-F]{4} .* at position [345]") as refused:
         OperatorDecision(actor, "seen")
@@ -244,7 +244,7 @@ def test_a_name_looks_like_no_other(actor: str) -> None:
     assert OperatorDecision(" Ann\n", "se\u0301en \u202a").as_evidence["actor"] == "Ann"
 
 
-def test_no_number_is_written_down_with_a_reason() -> None:
+def test_decision_reason_is_masked() -> None:
     """People paste numbers; histories and logs keep them masked. What a line of a statement is called stays."""
     result = OperatorDecision("Ann", "called +256 772 123 456", "receipt 3649012345").as_evidence
     assert (result["actor"], result["evidence"]) == ("Ann", "receipt 3649012345")
@@ -254,7 +254,7 @@ def test_no_number_is_written_down_with_a_reason() -> None:
 # --- back to the machine -------------------------------------------------------------------------------------------
 
 
-def test_a_reopened_payout_is_asked_about_by_a_schedule_of_its_own(stage: MakeStage) -> None:
+def test_reopened_payout_begins_a_new_poll_schedule(stage: MakeStage) -> None:
     """It is due now, and its polls begin anew, however long ago it was sent."""
     one, row = in_review(stage, Code.NO_FINAL_ANSWER, Pending(), settings={"poll_schedule_s": (10.0, 20.0)})
     row = one.reopen(row)
@@ -265,7 +265,7 @@ def test_a_reopened_payout_is_asked_about_by_a_schedule_of_its_own(stage: MakeSt
     assert one.advance(row).status is S.REVIEW
 
 
-def test_what_the_provider_had_is_never_sent_again(stage: MakeStage) -> None:
+def test_reopened_payout_that_was_accepted_is_never_sent_again(stage: MakeStage) -> None:
     """A payout that was taken once is asked about for ever, and never sent anew, even when it is shown no more."""
     one = stage(Fake(checking=reading(Pending(), NotFound())), settings={"poll_schedule_s": (10.0, 1000.0)})
     row = one.advance(one.accept())
@@ -282,7 +282,7 @@ def test_what_the_provider_had_is_never_sent_again(stage: MakeStage) -> None:
     assert len(one.posts()) == 1
 
 
-def test_a_reopened_unknown_is_sent_again_only_by_the_rules(stage: MakeStage) -> None:
+def test_reopened_ambiguous_payout_is_resent_only_inside_the_window(stage: MakeStage) -> None:
     """The doubt stays, so the window in which the provider remembers still decides."""
     one, row = in_review(stage, Code.NEVER_APPEARED, NotFound(), ambiguous=False)
     row = one.reopen(row)
@@ -294,7 +294,7 @@ def test_a_reopened_unknown_is_sent_again_only_by_the_rules(stage: MakeStage) ->
     assert one.posts() == []
 
 
-def test_what_was_never_taken_is_sent_as_what_the_account_is_now(stage: MakeStage) -> None:
+def test_reopened_payout_that_was_never_taken_is_sent_by_the_new_identity(stage: MakeStage) -> None:
     """Every try was proven not taken: it is made ready anew under the same reference, and sent once."""
     one = stage(Fake(host="new.invalid", checking=reading(NotFound())))
     fields = {
@@ -327,7 +327,9 @@ def test_what_was_never_taken_is_sent_as_what_the_account_is_now(stage: MakeStag
     ],
     ids=["another reason", "in doubt", "sent"],
 )
-def test_only_what_was_never_taken_is_made_ready_anew(stage: MakeStage, code: Code, changes: dict[str, Any]) -> None:
+def test_reopened_payout_that_may_have_arrived_is_not_redrafted(
+    stage: MakeStage, code: Code, changes: dict[str, Any]
+) -> None:
     """It takes all of it: it stopped for its binding, no try was in doubt, and none is known to have arrived."""
     one, row = in_review(stage, code, NotFound(), **changes)
     assert one.reopen(row).status is S.UNKNOWN
@@ -336,7 +338,7 @@ def test_only_what_was_never_taken_is_made_ready_anew(stage: MakeStage, code: Co
 @pytest.mark.parametrize(
     ("parsed", "status"), [(NotFound(), S.CREATED), (Pending(seen=OURS), S.UNKNOWN)], ids=["absent", "under way"]
 )
-def test_what_was_never_sent_is_made_ready_anew(stage: MakeStage, parsed: Any, status: S) -> None:
+def test_reopened_payout_that_was_never_sent_is_redrafted(stage: MakeStage, parsed: Any, status: S) -> None:
     """It waited for something else and stopped: it can be sent, unless the provider shows it all the same."""
     one, row = in_review(
         stage, Code.NO_FINAL_ANSWER, parsed, ambiguous=False, first_sent_at=None, submissions=0, sent_at=None
@@ -345,12 +347,12 @@ def test_what_was_never_sent_is_made_ready_anew(stage: MakeStage, parsed: Any, s
     assert (row.status, row.schedule.next_at, row.reason, one.posts()) == (status, LATE, None, [])
 
 
-def test_a_long_name_is_cut() -> None:
+def test_actor_name_is_cut() -> None:
     """A name is a name; who pastes a page has its beginning written down."""
     assert OperatorDecision("A" * 150, "seen").as_evidence["actor"] == "A" * 99 + "…"
 
 
-def test_what_may_have_been_taken_elsewhere_stays_there(stage: MakeStage) -> None:
+def test_reopening_without_a_matching_identity_is_refused(stage: MakeStage) -> None:
     """Nobody can ask as what sent it: the machine could do nothing with it."""
     one, row = in_review(stage, Code.BINDING_GONE, binding={"host": "old.invalid"})
     with pytest.raises(DecisionRefused, match="retired identities"):
@@ -359,7 +361,7 @@ def test_what_may_have_been_taken_elsewhere_stays_there(stage: MakeStage) -> Non
     assert one.reopen(row).status is S.UNKNOWN
 
 
-def test_what_the_account_cannot_pay_any_more_is_not_reopened(stage: MakeStage) -> None:
+def test_reopening_that_the_provider_refuses_changes_nothing(stage: MakeStage) -> None:
     """The reason is said, and nothing is changed."""
 
     def refuse(order: Any) -> None:

@@ -64,7 +64,7 @@ def kinds(stage: Any) -> list[str]:
 # --- C1 ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_payout_travels_in_this_order(stage: MakeStage) -> None:
+def test_payout_travels_in_order(stage: MakeStage) -> None:
     """C1, leave, C2, the money request, C3, and later a read and C5: each durable before the next.
 
     A first attempt has nothing behind it: the journal is not even asked.
@@ -79,7 +79,7 @@ def test_a_payout_travels_in_this_order(stage: MakeStage) -> None:
     assert not any(isinstance(command, LoadAttempts) for command in one.asked)
 
 
-def test_the_same_key_returns_the_same_row(stage: MakeStage) -> None:
+def test_same_key_returns_the_same_row(stage: MakeStage) -> None:
     """Accepting a key twice writes nothing the second time."""
     one = stage()
     first = one.accept()
@@ -88,7 +88,7 @@ def test_the_same_key_returns_the_same_row(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"note": "other"}, {"options": {"a": "b"}}, {"operation": "deposit"}])
-def test_another_order_under_a_key_is_refused(stage: MakeStage, changes: dict[str, Any]) -> None:
+def test_key_with_another_order_is_refused(stage: MakeStage, changes: dict[str, Any]) -> None:
     """A key stands for one intent; another one changes nothing."""
     one = stage()
     first = one.accept()
@@ -97,7 +97,7 @@ def test_another_order_under_a_key_is_refused(stage: MakeStage, changes: dict[st
     assert one.journal.get(first.id) == first
 
 
-def test_every_submission_sends_the_stored_request(stage: MakeStage) -> None:
+def test_submissions_all_send_the_stored_request(stage: MakeStage) -> None:
     """Every try of an attempt is the stored request, byte for byte, also when the provider would draft another now."""
     one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
     row = one.accept()
@@ -110,7 +110,7 @@ def test_every_submission_sends_the_stored_request(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("marks", [{}, {"moves_money": True, "repeatable": True}])
-def test_a_draft_that_hides_what_it_is_is_refused(stage: MakeStage, marks: dict[str, bool]) -> None:
+def test_draft_that_hides_that_it_moves_money_is_refused(stage: MakeStage, marks: dict[str, bool]) -> None:
     """A draft that does not say it moves money, or calls that repeatable, is refused before anything is written."""
     one = stage(Fake(marks=marks))
     with pytest.raises(ProviderBug):
@@ -121,7 +121,7 @@ def test_a_draft_that_hides_what_it_is_is_refused(stage: MakeStage, marks: dict[
 # --- before C2 -----------------------------------------------------------------------------------------------------
 
 
-def test_a_guards_refusal_fails_the_payout_and_sends_nothing(stage: MakeStage) -> None:
+def test_guard_refusal_fails_the_payout_and_sends_nothing(stage: MakeStage) -> None:
     """A guard's no is FAILED, decided by the guard, with nothing sent."""
     one = stage(preflight=lambda asked: RefusedByGuard(Reason(ReasonCode.REFUSED_BY_GUARD, text="too much"), T0))
     row = one.advance(one.accept())
@@ -129,7 +129,7 @@ def test_a_guards_refusal_fails_the_payout_and_sends_nothing(stage: MakeStage) -
     assert one.posts() == []
 
 
-def test_a_guard_that_fails_makes_the_payout_wait(stage: MakeStage) -> None:
+def test_guard_that_fails_makes_the_payout_wait(stage: MakeStage) -> None:
     """Fails closed: not sent, not failed, and asked again later."""
     one = stage(preflight=lambda asked: Postponed("a guard failed: ValueError", T0))
     row = one.advance(one.accept())
@@ -139,7 +139,7 @@ def test_a_guard_that_fails_makes_the_payout_wait(stage: MakeStage) -> None:
     assert len(one.posts()) == 1
 
 
-def test_guards_are_marked_as_passed(stage: MakeStage) -> None:
+def test_guards_are_not_asked_again_for_a_resend(stage: MakeStage) -> None:
     """Once an attempt was sent it counts as cleared: a second try of it asks no guard again."""
     one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
     row = one.accept()
@@ -150,7 +150,7 @@ def test_guards_are_marked_as_passed(stage: MakeStage) -> None:
     assert asked == [False, True]
 
 
-def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
+def test_credential_refusal_in_preflight_pauses_the_account(stage: MakeStage) -> None:
     """Credentials that are refused pause the account and fail nothing; others are held back, and say so once."""
     one = stage(preflight=lambda asked: CredentialRefused(NO, 401, T0))
     row = one.advance(one.accept())
@@ -166,7 +166,7 @@ def test_blocked_before_sending_pauses_the_account(stage: MakeStage) -> None:
     assert one.events(other) == ["created", "on_hold"]
 
 
-def test_one_probe_is_sent_and_its_answer_lifts_the_block(stage: MakeStage) -> None:
+def test_probe_that_is_taken_lifts_the_pause(stage: MakeStage) -> None:
     """After the wait one payment may go; being taken lifts the block for all."""
     one = stage(preflight=lambda asked: CredentialRefused(NO, 401, T0))
     row = one.advance(one.accept())
@@ -175,7 +175,7 @@ def test_one_probe_is_sent_and_its_answer_lifts_the_block(stage: MakeStage) -> N
     assert one.journal.pauses() == ()
 
 
-def test_a_persons_pause_is_read_by_c2(stage: MakeStage) -> None:
+def test_pause_by_a_person_is_read_by_the_commit(stage: MakeStage) -> None:
     """A pause set after leave was given still holds: nothing leaves, and it stays due."""
     one = stage()
     row = one.accept()
@@ -190,7 +190,7 @@ def test_a_persons_pause_is_read_by_c2(stage: MakeStage) -> None:
     assert one.posts() == []
 
 
-def test_a_block_never_outlives_a_persons_pause(stage: MakeStage) -> None:
+def test_account_refusal_does_not_replace_a_persons_pause(stage: MakeStage) -> None:
     """A refusal heard during a person's pause does not turn it into a block that a probe could pass."""
     one = stage(Fake(submitting=saying(AccountRefused(NO, 403))))
     row = one.accept()
@@ -226,7 +226,7 @@ def test_not_before_and_expires_at_are_kept(stage: MakeStage) -> None:
     assert len(one.posts()) == 1
 
 
-def test_expiry_is_looked_at_again_after_preflight(stage: MakeStage) -> None:
+def test_expires_at_is_compared_again_after_preflight(stage: MakeStage) -> None:
     """Leave may take long: what has expired meanwhile is not sent."""
     one = stage()
     row = one.accept(expires_at=after(10))
@@ -240,7 +240,7 @@ def test_expiry_is_looked_at_again_after_preflight(stage: MakeStage) -> None:
     assert one.posts() == []
 
 
-def test_not_before_is_looked_at_again_after_preflight(stage: MakeStage) -> None:
+def test_not_before_is_compared_again_after_preflight(stage: MakeStage) -> None:
     """A clock that is set back while leave is asked sends nothing early."""
     one = stage()
     row = one.accept(not_before=after(10))
@@ -256,7 +256,7 @@ def test_not_before_is_looked_at_again_after_preflight(stage: MakeStage) -> None
     assert one.posts() == []
 
 
-def test_the_last_moment_for_sending_is_half_the_lease(stage: MakeStage) -> None:
+def test_send_before_is_within_half_the_lease(stage: MakeStage) -> None:
     """The money request carries its time-out and a last moment that lies within half the lease."""
     one = stage(settings={"lease_s": 100, "timeout_s": 20})
     row = one.advance(one.accept())
@@ -273,7 +273,7 @@ def test_the_last_moment_for_sending_is_half_the_lease(stage: MakeStage) -> None
 # --- binding -------------------------------------------------------------------------------------------------------
 
 
-def test_an_untried_payout_follows_its_account(stage: MakeStage) -> None:
+def test_unsent_payout_follows_the_identity_of_its_account(stage: MakeStage) -> None:
     """What was never sent is made ready again for where the account pays now; its key and order stay."""
     provider = Fake()
     one = stage(provider)
@@ -286,7 +286,7 @@ def test_an_untried_payout_follows_its_account(stage: MakeStage) -> None:
     assert one.events(moved) == ["created", "rebound", "sending", "pending"]
 
 
-def test_an_untried_payout_its_account_cannot_carry_any_more_is_review(stage: MakeStage) -> None:
+def test_unsent_payout_that_its_account_cannot_pay_any_more_is_review(stage: MakeStage) -> None:
     """A payout the changed account refuses stops alone, instead of raising in every round for all others."""
     provider = Fake()
     one = stage(provider)
@@ -302,7 +302,7 @@ def test_an_untried_payout_its_account_cannot_carry_any_more_is_review(stage: Ma
 
 
 @pytest.mark.parametrize("submitted", [lost(), unsent()])
-def test_a_tried_payout_never_leaves_its_binding(stage: MakeStage, submitted: BaseException) -> None:
+def test_submitted_payout_never_leaves_its_binding(stage: MakeStage, submitted: BaseException) -> None:
     """After a try the payout is neither sent nor read elsewhere: REVIEW, binding_gone, nothing asked."""
     provider = Fake()
     one = stage(provider)
@@ -331,7 +331,7 @@ def sending(stage: Any, **changes: Any) -> Any:
     return stage.journal.get(row.id)
 
 
-def test_a_live_lease_is_left_alone(stage: MakeStage) -> None:
+def test_live_lease_is_left_alone(stage: MakeStage) -> None:
     """While somebody sends, others ask nothing and write nothing."""
     one = stage()
     row = sending(one)
@@ -342,7 +342,7 @@ def test_a_live_lease_is_left_alone(stage: MakeStage) -> None:
     assert len(one.asked) == count
 
 
-def test_a_lapsed_lease_is_read_not_sent(stage: MakeStage) -> None:
+def test_expired_lease_is_checked_and_not_sent(stage: MakeStage) -> None:
     """A send whose worker died is doubt: it is read, and not sent again."""
     one = stage(Fake(checking=reading(PAID)))
     row = sending(one)
@@ -353,7 +353,7 @@ def test_a_lapsed_lease_is_read_not_sent(stage: MakeStage) -> None:
     assert one.events(row) == ["created", "sending", "lease_expired", "succeeded"]
 
 
-def test_of_two_workers_one_sends(stage: MakeStage) -> None:
+def test_second_worker_with_the_same_row_sends_nothing(stage: MakeStage) -> None:
     """Two workers with the same row in hand: the second one's C2 is stale and nothing of it leaves."""
     one = stage()
     row = one.accept()
@@ -389,7 +389,7 @@ def looked_at(one: Any) -> None:
     assert one.journal.next_due(accounts=["till"]) is None
 
 
-def test_a_late_answer_changes_nothing_but_makes_a_read_due(stage: MakeStage) -> None:
+def test_late_result_only_makes_a_check_due(stage: MakeStage) -> None:
     """When the lease was over and another went on, their state stands; the late answer is noted and the row is due."""
     one = stage(Fake(checking=reading(Unknown())))
     late = answered_late(one)
@@ -400,7 +400,7 @@ def test_a_late_answer_changes_nothing_but_makes_a_read_due(stage: MakeStage) ->
     assert stored.attempt.ambiguous
 
 
-def test_a_late_answer_for_a_payout_in_review_is_looked_at_once(stage: MakeStage) -> None:
+def test_late_result_in_review_causes_one_check(stage: MakeStage) -> None:
     """REVIEW made due by a late answer is read once; a read that tells nothing does not leave it due for ever."""
     one = stage(Fake(checking=reading(Final(seen=replace(OURS, payee="46733123498")), NotFound())))
     row = answered_late(one)
@@ -410,7 +410,7 @@ def test_a_late_answer_for_a_payout_in_review_is_looked_at_once(stage: MakeStage
     assert one.journal.get(row.id).status is S.REVIEW
 
 
-def test_a_late_answer_that_contradicts_an_end_is_found_out(stage: MakeStage) -> None:
+def test_late_result_that_contradicts_a_final_status_is_recorded(stage: MakeStage) -> None:
     """The end stands; the read that the answer makes due tells, once, that it is contradicted."""
     one = stage(Fake(submitting=saying(PAID), checking=reading(Final(reason=Reason(ReasonCode.REJECTED)), PAID)))
     row = answered_late(one)
@@ -438,7 +438,7 @@ def doubted(stage: Any, **changes: Any) -> Any:
     return stage.advance(stage.accept(**changes))
 
 
-def test_absence_that_lasts_sends_the_same_request_in_the_same_step(stage: MakeStage) -> None:
+def test_absence_that_lasts_resends_the_request_in_the_same_step(stage: MakeStage) -> None:
     """Three absences over the visible time: C4', leave, C2 and the money request follow at once."""
     one = stage(Fake(checking=reading(NotFound())))
     row = doubted(one)
@@ -451,7 +451,7 @@ def test_absence_that_lasts_sends_the_same_request_in_the_same_step(stage: MakeS
 
 
 @pytest.mark.parametrize("facts", [{"resend": "unsafe"}, {"dedupe_window_s": 0.0}, {"dedupe_window_s": 700.0}])
-def test_absence_where_a_second_send_is_not_proven_safe_is_review(stage: MakeStage, facts: dict[str, Any]) -> None:
+def test_absence_is_review_where_a_resend_is_not_safe(stage: MakeStage, facts: dict[str, Any]) -> None:
     """The same absence leads to REVIEW, with one request on the wire."""
     one = stage(Fake(checking=reading(NotFound())), **facts)
     row = doubted(one)
@@ -462,7 +462,7 @@ def test_absence_where_a_second_send_is_not_proven_safe_is_review(stage: MakeSta
     assert len(one.posts()) == 1
 
 
-def test_absence_for_ever_ends_in_review_after_five_tries(stage: MakeStage) -> None:
+def test_absence_for_ever_ends_in_review_after_five_submissions(stage: MakeStage) -> None:
     """A provider that never shows anything is sent to five times at most, and the end is REVIEW."""
     one = stage(Fake(submitting=saying(Unknown()), checking=reading(NotFound())))
     row = one.accept()
@@ -472,7 +472,7 @@ def test_absence_for_ever_ends_in_review_after_five_tries(stage: MakeStage) -> N
     assert (row.status, row.attempt.submissions, len(one.posts())) == (S.REVIEW, 5, 5)
 
 
-def test_a_pause_holds_a_second_send_back_and_reading_goes_on(stage: MakeStage) -> None:
+def test_pause_holds_a_resend_back_and_checks_go_on(stage: MakeStage) -> None:
     """Doubt is read during a pause; sending again waits for its end."""
     one = stage(Fake(checking=reading(NotFound())))
     row = doubted(one)
@@ -488,7 +488,7 @@ def test_a_pause_holds_a_second_send_back_and_reading_goes_on(stage: MakeStage) 
 
 
 @pytest.mark.parametrize(("seen", "status"), [(OURS, S.SUCCEEDED), (replace(OURS, external_id=None), S.REVIEW)])
-def test_a_duplicate_is_read_at_once_and_adopted_when_it_agrees(
+def test_duplicate_is_checked_at_once_and_adopted_when_it_agrees(
     stage: MakeStage, seen: ReportedDetails, status: S
 ) -> None:
     """A duplicate is neither success nor failure: it is due now, and only a full match is ours."""
@@ -499,7 +499,7 @@ def test_a_duplicate_is_read_at_once_and_adopted_when_it_agrees(
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_an_answer_that_contradicts_an_end_that_came_meanwhile_is_kept(stage: MakeStage, again: bool) -> None:
+def test_check_that_contradicts_a_status_set_meanwhile_is_kept(stage: MakeStage, again: bool) -> None:
     """Another worker was told a failure and has written it; what this one is told keeps it from being paid again."""
     one = stage(Fake(), dedupe_settle_s=0.0)
     row = one.advance(one.accept())
@@ -522,7 +522,7 @@ def test_an_answer_that_contradicts_an_end_that_came_meanwhile_is_kept(stage: Ma
         assert one.advance(after_it).reason.code is ReasonCode.EARLIER_ATTEMPT_PAID
 
 
-def test_a_contradicted_end_stands_and_is_noted(stage: MakeStage) -> None:
+def test_success_stands_when_a_check_contradicts_it(stage: MakeStage) -> None:
     """A final state is never left; a read against it is written down, one with it is not."""
     one = stage(Fake(checking=reading(PAID, PAID, Final(reason=NO), Pending(), NotFound())))
     row = one.advance(one.accept())
@@ -534,7 +534,7 @@ def test_a_contradicted_end_stands_and_is_noted(stage: MakeStage) -> None:
     assert one.events(row) == ["created", "sending", "pending", "succeeded", "contradicted"]
 
 
-def test_a_failed_payout_that_is_shown_as_paid_is_noted(stage: MakeStage) -> None:
+def test_failure_stands_when_a_check_shows_it_paid(stage: MakeStage) -> None:
     """FAILED stands even against a success; the contradiction is in the history for a person."""
     one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(PAID)))
     row = one.advance(one.accept())
@@ -542,7 +542,7 @@ def test_a_failed_payout_that_is_shown_as_paid_is_noted(stage: MakeStage) -> Non
     assert one.events(row)[-1] == "contradicted"
 
 
-def test_a_final_payout_is_not_touched_unless_asked(stage: MakeStage) -> None:
+def test_final_payout_is_left_alone(stage: MakeStage) -> None:
     """Nothing is asked for a payout that has ended."""
     one = stage(Fake(submitting=saying(PAID)))
     row = one.advance(one.accept())
@@ -564,7 +564,7 @@ def deferring(stage: MakeStage, **facts: Any) -> tuple[Any, Any, Fake]:
     return one, one.advance(row, token="path"), provider
 
 
-def test_a_query_is_written_before_it_is_sent(stage: MakeStage) -> None:
+def test_status_query_is_recorded_before_it_is_sent(stage: MakeStage) -> None:
     """The path's token is durable, as a hash, before the question can be answered."""
     one, row, _ = deferring(stage)
     assert kinds(one)[-3:] == ["queried", "read", "read"]
@@ -574,7 +574,7 @@ def test_a_query_is_written_before_it_is_sent(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("nothing", [Pending(seen=OURS), Unknown(), NotFound()])
-def test_a_path_is_open_until_it_has_reported_an_end(stage: MakeStage, nothing: Any) -> None:
+def test_result_path_stays_open_until_a_final_result(stage: MakeStage, nothing: Any) -> None:
     """What tells none does not use it up, and an end counts whatever came before."""
     one, row, provider = deferring(stage)
     provider.answer = nothing
@@ -584,7 +584,7 @@ def test_a_path_is_open_until_it_has_reported_an_end(stage: MakeStage, nothing: 
     assert one.deliver(row, "path").status is S.SUCCEEDED
 
 
-def test_what_does_not_agree_stops_it_once(stage: MakeStage) -> None:
+def test_result_callback_that_does_not_agree_is_review_once(stage: MakeStage) -> None:
     """The same again is no news; the true end is still believed."""
     one, row, provider = deferring(stage)
     provider.answer = replace(PAID, seen=replace(OURS, amount=Decimal(26)))
@@ -595,7 +595,7 @@ def test_what_does_not_agree_stops_it_once(stage: MakeStage) -> None:
     assert one.deliver(stopped, "path").status is S.SUCCEEDED
 
 
-def test_what_is_due_in_review_stays_due(stage: MakeStage) -> None:
+def test_due_check_in_review_survives_an_empty_result_callback(stage: MakeStage) -> None:
     """A callback has asked for a read; somebody who posts nothing to an old path does not take that away."""
     one, row, provider = deferring(stage)
     provider.answer = replace(PAID, seen=replace(OURS, amount=Decimal(26)))
@@ -605,7 +605,7 @@ def test_what_is_due_in_review_stays_due(stage: MakeStage) -> None:
     assert one.deliver(one.journal.get(row.id), "path").schedule.next_at == after(7)
 
 
-def test_an_answer_leaves_alone_what_is_being_sent(stage: MakeStage) -> None:
+def test_result_callback_leaves_alone_what_is_being_sent(stage: MakeStage) -> None:
     """It was asked before the try under way, and only who sends may move the payout; the path stays open."""
     one, row, provider = deferring(stage)
     sending = changed(row, status=S.SENDING, lease_owner="another", lease_until=after(1000))
@@ -618,7 +618,7 @@ def test_an_answer_leaves_alone_what_is_being_sent(stage: MakeStage) -> None:
 
 
 @pytest.mark.parametrize("until", [None, 5])
-def test_an_answer_after_the_lease_is_taken(stage: MakeStage, until: float | None) -> None:
+def test_result_callback_after_the_lease_is_read(stage: MakeStage, until: float | None) -> None:
     """Nobody is sending any more from the lease's last moment on: the answer is one about what may have arrived."""
     one, row, provider = deferring(stage)
     sending = changed(row, status=S.SENDING, lease_owner="another", lease_until=until and after(until))
@@ -626,7 +626,7 @@ def test_an_answer_after_the_lease_is_taken(stage: MakeStage, until: float | Non
     assert one.deliver(sending, "path").status is S.PENDING
 
 
-def test_an_answer_does_not_put_off_what_is_due_since(stage: MakeStage) -> None:
+def test_result_callback_does_not_postpone_a_check_due_since(stage: MakeStage) -> None:
     """A callback that came after the question is not answered by it."""
     one, row, provider = deferring(stage)
     one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_LATE_RESULT, after(6)), due_at=after(7)))
@@ -636,7 +636,7 @@ def test_an_answer_does_not_put_off_what_is_due_since(stage: MakeStage) -> None:
     assert (after_it.status, after_it.schedule.next_at) == (S.PENDING, after(7))
 
 
-def test_an_answer_may_make_it_due_sooner(stage: MakeStage) -> None:
+def test_result_callback_may_make_a_payout_due_sooner(stage: MakeStage) -> None:
     """Absence for long enough is acted on now; what is due at an end is nothing."""
     one, row, provider = deferring(stage)
     row = changed(row, not_found_count=2, first_not_found_at=after(-300))
@@ -649,7 +649,7 @@ def test_an_answer_may_make_it_due_sooner(stage: MakeStage) -> None:
     assert [command for command in one.asked if isinstance(command, ApplyTransition)][-1].after.schedule.next_at is None
 
 
-def test_an_answer_on_a_path_that_was_never_minted_changes_nothing(stage: MakeStage) -> None:
+def test_result_callback_on_a_guessed_path_changes_nothing(stage: MakeStage) -> None:
     """A guessed token moves no row."""
     one, row, provider = deferring(stage)
     provider.answer = PAID
@@ -657,7 +657,7 @@ def test_an_answer_on_a_path_that_was_never_minted_changes_nothing(stage: MakeSt
     assert one.journal.get(row.id) == row
 
 
-def test_deferred_absence_sends_again_once_it_lasted(stage: MakeStage) -> None:
+def test_result_callbacks_of_absence_lead_to_a_resend(stage: MakeStage) -> None:
     """Absence told to a path leads to the same second send as absence told at once, by the next step."""
     one, row, provider = deferring(stage)
     provider.answer = NotFound()
@@ -671,7 +671,7 @@ def test_deferred_absence_sends_again_once_it_lasted(stage: MakeStage) -> None:
     assert (row.status, row.attempt.submissions) == (S.PENDING, 2)
 
 
-def test_what_a_callback_speaks_of_is_asked_about_before_it_is_sent_again(stage: MakeStage) -> None:
+def test_callback_causes_a_check_before_a_resend(stage: MakeStage) -> None:
     """It was not there, three times; a callback has come since, so it may be there now."""
     one, row, provider = deferring(stage)
     row = changed(row, not_found_count=2, first_not_found_at=after(-300))
@@ -685,7 +685,7 @@ def test_what_a_callback_speaks_of_is_asked_about_before_it_is_sent_again(stage:
     assert (row.status, len(one.posts())) == (S.PENDING, 2)
 
 
-def test_deferred_absence_never_asks_without_pause(stage: MakeStage) -> None:
+def test_result_callbacks_of_absence_are_review_where_a_resend_is_unsafe(stage: MakeStage) -> None:
     """Where a second send is not safe, lasting absence is REVIEW at once, not a question after every answer."""
     one, row, provider = deferring(stage, resend="unsafe")
     provider.answer = NotFound()
@@ -712,7 +712,7 @@ def noting(given: list[str | None]) -> Callable[[Any], Any]:
     return submit
 
 
-def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None:
+def test_submission_has_a_result_path_of_its_own(stage: MakeStage) -> None:
     """Durable as a hash before the payment leaves, put into the request only then, and believed once."""
     given: list[str | None] = []
     provider = Fake(submitting=noting(given))
@@ -731,7 +731,7 @@ def test_each_try_has_a_path_of_its_own_for_its_result(stage: MakeStage) -> None
     assert not one.reads()
 
 
-def test_who_calls_back_to_the_account_alone_is_given_no_path(stage: MakeStage) -> None:
+def test_provider_without_result_callbacks_is_given_no_path(stage: MakeStage) -> None:
     """Nor is one kept that nobody was told."""
     given: list[str | None] = []
     one = stage(Fake(submitting=noting(given)))
@@ -740,7 +740,7 @@ def test_who_calls_back_to_the_account_alone_is_given_no_path(stage: MakeStage) 
     assert [entry.asks for entry in one.asked if isinstance(entry, ApplyTransition)] == [None, None]
 
 
-def test_nothing_is_taken_in_for_a_provider_that_answers_at_once(stage: MakeStage) -> None:
+def test_result_callback_for_a_provider_that_answers_at_once_is_a_bug(stage: MakeStage) -> None:
     """Delivering to an account that takes no later answers is a mistake of the caller's."""
     one = stage()
     row = one.accept()
@@ -770,21 +770,21 @@ def test_nul_is_refused_before_anything_is_recorded(stage: MakeStage, changes: d
 @pytest.mark.parametrize(
     "key", ["cafe\u0301", "k\u3164", "k ", "po_" + "a" * 24], ids=["NFD", "invisible", "a space", "an id"]
 )
-def test_a_key_that_looks_like_another_is_refused_before_anything_is_recorded(stage: MakeStage, key: str) -> None:
+def test_key_that_looks_like_another_is_refused(stage: MakeStage, key: str) -> None:
     one = stage()
     with pytest.raises(InvalidPayout, match="The key h"):
         one.accept(key=key)
     assert one.asked == []
 
 
-def test_a_number_in_another_form_is_refused_before_anything_is_recorded(stage: MakeStage) -> None:
+def test_number_in_another_form_is_refused(stage: MakeStage) -> None:
     one = stage()
     with pytest.raises(InvalidPayee, match="not in its one form"):
         one.accept(payee=Payee("msisdn", "256772123456.0"))
     assert one.asked == []
 
 
-def test_what_was_accepted_with_it_goes_on(stage: MakeStage) -> None:
+def test_payout_recorded_with_a_text_refused_now_goes_on(stage: MakeStage) -> None:
     """A file took it before it was refused: it is not left where it stands."""
     one = stage(Fake(checking=reading(PAID)))
     row = one.put(S.PENDING, note="\0", key="cafe\u0301 \u3164", next_at=T0)
@@ -794,7 +794,7 @@ def test_what_was_accepted_with_it_goes_on(stage: MakeStage) -> None:
 # --- mistakes of a provider through the whole flow ------------------------------------------------------------------
 
 
-def test_a_provider_that_breaks_after_sending_leaves_doubt(stage: MakeStage) -> None:
+def test_provider_that_breaks_after_sending_is_ambiguous(stage: MakeStage) -> None:
     """An exception in the provider after its money request is UNKNOWN, and the evidence says what broke."""
 
     def breaks(draft: Any) -> Any:
@@ -807,7 +807,7 @@ def test_a_provider_that_breaks_after_sending_leaves_doubt(stage: MakeStage) -> 
     assert "KeyError" in str(one.journal.history(row.id)[-1].evidence)
 
 
-def test_a_provider_that_breaks_before_sending_is_asked_again(stage: MakeStage) -> None:
+def test_provider_that_breaks_before_sending_is_asked_again(stage: MakeStage) -> None:
     """An exception before the money request is "not sent": CREATED, later again."""
 
     def breaks(draft: Any) -> Any:
@@ -819,7 +819,7 @@ def test_a_provider_that_breaks_before_sending_is_asked_again(stage: MakeStage) 
     assert one.posts() == []
 
 
-def test_what_c1_writes_holds_everything_to_go_on(stage: MakeStage) -> None:
+def test_created_row_holds_everything_to_go_on(stage: MakeStage) -> None:
     """After C1 the row alone is enough: order, binding, references, request and its hash."""
     one = stage()
     row = one.accept(note="n", options={"a": "b"})
@@ -829,7 +829,7 @@ def test_what_c1_writes_holds_everything_to_go_on(stage: MakeStage) -> None:
     assert HttpRequest.from_json(row.attempt.request).hash == row.attempt.request_hash
 
 
-def test_an_end_that_waits_to_be_looked_at_is_not_reported_again(stage: MakeStage) -> None:
+def test_final_status_is_published_once_although_its_check_waits(stage: MakeStage) -> None:
     """The application hears of an end once, however long a later look at it has to wait."""
     one = stage(Fake(checking=reading(Final())))
     row = one.put(S.SUCCEEDED, next_at=T0)
@@ -840,7 +840,7 @@ def test_an_end_that_waits_to_be_looked_at_is_not_reported_again(stage: MakeStag
     assert [move.publish for move in moves] == [False]
 
 
-def test_a_lease_from_a_clock_far_ahead_holds_nothing_back(stage: MakeStage) -> None:
+def test_lease_from_a_clock_far_ahead_is_expired(stage: MakeStage) -> None:
     """A process was killed under a clock that was hours ahead: what it was sending is read at once, not then."""
     one = stage(Fake(checking=reading(Final(seen=OURS))))
     row = sending(one)
@@ -852,7 +852,7 @@ def test_a_lease_from_a_clock_far_ahead_holds_nothing_back(stage: MakeStage) -> 
     assert (row.status, len(one.posts())) == (S.SUCCEEDED, 1)
 
 
-def test_a_reference_that_holds_the_payees_number_is_not_kept(stage: MakeStage) -> None:
+def test_reference_that_holds_the_payees_number_is_not_kept(stage: MakeStage) -> None:
     """It would be shown in full, and outlive the erasure of the payee."""
     fields = {"receipt": "R-46733123499", "other": "R-1"}
     one = stage(Fake(checking=reading(Final(seen=OURS, references=fields))))
@@ -867,7 +867,9 @@ def test_a_reference_that_holds_the_payees_number_is_not_kept(stage: MakeStage) 
 
 
 @pytest.mark.parametrize(("address", "is_kept"), [("123456", True), ("1234567", False)])
-def test_a_short_address_takes_no_reference_away(stage: MakeStage, address: str, *, is_kept: bool) -> None:
+def test_reference_with_an_address_is_dropped_from_seven_digits(
+    stage: MakeStage, address: str, *, is_kept: bool
+) -> None:
     """It may stand in any number; seven digits are what the masking takes for an address too."""
     seen = replace(OURS, payee=address)
     one = stage(Fake(checking=reading(Final(seen=seen, references={"receipt": f"9{address}9"}))))
@@ -875,7 +877,7 @@ def test_a_short_address_takes_no_reference_away(stage: MakeStage, address: str,
     assert ("receipt" in one.advance(row).attempt.references) is is_kept
 
 
-def test_of_a_collection_every_reference_is_kept(stage: MakeStage) -> None:
+def test_references_of_a_collection_are_all_kept(stage: MakeStage) -> None:
     """What is refunded is nobody's number, however long its reference is."""
     one = stage(Fake(checking=reading(Final(references={"receipt": "R-1234567"}))))
     collected = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "1234567"}
@@ -883,7 +885,7 @@ def test_of_a_collection_every_reference_is_kept(stage: MakeStage) -> None:
     assert one.advance(row).attempt.references["receipt"] == "R-1234567"
 
 
-def test_a_read_is_believed_after_a_payment_that_differed(stage: MakeStage) -> None:
+def test_check_is_believed_after_a_payment_that_differed(stage: MakeStage) -> None:
     """Nobody can forge it, as a result callback can be."""
     other = replace(OURS, amount=Decimal(26))
     one = stage(Fake(checking=reading(Final(seen=other), Final(reason=NO))))
@@ -899,7 +901,7 @@ def test_a_read_is_believed_after_a_payment_that_differed(stage: MakeStage) -> N
     [{"amount": Decimal("NaN")}, {"payee": "?"}, {"currency": "?"}, {"external_id": "?"}],
     ids=lambda shown: next(iter(shown)),
 )
-def test_what_cannot_be_read_does_not_agree(stage: MakeStage, unreadable: dict[str, Any]) -> None:
+def test_unreadable_field_does_not_agree(stage: MakeStage, unreadable: dict[str, Any]) -> None:
     one = stage(Fake(checking=reading(Final(seen=replace(OURS, **unreadable)))))
     row = one.advance(one.accept())
     one.at = after(5)

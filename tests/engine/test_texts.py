@@ -51,7 +51,7 @@ def in_review(stage: MakeStage, code: ReasonCode, *parsed: Any, **changes: Any) 
     return one, row
 
 
-def test_nothing_to_decide(stage: MakeStage) -> None:
+def test_decision_outside_review_says_its_status(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.PENDING)
     assert reply_of(lambda: one.resolve(row, paid=True)) == (
@@ -60,7 +60,7 @@ def test_nothing_to_decide(stage: MakeStage) -> None:
     )
 
 
-def test_not_safe(stage: MakeStage) -> None:
+def test_unsafe_decision_says_what_the_provider_says(stage: MakeStage) -> None:
     """It says which decision, what the provider says now, and why the payout stopped."""
     one, row = in_review(stage, ReasonCode.NEVER_APPEARED, Unknown())
     assert reply_of(lambda: one.resolve(row, paid=False)) == (
@@ -70,7 +70,7 @@ def test_not_safe(stage: MakeStage) -> None:
     )
 
 
-def test_not_safe_while_it_is_silent(stage: MakeStage) -> None:
+def test_unsafe_decision_without_an_answer_says_so(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.MISMATCH, Unknown())
     one.answers.append(lost())
     assert reply_of(lambda: one.resolve(row, paid=True)) == (
@@ -80,7 +80,7 @@ def test_not_safe_while_it_is_silent(stage: MakeStage) -> None:
     )
 
 
-def test_reopening_is_called_so(stage: MakeStage) -> None:
+def test_unsafe_reopening_says_so(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.BINDING_GONE, binding={"host": "old.invalid"})
     assert reply_of(lambda: one.reopen(row)) == (
         "Payout … (po_x) cannot be reopened now. No configured account can ask the provider about it. "
@@ -89,20 +89,20 @@ def test_reopening_is_called_so(stage: MakeStage) -> None:
     )
 
 
-def test_without_evidence(stage: MakeStage) -> None:
+def test_decision_without_evidence_asks_for_it(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.BINDING_GONE, binding={"host": "old.invalid"})
     _, hint = reply_of(lambda: one.resolve(row, paid=False, evidence=""))
     assert hint == "Name the evidence: which line of which statement says so, or that none does."
 
 
-def test_too_early_to_call_it_unpaid(stage: MakeStage) -> None:
+def test_decision_that_is_too_early_says_when(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.NEVER_APPEARED, NotFound())
     one.at = after(200)
     _, hint = reply_of(lambda: one.resolve(row, paid=False))
     assert hint == "Wait until 2026-03-02 09:06:30 UTC."
 
 
-def test_a_reason_no_one_wrote_down() -> None:
+def test_unsafe_decision_without_a_review_reason_says_so() -> None:
     """A row that says nothing of why it stopped is refused like any other."""
     row = replace(row_of(S.REVIEW), reason=None)
     refused = _refused(_Asked(row, row, engine.ProviderSays.NOT_FOUND, {}, T0), engine.ReviewAction.PAID, "")
@@ -112,28 +112,28 @@ def test_a_reason_no_one_wrote_down() -> None:
     )
 
 
-def test_another_process_was_first(stage: MakeStage) -> None:
+def test_decision_overtaken_by_another_process_says_so(stage: MakeStage) -> None:
     one, row = in_review(stage, ReasonCode.NEVER_APPEARED, NotFound())
     one.resolve(row, paid=False)
     overtaken = ("Payout … (po_x) was moved by somebody else meanwhile; nothing was changed.", LOOK_AGAIN)
     assert reply_of(lambda: one.resolve(row, paid=True)) == overtaken
 
 
-def test_no_decision() -> None:
+def test_decision_without_a_name_says_so() -> None:
     assert reply_of(lambda: OperatorDecision("", "x")) == (
         "A decision needs a name and a reason.",
         "Say who decides and why.",
     )
 
 
-def test_a_name_that_cannot_be_distinguished_from_another() -> None:
+def test_actor_name_with_an_invisible_character_says_where() -> None:
     assert reply_of(lambda: OperatorDecision("Ann\u200b", "x")) == (
         "The name of the one who decides holds U+200B (ZERO WIDTH SPACE) at position 4, which cannot be seen.",
         "Write it so that no other name looks like it.",
     )
 
 
-def test_nothing_to_approve(stage: MakeStage) -> None:
+def test_approval_of_what_does_not_wait_says_its_status(stage: MakeStage) -> None:
     one = stage()
     row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
     assert reply_of(lambda: one.approve(row)) == (
@@ -162,7 +162,9 @@ def failed(stage: MakeStage, *parsed: Any, at: float = 100_000, **facts: Any) ->
         (S.CANCELLED, "No money moved. If it is still wanted, pay it under a new key."),
     ],
 )
-def test_only_what_failed_is_paid_again(stage: MakeStage, status: PayoutStatus, hint: str) -> None:
+def test_reissue_of_what_has_not_failed_says_what_to_do_instead(
+    stage: MakeStage, status: PayoutStatus, hint: str
+) -> None:
     """And what can be done instead depends on where it stands: of what was paid nothing is said to be open."""
     one = stage()
     row = one.put(status, reason=NO if status is S.REVIEW else None)
@@ -172,7 +174,7 @@ def test_only_what_failed_is_paid_again(stage: MakeStage, status: PayoutStatus, 
     )
 
 
-def test_no_erased_payee_is_paid_again(stage: MakeStage) -> None:
+def test_reissue_of_an_erased_payee_says_so(stage: MakeStage) -> None:
     """Nobody knows any more who it was."""
     one, row = failed(stage, Final(reason=NO))
     assert reply_of(lambda: one.reissue(replace(row, erased_at=T0))) == (
@@ -182,7 +184,7 @@ def test_no_erased_payee_is_paid_again(stage: MakeStage) -> None:
     assert one.reads() == []
 
 
-def test_not_where_answers_come_later(stage: MakeStage) -> None:
+def test_reissue_where_answers_come_later_says_so(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO), status_by="result_callback")
     assert reply_of(lambda: one.reissue(row), NotSupported) == (
         "Fake tells only later what became of a payment: it cannot be paid again under its key.",
@@ -190,7 +192,7 @@ def test_not_where_answers_come_later(stage: MakeStage) -> None:
     )
 
 
-def test_not_yet(stage: MakeStage) -> None:
+def test_reissue_that_is_too_early_says_when(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO), at=10, dedupe_settle_s=60.0)
     assert reply_of(lambda: one.reissue(row)) == (
         "It is too early to pay … (po_x) again: the provider may still say otherwise.",
@@ -209,7 +211,7 @@ def test_not_yet(stage: MakeStage) -> None:
     ],
     ids=["pending", "unclear", "settling", "silent", "later"],
 )
-def test_not_proven(stage: MakeStage, parsed: Any, why: str) -> None:
+def test_reissue_without_proof_says_what_the_provider_says(stage: MakeStage, parsed: Any, why: str) -> None:
     """Each answer that proves nothing is told as what it is."""
     one, row = failed(stage, parsed)
     if isinstance(parsed, Exception):
@@ -217,7 +219,7 @@ def test_not_proven(stage: MakeStage, parsed: Any, why: str) -> None:
     assert reply_of(lambda: one.reissue(row)) == (f"Payout … (po_x) is not proven to have failed. {why}", COMPARE)
 
 
-def test_absent_without_evidence(stage: MakeStage) -> None:
+def test_reissue_of_an_absent_attempt_asks_for_evidence(stage: MakeStage) -> None:
     one, row = failed(stage, NotFound())
     why = "The provider does not show attempt 1, which is no proof that it failed."
     assert reply_of(lambda: one.reissue(row)) == (
@@ -226,7 +228,7 @@ def test_absent_without_evidence(stage: MakeStage) -> None:
     )
 
 
-def test_paid_after_all(stage: MakeStage) -> None:
+def test_reissue_of_a_paid_attempt_says_so(stage: MakeStage) -> None:
     """Now, and for ever after; what the provider said stands in the history."""
     one, row = failed(stage, Final(code="DONE", http_status=200, seen=OURS))
     paid = "Payout … (po_x) cannot be paid again: the provider says that an attempt of it was paid after all."
@@ -239,7 +241,7 @@ def test_paid_after_all(stage: MakeStage) -> None:
     assert reply_of(lambda: one.reissue(row)) == (paid, SHOW_ADVICE)
 
 
-def test_moved_meanwhile(stage: MakeStage) -> None:
+def test_reissue_overtaken_by_another_process_says_so(stage: MakeStage) -> None:
     one, row = failed(stage, Final(reason=NO))
     one.reissue(row)
     assert reply_of(lambda: one.reissue(row)) == (
@@ -266,7 +268,7 @@ def test_moved_meanwhile(stage: MakeStage) -> None:
     ],
     ids=lambda given: "" if isinstance(given, str) else "+".join(given),
 )
-def test_a_key_used_for_something_else(changed: dict[str, Any], differs: str) -> None:
+def test_reused_key_says_what_differs(changed: dict[str, Any], differs: str) -> None:
     """It says what is different: of a payee only what is masked, of a note and of options no word."""
     order = order_of(**changed)
     assert reply_of(lambda: engine.same_order(row_of(S.PENDING), order), KeyReused) == (
@@ -277,7 +279,7 @@ def test_a_key_used_for_something_else(changed: dict[str, Any], differs: str) ->
     )
 
 
-def test_a_refund_of_something_else() -> None:
+def test_reused_refund_key_says_which_original_amount_differs() -> None:
     """What was collected belongs to the key of a refund."""
     of = {"operation": Operation.REFUND, "payee": Payee.payer_of("r-1"), "original_amount": Money("30", "EUR")}
     first, second = order_of(**of), order_of(**{**of, "original_amount": Money("31", "EUR")})
@@ -296,14 +298,14 @@ def test_a_refund_of_something_else() -> None:
     assert "original amount (recorded none, now 30 EUR)" in message
 
 
-def test_a_key_used_for_something_that_cannot_be_named() -> None:
+def test_reused_key_with_another_fingerprint_alone_says_so() -> None:
     """An intent of an older kind differs in its fingerprint alone."""
     row = replace(row_of(S.PENDING), fingerprint="another")
     message, _ = reply_of(lambda: engine.same_order(row, order_of()), KeyReused)
     assert ": another intent. This time" in message
 
 
-def test_a_key_whose_payee_was_forgotten() -> None:
+def test_reused_key_of_an_erased_payee_names_nothing() -> None:
     """Only the fingerprint still tells: nothing is named, not even as what it became."""
     row = replace(row_of(S.SUCCEEDED), erased_at=T0)
     engine.same_order(row, order_of())
@@ -347,7 +349,7 @@ def execute(_: object) -> HttpResponse:
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
-def test_a_question(name: str) -> None:
+def test_lookup_errors_are_three_sentences(name: str) -> None:
     """What cannot be asked, what was not answered and what was not told are three sentences."""
     what, capability, ask = QUESTIONS[name]
     assert reply_of(lambda: run_flow(ask(account_of()), execute), NotSupported) == (
@@ -365,13 +367,13 @@ def test_a_question(name: str) -> None:
     )
 
 
-def test_what_a_provider_calls_it_is_cut() -> None:
+def test_lookup_refusal_code_is_cut() -> None:
     result = LookupRefused(reason=Reason(ReasonCode.PAYEE_NOT_FOUND, "X" * 100))
     message, _ = reply_of(lambda: run_flow(QUESTIONS["name"][2](account_of(Telling(result))), execute), LookupFailed)
     assert message == f"The provider of account till did not tell the payee's name: {'X' * 79}…."
 
 
-def test_a_diagnosis_that_breaks() -> None:
+def test_diagnosis_that_breaks_says_so() -> None:
     assert run_flow(engine.diagnose(account_of(Telling("fine")), T0), execute) == (
         Finding(
             "wrong",

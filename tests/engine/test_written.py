@@ -609,7 +609,7 @@ WRITTEN: Mapping[str, Written] = {
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_a_decision_writes_exactly_this(name: str) -> None:
+def test_decision_writes_exactly_this(name: str) -> None:
     """Row, event, evidence and pause are these and nothing else; what came from outside is masked and cut."""
     before, decided, changes, event, pause = WRITTEN[name]
     decision = decided(before)
@@ -623,7 +623,7 @@ def test_a_decision_writes_exactly_this(name: str) -> None:
     assert decision.pause == pause
 
 
-def test_a_first_moment_is_not_too_late() -> None:
+def test_resend_window_includes_the_first_send_and_excludes_its_half() -> None:
     """A clock that stands exactly at the first send is inside the window, one at its half is not."""
     half = ACCOUNT.facts.dedupe_window_s / 2
     row = row_of(S.UNKNOWN)
@@ -633,7 +633,7 @@ def test_a_first_moment_is_not_too_late() -> None:
     assert decide_submission.begin(row, ACCOUNT, owner="me", at=T0 - timedelta(microseconds=1)).after.status is S.REVIEW
 
 
-def test_what_an_end_counts_for() -> None:
+def test_outcome_counts_for_circuit_and_rate() -> None:
     """Silence after a send counts towards the circuit, a proven refusal does not; only a 429 to a read slows reads."""
     circuit = ACCOUNT.settings.circuit_after
     assert decide_outcome.post_end(ACCOUNT, unsent()) is None
@@ -644,14 +644,14 @@ def test_what_an_end_counts_for() -> None:
     assert decide_outcome.read_end(Pending()) == ReadEnd(is_refused=False)
 
 
-def test_how_long_a_provider_refuses_a_second_one() -> None:
+def test_duplicates_are_refused_for_half_the_window() -> None:
     """For half of what it says, and never where that is not proven."""
     half = ACCOUNT.facts.dedupe_window_s / 2
     assert decide_submission.refused_since(ACCOUNT, AT) == AT - timedelta(seconds=half)
     assert decide_submission.refused_since(account_of(resend="unsafe"), AT) is None
 
 
-def test_how_long_absence_must_have_lasted() -> None:
+def test_absence_must_last_for_the_visible_time() -> None:
     """For as long as a payment may stay invisible, and it never has where nobody can be asked at once."""
     assert decide_submission.absent_since(ACCOUNT, AT) == AT - timedelta(seconds=ACCOUNT.facts.visible_after_s)
     assert decide_submission.absent_since(LATER, AT) is None
@@ -661,7 +661,7 @@ def test_how_long_absence_must_have_lasted() -> None:
     ("refusals", "poll_s", "again_in_s"),
     [(0, 7, 1), (2, 7, 4), (3, 7, None), (3, 8, 4), (5, 15, None), (5, 16, 4), (0, 0.5, 1)],
 )
-def test_an_earlier_attempt_is_asked_about_for_as_long_as_any(refusals: int, poll_s: float, again_in_s: Any) -> None:
+def test_previous_attempt_is_checked_for_the_whole_poll_schedule(refusals: int, poll_s: float, again_in_s: Any) -> None:
     """Waits by the retry schedule, whose last step repeats, add up to the whole poll schedule at the most."""
     account = account_of(settings={"retry_schedule_s": (1.0, 2.0, 4.0), "poll_schedule_s": (poll_s / 2, poll_s / 2)})
     row = changed(CREATED, refusals=refusals)

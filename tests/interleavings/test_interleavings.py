@@ -46,7 +46,9 @@ def absent(owner: Any) -> None:
 # --- two re-POSTs outside half the dedupe window -------------------------------------------------------------------
 
 
-def test_two_re_posts_outside_half_the_window(world: World, store: str, measured: Measured, stops: Any) -> None:
+def test_resends_outside_half_the_window_are_both_stopped(
+    world: World, store: str, measured: Measured, stops: Any
+) -> None:
     """Both owners find the payment absent in time, and both would send it again too late: neither does.
 
     1. The first POST is lost. Two reads do not show it.
@@ -72,9 +74,7 @@ def test_two_re_posts_outside_half_the_window(world: World, store: str, measured
     measured(13, "two re-POSTs outside half the dedupe window", 1, store=store)
 
 
-def test_of_two_re_posts_inside_the_window_one_is_sent(
-    world: World, store: str, measured: Measured, stops: Any
-) -> None:
+def test_resends_inside_the_window_leave_one(world: World, store: str, measured: Measured, stops: Any) -> None:
     """The same two, in time: one C2 is written, and the other owner sends nothing.
 
     1. to 3. as before.
@@ -98,7 +98,9 @@ def test_of_two_re_posts_inside_the_window_one_is_sent(
     measured(13, "two re-POSTs inside the window", 1, store=store)
 
 
-def test_a_re_post_whose_owner_slept_before_c2(world: World, store: str, measured: Measured, stops: Any) -> None:
+def test_resend_whose_owner_slept_before_the_commit_is_not_sent(
+    world: World, store: str, measured: Measured, stops: Any
+) -> None:
     """C2 was decided inside the window, its owner sleeps until that is over: the last moment for sending has passed.
 
     1. A is about to write C2 and has looked at its clock. The window passes. A writes C2, and goes on to the POST.
@@ -130,7 +132,9 @@ def cancelling(owner: Any) -> Any:
     return owner.step(line, owner.client._cancelling(row, OperatorDecision(*CANCEL.values()))[1])
 
 
-def test_what_is_cancelled_before_c2_is_not_sent(world: World, store: str, measured: Measured, stops: Any) -> None:
+def test_cancellation_before_the_commit_stops_the_send(
+    world: World, store: str, measured: Measured, stops: Any
+) -> None:
     """1. A has leave to send, and is about to write C2. 2. B cancels. 3. A's C2 is refused by the version: no POST."""
     a, b = world.owners()
     a.accept()
@@ -142,7 +146,7 @@ def test_what_is_cancelled_before_c2_is_not_sent(world: World, store: str, measu
     measured(13, "cancelled before C2", 1, store=store)
 
 
-def test_what_is_sent_before_it_is_cancelled_is_paid(world: World, store: str, measured: Measured, stops: Any) -> None:
+def test_cancellation_after_the_commit_is_refused(world: World, store: str, measured: Measured, stops: Any) -> None:
     """1. B is about to cancel. 2. A writes C2, and goes on to the POST. 3. B is refused by the version, and A sends."""
     a, b = world.owners()
     a.accept()
@@ -157,7 +161,7 @@ def test_what_is_sent_before_it_is_cancelled_is_paid(world: World, store: str, m
     measured(13, "sent before it is cancelled", 1, store=store)
 
 
-def test_of_cancelling_and_sending_at_once_one_happens(world: World) -> None:
+def test_cancellation_and_send_at_once_leave_one(world: World) -> None:
     """Two processes' lives at the same instant, many times: cancelled and never sent, or sent and not cancelled."""
     a, b = world.owners()
     keys = [f"race/{number}" for number in range(24)]
@@ -226,7 +230,7 @@ def changes_hands(world: World, credentials: Credentials, **settings: object) ->
     assert back.events("taken/1").count("sending") == 1
 
 
-def test_the_api_user_is_changed_with_open_rows(world: World, store: str, measured: Measured) -> None:
+def test_api_user_change_with_open_payouts_pays_once(world: World, store: str, measured: Measured) -> None:
     """What one API user has sent another cannot see: its 404 would mean nothing, and a re-POST would pay twice.
 
     The steps are those of ``changes_hands``; the gateway is the same, and knows both users.
@@ -239,7 +243,7 @@ def test_the_api_user_is_changed_with_open_rows(world: World, store: str, measur
 
 
 @pytest.mark.parametrize("world", ["legacy"], indirect=True)
-def test_the_platform_is_changed_with_open_rows(world: World, store: str, measured: Measured) -> None:
+def test_platform_change_with_open_payouts_pays_once(world: World, store: str, measured: Measured) -> None:
     """What one platform has taken the other does not know: asked there, it would be absent, and be sent again.
 
     The steps are those of ``changes_hands``, between two gateways that share nothing. Fifty at once, and back again:
@@ -253,7 +257,7 @@ def test_the_platform_is_changed_with_open_rows(world: World, store: str, measur
 
 
 @pytest.mark.parametrize(("before", "now"), [("transfer", "deposit"), ("deposit", "transfer")])
-def test_the_default_operation_is_changed_with_open_rows(
+def test_default_operation_change_with_open_payouts_pays_once(
     world: World, store: str, measured: Measured, before: str, now: str
 ) -> None:
     """The operation belongs to the payout, not to the account: an open one is read, and asked for again, as what it is.
@@ -304,7 +308,7 @@ class Guard:
             raise RuntimeError("the guard is down")
 
 
-def test_a_guard_fails_on_a_re_post(world: World, store: str, measured: Measured) -> None:
+def test_guard_that_fails_does_not_hold_back_a_resend(world: World, store: str, measured: Measured) -> None:
     """What may have arrived is never held back, nor failed, by a guard: it was asked once, before the first byte.
 
     1. The guard says yes, the POST is lost on the way. The guard's service goes down.
@@ -324,7 +328,7 @@ def test_a_guard_fails_on_a_re_post(world: World, store: str, measured: Measured
     measured(13, "guard failing on a re-POST", 1, store=store)
 
 
-def test_a_guard_that_fails_at_first_holds_it_back(world: World, store: str) -> None:
+def test_guard_that_fails_holds_back_the_first_send(world: World, store: str) -> None:
     """The other half of the rule, and what makes the test above one that can fail: a first send waits for its guard."""
     down = Guard()
     down.asked = 1
@@ -336,7 +340,7 @@ def test_a_guard_that_fails_at_first_holds_it_back(world: World, store: str) -> 
 # --- FAILED, and then a late success -------------------------------------------------------------------------------
 
 
-def test_failed_and_then_a_late_success(world: World, store: str, measured: Measured) -> None:
+def test_late_success_after_a_failure_is_recorded_and_not_obeyed(world: World, store: str, measured: Measured) -> None:
     """A provider that changes its mind is written down, not obeyed, and nothing is paid again.
 
     1. The provider says FAILED: the payout is FAILED and the application may be told so.
@@ -368,7 +372,9 @@ def test_failed_and_then_a_late_success(world: World, store: str, measured: Meas
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_two_owners_after_a_fork(world: World, store: str, measured: Measured, stops: Any) -> None:
+def test_fork_in_the_middle_of_a_step_leaves_one_owner(
+    world: World, store: str, measured: Measured, stops: Any
+) -> None:
     """A child has its parent's connections, and its place in the middle of a step: it may use neither.
 
     1. The parent is in the middle of a step, about to ask for leave to send. It forks.
@@ -405,7 +411,7 @@ def test_two_owners_after_a_fork(world: World, store: str, measured: Measured, s
 
 
 @pytest.mark.parametrize("hours", [2, -2, 24 * 40])
-def test_a_clock_steps_while_a_payment_is_on_its_way(
+def test_clock_step_during_a_send_pays_once(
     world: World, store: str, measured: Measured, hours: int, stops: Any
 ) -> None:
     """One owner's clock is wrong: it takes over what is not free, or waits for what is; nobody sends it a second time.
@@ -438,7 +444,7 @@ def test_a_clock_steps_while_a_payment_is_on_its_way(
     measured(13, "clock step", 1, store=store, hours=hours)
 
 
-def test_a_clock_that_stands_before_the_first_send(world: World, store: str, measured: Measured) -> None:
+def test_clock_before_the_first_send_resends_nothing(world: World, store: str, measured: Measured) -> None:
     """By a clock that was set back, a payment was first sent in the future: how long ago is not known, so not again.
 
     1. A sends; the POST is lost. B's clock is an hour behind, and it looks until absence is established.
@@ -459,7 +465,7 @@ def test_a_clock_that_stands_before_the_first_send(world: World, store: str, mea
 # --- the one who fetches the token is cancelled --------------------------------------------------------------------
 
 
-def test_the_one_who_fetches_the_token_is_cancelled(world: World, store: str, measured: Measured) -> None:
+def test_token_fetch_survives_the_cancellation_of_its_caller(world: World, store: str, measured: Measured) -> None:
     """Whoever began the fetch goes; those who wait with it are served, and its own payout is only late.
 
     1. Twenty callers start; the first begins to fetch the token, the others wait with it. The gateway is slow.

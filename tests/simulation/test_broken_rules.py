@@ -146,7 +146,7 @@ def named(name: str) -> object:
 
 
 @pytest.mark.parametrize("name", [named(name) for name in CASES])
-def test_a_broken_rule_is_found(name: str, monkeypatch: Patch, printed: list[str]) -> None:
+def test_broken_rule_is_found(name: str, monkeypatch: Patch, printed: list[str]) -> None:
     """Within a few thousand payouts, and by a breach that names what is wrong."""
     with monkeypatch.context() as patch:
         CASES[name].broken(patch)
@@ -158,7 +158,7 @@ def test_a_broken_rule_is_found(name: str, monkeypatch: Patch, printed: list[str
 
 
 @pytest.mark.proof
-def test_money_alone_reports(monkeypatch: Patch) -> None:
+def test_ledger_alone_shows_a_double_payment(monkeypatch: Patch) -> None:
     """Nobody looks at how it is sent again: the provider's own books show that it was paid twice."""
     with monkeypatch.context() as patch:
         more_broken_rules.window_is_ignored(patch)

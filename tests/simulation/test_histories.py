@@ -58,13 +58,13 @@ def judged(*not_found_at_s: int) -> list[str]:
 
 
 @pytest.mark.parametrize("not_found_count", [(), (10, 400), (10, 20, 309), (10, 400, 20), (400, 10, 20)])
-def test_what_is_sent_again_too_soon_is_reported(not_found_count: tuple[int, ...]) -> None:
+def test_resend_that_is_too_soon_is_reported(not_found_count: tuple[int, ...]) -> None:
     """Fewer than three, or three that do not last, however far apart two of them lie."""
     assert judged(*not_found_count) == ["sent again too soon"]
 
 
 @pytest.mark.parametrize("not_found_count", [(10, 20, 310), (10, 20, 310, 15), (10, 400, 20, 320)])
-def test_an_absence_that_lasted_stays_established(not_found_count: tuple[int, ...]) -> None:
+def test_absence_that_lasted_stays_established(not_found_count: tuple[int, ...]) -> None:
     """Also where the clock is set back and a later answer is dated before it."""
     assert judged(*not_found_count) == []
 
@@ -84,12 +84,12 @@ def judged_after_a_callback(*moves: tuple[int, int]) -> list[str]:
 
 
 @pytest.mark.parametrize("moves", [[(2, 2)], [(90, 90)], [(90, 90), (2, 7)], [(90, 90), (91, 91), (2, 90)]])
-def test_what_is_due_by_now_is_not_forgotten(moves: list[tuple[int, int]]) -> None:
+def test_check_that_is_due_by_now_is_not_reported(moves: list[tuple[int, int]]) -> None:
     """An answer that is handled late is dated when it came: what it leaves due no later than it was stays due."""
     assert judged_after_a_callback(*moves) == []
 
 
 @pytest.mark.parametrize("moves", [[(2, 7)], [(2, 300)], [(90, 90), (91, 96)], [(90, 90), (2, 91)]])
-def test_a_callback_that_is_put_off_is_reported(moves: list[tuple[int, int]]) -> None:
+def test_callback_that_is_postponed_is_reported(moves: list[tuple[int, int]]) -> None:
     """No schedule takes the place of the read that it asks for."""
     assert judged_after_a_callback(*moves) == ["a callback was forgotten"]

@@ -21,7 +21,7 @@ PAYOUTS = int(os.environ.get("PAYMENTS_SIMULATED", "1050"))  # the proof simulat
 FIRST = int(os.environ.get("PAYMENTS_SEED") or "1")  # another one plays what no run has played
 
 
-def test_every_promise_holds(printed: list[str], measured: Callable[..., None]) -> None:
+def test_promises_all_hold(printed: list[str], measured: Callable[..., None]) -> None:
     """And everything that can go wrong did, at least three exchanges in ten."""
     plans = [Plan(seed=seed, payouts=EACH) for seed in range(FIRST, FIRST - (-PAYOUTS // EACH))]
     summary, breaches = Summary(), []

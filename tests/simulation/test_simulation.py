@@ -27,7 +27,7 @@ from payments_core.provider import Unknown
 SHARED = os.environ | {"PYTHONPATH": str(Path(str(simulation.__file__)).parents[1])}
 
 
-def test_without_faults_and_trouble_everybody_is_paid() -> None:
+def test_simulation_without_faults_pays_every_payee() -> None:
     """What is not paid in the other runs is not paid because of what went wrong in them."""
     calm = frozenset({"guards", "outages", "refunds", "windows", "late-failures", "reversals", "slow", "cancel"})
 
@@ -37,7 +37,7 @@ def test_without_faults_and_trouble_everybody_is_paid() -> None:
     assert set(outcome.calls) == {"fine"}
 
 
-def test_one_seed_decides_everything() -> None:
+def test_seed_decides_everything() -> None:
     """Two processes whose sets and dictionaries hash differently take the same steps."""
     words = [sys.executable, "-P", "-m", "payout_simulation", "--payouts", "60", "--trace"]
     printed = [
@@ -53,7 +53,7 @@ def test_one_seed_decides_everything() -> None:
     assert simulate(Plan(payouts=60, seed=2)).trace_hash != simulate(Plan(payouts=60)).trace_hash
 
 
-def test_a_failing_seed_says_how_to_play_it_again(
+def test_failing_seed_says_how_to_repeat_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One command plays the same breach, and another one a smaller case of it, told step by step."""
@@ -76,7 +76,7 @@ def test_a_failing_seed_says_how_to_play_it_again(
     assert len(story) < 100
 
 
-def test_a_breach_is_reported_before_a_smaller_case_is_looked_for(
+def test_breach_is_reported_before_it_is_shrunk(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever has no time to wait for the small case, or breaks it off, knows what to play again."""
@@ -99,7 +99,7 @@ def test_a_breach_is_reported_before_a_smaller_case_is_looked_for(
     assert "None of them breaks the same rule." in capsys.readouterr().out
 
 
-def test_looking_for_a_smaller_case_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shrinking_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """After so many seconds no other plan is played, and the smallest one found by then is returned."""
     with monkeypatch.context() as patch:
         broken_rules.without_commit("payout.sending")(patch)
@@ -121,7 +121,7 @@ def test_looking_for_a_smaller_case_ends_in_time(monkeypatch: pytest.MonkeyPatch
     assert len(played) == 20
 
 
-def test_several_processes_come_to_the_same(tmp_path: Path) -> None:
+def test_simulation_in_several_processes_gives_the_same_figures(tmp_path: Path) -> None:
     """However many share the seeds, the figures are those of one, and they are there for machines."""
     figures = []
     for jobs in ("1", "2"):
@@ -132,7 +132,7 @@ def test_several_processes_come_to_the_same(tmp_path: Path) -> None:
     assert figures[0]["payouts"] == 30
 
 
-def test_a_failing_seed_stops_all_processes(tmp_path: Path) -> None:
+def test_failing_seed_stops_all_processes(tmp_path: Path) -> None:
     """And its command is printed, by the one that has given out the seeds."""
     script = tmp_path / "broken.py"
     script.write_text(_BROKEN)
@@ -162,7 +162,7 @@ if __name__ == "__main__":
 """
 
 
-def test_what_is_small_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shrinking_returns_a_smallest_case_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A case of one payout and one process cannot become smaller, and is returned."""
     with monkeypatch.context() as patch:
         broken_rules.without_commit("payout.sending")(patch)
@@ -172,12 +172,12 @@ def test_what_is_small_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("words", [["--without", "rain"], ["--payouts", "0"], ["--faults", "2"]])
-def test_a_plan_that_makes_no_sense_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_plan_with_invalid_options_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert capsys.readouterr().err
 
 
-def test_the_store_is_a_parameter(tmp_path: Path) -> None:
+def test_store_is_a_parameter(tmp_path: Path) -> None:
     """It is opened by each process, asked for its events, and thrown away at the end."""
 
     class Counted(SqliteStore):
@@ -221,7 +221,7 @@ class PostgresStore:
         pass
 
 
-def test_it_takes_the_same_steps_on_postgresql(new_database: Callable[[], str]) -> None:
+def test_simulation_takes_the_same_steps_on_postgresql(new_database: Callable[[], str]) -> None:
     """Whichever database holds the journal, one seed is one story, to the last commit."""
     url = new_database()
     init_journal(url, namespace="simulated-installation", root=Path(), at=datetime.now(UTC))

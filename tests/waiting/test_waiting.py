@@ -101,7 +101,7 @@ def world(request: pytest.FixtureRequest) -> Any:
     return request.param()
 
 
-def test_both_modules_have_the_same_names() -> None:
+def test_modules_have_the_same_names() -> None:
     """What one of them can do, the other can, with the same arguments."""
     assert threads.__all__ == tasks.__all__
     for name in ("run_blocking", "result_of", "execute", "iterate", "each", "all_of"):
@@ -214,7 +214,7 @@ def test_cancelled_caller_harms_no_other() -> None:
     assert (others, len(fetched)) == (["value", "value"], 1)
 
 
-def test_closed_during_a_fetch_reports_those_who_wait() -> None:
+def test_single_flight_closed_during_a_fetch_tells_its_waiters() -> None:
     """Callers that wait when the client is closed are not cancelled: they learn that the fetch was interrupted."""
 
     async def run() -> list[Any]:

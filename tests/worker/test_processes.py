@@ -17,7 +17,7 @@ LEASE_S = 2.0  # of the places' accounts
 SLOW = {"slow_s": {"value": 0.6, "on": "post"}}
 
 
-def test_two_workers_share_the_work_and_do_nothing_twice(place: Any) -> None:
+def test_workers_share_the_work_and_do_nothing_twice(place: Any) -> None:
     """Each step is taken by one of them: a payout that both worked on would cost a step more."""
     count = 60
     place.gateway.set_faults({"slow_s": {"value": 0.05}})
@@ -37,7 +37,7 @@ def test_two_workers_share_the_work_and_do_nothing_twice(place: Any) -> None:
     assert {(one["trouble"], one["cut"]) for one in entries} == {(0, 0)}
 
 
-def test_what_a_killed_worker_held_is_taken_over(
+def test_killed_workers_payouts_are_taken_over(
     place: Any, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
     """One of two dies with payments on the wire: nothing is stranded 10 seconds after their leases are over."""
@@ -70,7 +70,7 @@ def test_what_a_killed_worker_held_is_taken_over(
     assert living.stop()["cut"] == 0
 
 
-def test_a_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
+def test_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
     """Frozen in the middle of a send and woken when another has read the end: its answer is noted, and looked into."""
     count = 6
     place.gateway.set_faults(SLOW)
@@ -92,7 +92,7 @@ def test_a_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
     assert (sleeper.stop()["cut"], other.stop()["cut"]) == (0, 0)
 
 
-def test_stopped_by_a_signal_it_finishes_what_is_in_flight(place: Any) -> None:
+def test_worker_stopped_by_a_signal_finishes_what_is_in_flight(place: Any) -> None:
     """It takes nothing new, lets nothing hang, and leaves with 0; another goes on where it stopped, at once."""
     count = 12
     place.gateway.set_faults(SLOW)
@@ -114,7 +114,7 @@ def test_stopped_by_a_signal_it_finishes_what_is_in_flight(place: Any) -> None:
     assert sum(row.status is PayoutStatus.CREATED for row in free) == left[PayoutStatus.CREATED], "it holds nothing"
 
 
-def test_at_the_end_of_the_grace_time_a_payout_is_left_as_by_a_crash(make_place: Any) -> None:
+def test_grace_time_over_leaves_a_payout_as_a_crash_does(make_place: Any) -> None:
     """It ends in time with 0, guesses nothing, and whoever comes next reads what became of it."""
     place = make_place()
     place.gateway.set_faults(SLOW)
@@ -131,7 +131,7 @@ def test_at_the_end_of_the_grace_time_a_payout_is_left_as_by_a_crash(make_place:
     next_one.stop()
 
 
-def test_a_second_signal_ends_it_at_once(make_place: Any) -> None:
+def test_second_signal_ends_the_worker_at_once(make_place: Any) -> None:
     """Who insists is not kept waiting; it is a crash, and says so by its exit code."""
     place = make_place(timeout_s=30, lease_s=70)
     place.gateway.set_faults({"slow_s": 30})
@@ -145,7 +145,7 @@ def test_a_second_signal_ends_it_at_once(make_place: Any) -> None:
     assert place.statuses() == {PayoutStatus.SENDING: 1}
 
 
-def test_once_works_on_what_is_due_and_ends(place: Any) -> None:
+def test_worker_once_does_what_is_due_and_ends(place: Any) -> None:
     """Cron calls it: each call sends and reads what has become due since the last one."""
     assert place.start("--once").finish() == {"steps": 0, "ended": {}, "trouble": 0, "cut": 0}
     place.accept(5)
@@ -161,7 +161,7 @@ def test_once_works_on_what_is_due_and_ends(place: Any) -> None:
 @pytest.mark.parametrize(
     ("option", "expected"), [("--account", "Account 'mars' is not configured"), ("--grace", "'--grace'")]
 )
-def test_what_is_not_understood_is_reported_before_it_starts(make_place: Any, option: str, expected: str) -> None:
+def test_invalid_option_is_reported_before_the_worker_starts(make_place: Any, option: str, expected: str) -> None:
     """A worker that works for nobody would look as if all was well."""
     worker = make_place().start(option, "mars")
     worker.finish(1 if option == "--account" else 2)

@@ -25,7 +25,7 @@ FAULTS = {
 pytestmark = pytest.mark.skipif(ROUNDS < 1, reason="set PAYMENTS_WORKER_PROOF to a number of rounds")
 
 
-def test_workers_are_disturbed_at_random_and_everybody_is_paid_once(place: Any) -> None:
+def test_workers_disturbed_at_random_pay_every_payee_once(place: Any) -> None:
     """Three workers; one after another is killed and replaced, frozen past its lease, or told to stop."""
     seed = int(os.environ.get("PAYMENTS_SEED", secrets.randbelow(10**6)))
     dice = Random(seed)  # noqa: S311 - a play, not a secret

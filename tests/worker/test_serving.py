@@ -44,7 +44,7 @@ def finish(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-def test_one_process_sends_receives_and_reads(place: Any, serving: subprocess.Popen[str]) -> None:
+def test_serve_with_worker_sends_receives_and_checks(place: Any, serving: subprocess.Popen[str]) -> None:
     """What is accepted elsewhere is sent; the gateway calls back, and hours before its schedule it is read and paid."""
     place.accept(4)
     place.wait_for(place.all_paid)
@@ -55,7 +55,7 @@ def test_one_process_sends_receives_and_reads(place: Any, serving: subprocess.Po
     assert [event["cut"] for event in events if event["event"] == "worker.stopped"] == [0]
 
 
-def test_stopped_by_a_signal_it_finishes_what_is_in_flight(place: Any, serving: subprocess.Popen[str]) -> None:
+def test_serve_stopped_by_a_signal_finishes_what_is_in_flight(place: Any, serving: subprocess.Popen[str]) -> None:
     """Both halves end: the sends that are out there get their answers, and nothing hangs in SENDING."""
     place.gateway.set_faults({"slow_s": {"value": 0.5}})
     place.accept(12)

@@ -32,7 +32,7 @@ def pay(client: PayoutClient, prefix: str, count: int) -> list[Payout]:
 
 
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_a_flood_of_callbacks_starves_no_reader_and_has_its_half(
+def test_callback_flood_leaves_each_priority_its_share_of_checks(
     make_place: Any, store: str, request: pytest.FixtureRequest
 ) -> None:
     """More reads are wanted of each priority than there is room for: each has its half."""

@@ -46,7 +46,7 @@ async def until_paid(place: Any, worker: asyncio.Task[Worked], stop: asyncio.Eve
     return await worker
 
 
-def test_an_application_keeps_a_worker_beside_its_own_work(place: Any) -> None:
+def test_worker_runs_beside_an_application_on_one_event_loop(place: Any) -> None:
     """One event loop, one client: the application accepts, the worker pays, and stops when it is told."""
 
     async def application() -> Worked:
@@ -67,7 +67,7 @@ def test_an_application_keeps_a_worker_beside_its_own_work(place: Any) -> None:
     place.check(20)
 
 
-def test_a_cancelled_worker_leaves_what_a_crash_would(make_place: Any) -> None:
+def test_cancelled_worker_leaves_what_a_crash_would(make_place: Any) -> None:
     """Nothing is guessed about what was in flight; another reads it when its lease is over."""
     place = make_place()
     place.gateway.set_faults({"slow_s": {"value": 0.6, "on": "post"}})
@@ -92,7 +92,7 @@ def test_a_cancelled_worker_leaves_what_a_crash_would(make_place: Any) -> None:
     place.check(3)
 
 
-def test_once_for_no_one_is_over_at_once(place: Any) -> None:
+def test_worker_once_without_an_account_ends_at_once(place: Any) -> None:
     """A worker without an account has nothing to wait for."""
     place.accept(1)
 
@@ -106,7 +106,7 @@ def test_once_for_no_one_is_over_at_once(place: Any) -> None:
 
 
 @pytest.mark.parametrize("jumps", [(7200, -7200), (-7200, 7200), (90_000, 0)])
-def test_a_clock_that_jumps_pays_no_payee_twice(make_place: Any, jumps: tuple[int, int]) -> None:
+def test_clock_jumps_pay_no_payee_twice(make_place: Any, jumps: tuple[int, int]) -> None:
     """Leases and claims end too soon or too late; who is paid, and how often, does not change."""
     place = make_place(max_in_flight=8)
     place.gateway.set_faults({"slow_s": {"value": 0.1}})
@@ -150,7 +150,7 @@ def test_a_clock_that_jumps_pays_no_payee_twice(make_place: Any, jumps: tuple[in
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_fork_does_not_work_with_its_parents_client(place: Any) -> None:
+def test_fork_cannot_use_its_parents_client(place: Any) -> None:
     """The child is refused and ends; the parent's worker never notices."""
     place.accept(5)
 
@@ -174,7 +174,7 @@ def test_a_fork_does_not_work_with_its_parents_client(place: Any) -> None:
     place.check(5)
 
 
-def test_a_closed_journal_ends_the_worker(make_place: Any) -> None:
+def test_closed_journal_ends_the_worker(make_place: Any) -> None:
     """It does not wait for what will never come back."""
 
     async def close() -> None:
@@ -188,7 +188,7 @@ def test_a_closed_journal_ends_the_worker(make_place: Any) -> None:
     asyncio.run(close())
 
 
-def test_a_flood_of_callbacks_keeps_no_payment_and_no_stop_waiting(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callback_flood_delays_no_payment_and_no_stop(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many come, a turn handles a page of them, and what is due has its turn."""
     calm = threading.Event()
 
@@ -209,7 +209,7 @@ def test_a_flood_of_callbacks_keeps_no_payment_and_no_stop_waiting(place: Any, m
     place.check(5)
 
 
-def test_who_works_once_handles_all_that_has_come(make_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_once_handles_all_callbacks(make_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else is due, and there is more than one page: it comes again at once, and ends when there is none."""
     left = [3, PAGE, PAGE]
     monkeypatch.setattr(Inbox, "handle", lambda _, limit: left.pop())
@@ -217,7 +217,7 @@ def test_who_works_once_handles_all_that_has_come(make_place: Any, monkeypatch: 
     assert left == []
 
 
-def test_who_works_once_reads_what_the_last_callbacks_ask_for(make_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_once_does_the_checks_that_callbacks_ask_for(make_place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are handled after it began, and are as old as the others."""
     place = make_place(poll_schedule_s=[60.0, 60.0])
     place.accept(3)
@@ -237,7 +237,7 @@ def test_who_works_once_reads_what_the_last_callbacks_ask_for(make_place: Any, m
     place.check(3)
 
 
-def test_one_payout_in_trouble_stops_no_other(make_place: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_payout_in_trouble_stops_no_other(make_place: Any, caplog: pytest.LogCaptureFixture) -> None:
     """What cannot be worked on is told with its id, is left alone for a while, and then tried again."""
     caplog.set_level("INFO", "payments_core")
     place = make_place()
@@ -268,7 +268,7 @@ def test_one_payout_in_trouble_stops_no_other(make_place: Any, caplog: pytest.Lo
     place.check(6)
 
 
-def test_one_accounts_trouble_holds_up_no_other(make_place: Any) -> None:
+def test_account_in_trouble_delays_no_other(make_place: Any) -> None:
     """Each account has its own room: a gateway that hangs keeps its own payouts waiting and nobody else's."""
     slow, place = make_place(), make_place()
     slow.gateway.set_faults({"slow_s": 30})
@@ -307,7 +307,7 @@ def test_one_accounts_trouble_holds_up_no_other(make_place: Any) -> None:
         ("worker = 1\n", "must be a table"),
     ],
 )
-def test_settings_are_checked_before_it_starts(tmp_path: Path, written: str, expected: str) -> None:
+def test_worker_settings_are_validated_at_the_start(tmp_path: Path, written: str, expected: str) -> None:
     """A typing error is found at the start, with its table and its name."""
     config = tmp_path / "payouts.toml"
     config.write_text(
