@@ -10,32 +10,22 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 import pytest
-from flat_records import make_record
+from flat_records import new_record, next_attempt
 from psycopg import conninfo
 
-from payments_core.domain.payout import Operation
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, TransitionApplied
+from payments_core.engine.commands import ApplyTransition, CreateAttempt, CreatePayout, CreateResult, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 from payments_core.journal.sqlite.journal import SqliteJournal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
-
-
-class OpenSqlite(Protocol):
-    """Opens a journal; the fixture closes it."""
-
-    def __call__(self, path: Path | None = None, **changes: Any) -> SqliteJournal:
-        """Open the test's journal, or another file."""
-        ...
 
 
 @pytest.fixture
@@ -45,8 +35,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_sqlite(path: Path) -> Iterator[OpenSqlite]:
-    """Open journals that are closed at the end."""
+def open_sqlite(path: Path) -> Iterator[Callable[..., SqliteJournal]]:
+    """Open the test's journal, or another file; closed at the end."""
     usual, opened = path, list[SqliteJournal]()
 
     def make(path: Path | None = None, **changes: Any) -> SqliteJournal:
@@ -113,37 +103,15 @@ def ask(store: str, address: str, path: Path) -> Callable[[str], list[tuple[Any,
 @pytest.fixture
 def make_row() -> Callable[..., PayoutRecord]:
     """Make a payout of a name."""
-
-    def make(name: str = "one", **changes: Any) -> PayoutRecord:
-        values: dict[str, Any] = {
-            "id": f"po_{name}",
-            "key": f"salary/{name}",
-            "fingerprint": "f" * 64,
-            "account": "mtn-uganda",
-            "operation": Operation.TRANSFER,
-            "payee_kind": "msisdn",
-            "payee_value": "46733123450",
-            "amount": Decimal("12.50"),
-            "currency": "EUR",
-            "binding": {"host": "localhost"},
-            "references": {"reference_id": f"ref-{name}"},
-            "request": "{}",
-            "request_hash": "0" * 64,
-            "created_at": START,
-            "updated_at": START,
-            "next_at": START,
-        }
-        return make_record(**values | changes)
-
-    return make
+    return new_record
 
 
 @pytest.fixture
-def add(journal: Journal, make_row: Callable[..., PayoutRecord]) -> Callable[..., PayoutRecord]:
+def add(journal: Journal) -> Callable[..., PayoutRecord]:
     """Write a new payout and return its row."""
 
     def write(name: str = "one", **changes: Any) -> PayoutRecord:
-        reply = journal.execute(CreatePayout(make_row(name, **changes), Event("payout.accepted", START)))
+        reply = journal.execute(CreatePayout(new_record(name, **changes), Event("payout.accepted", START)))
         assert isinstance(reply, CreateResult)
         assert reply.created
         return reply.row
@@ -157,6 +125,19 @@ def moved(journal: Journal) -> Callable[[ApplyTransition], PayoutRecord]:
 
     def write(entry: ApplyTransition) -> PayoutRecord:
         reply = journal.execute(entry)
+        assert isinstance(reply, TransitionApplied), reply
+        return reply.row
+
+    return write
+
+
+@pytest.fixture
+def reissued(journal: Journal) -> Callable[..., PayoutRecord]:
+    """Begin the next attempt of a failed payout and return its row."""
+
+    def write(row: PayoutRecord, **changes: Any) -> PayoutRecord:
+        event = Event("payout.reissued", START, {"actor": "Ann"})
+        reply = journal.execute(CreateAttempt(row, next_attempt(row, **changes), event))
         assert isinstance(reply, TransitionApplied), reply
         return reply.row
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -56,16 +56,8 @@ def test_contradiction_is_kept_and_published_in_one_commit(journal: Journal, add
 def test_contradiction_reported_again_is_written_once(journal: Journal, add: Add) -> None:
     """Also by readers that hear it at the same moment; of another attempt, account or status it is another."""
     row = add(**ENDED)
-    replies: list[Any] = []
-
-    def read(second: int) -> None:
-        replies.append(journal.execute(paid(row, second)))
-
-    readers = [threading.Thread(target=read, args=(second,)) for second in range(4)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
+    with ThreadPoolExecutor(4) as pool:
+        replies: list[Any] = list(pool.map(lambda second: journal.execute(paid(row, second)), range(4)))
     others = [
         paid(row, 5, attempt=2),
         paid(row, 6, account="other"),

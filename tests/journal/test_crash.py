@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -24,10 +24,8 @@ from payments_core.journal.sqlite.journal import SqliteJournal
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
 
-class OpenSqlite(Protocol):
-    def __call__(self, path: Path | None = None, **changes: Any) -> SqliteJournal: ...
-
-
+OpenSqlite = Callable[..., SqliteJournal]
+Row = Callable[..., PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 # What every subprocess begins with: the journal at argv[1], and payouts for it.
@@ -185,9 +183,7 @@ def test_interrupt_at_any_moment_leaves_nothing_half_done(address: str) -> None:
 # --- other processes ---
 
 
-def test_rows_are_read_by_another_process_during_writes(
-    journal: Journal, address: str, make_row: Callable[..., PayoutRecord]
-) -> None:
+def test_rows_are_read_by_another_process_during_writes(journal: Journal, address: str, make_row: Row) -> None:
     """A list or a report in another terminal neither waits for the payments nor stops them, and sees whole rows."""
     script = """
 print("ready", flush=True)
@@ -258,9 +254,7 @@ journal.close()
 # --- no space ---
 
 
-def test_full_database_fails_the_group_and_heals(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
-) -> None:
+def test_full_database_fails_the_group_and_heals(open_sqlite: OpenSqlite, path: Path, make_row: Row) -> None:
     """When SQLite has no page left, each of the group is told so, and once there is room all goes on."""
     journal = open_sqlite()
     writing = journal._writer._connection
@@ -318,9 +312,7 @@ journal.close()
     assert [row.order.key for row in open_sqlite().rows()][-1] == "after"
 
 
-def test_damaged_file_is_not_written_again(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
-) -> None:
+def test_damaged_file_is_not_written_again(open_sqlite: OpenSqlite, path: Path, make_row: Row) -> None:
     """After a failure the file is checked before it is trusted, and what fails its check stays closed."""
     journal = open_sqlite()
     for number in range(50):

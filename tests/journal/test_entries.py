@@ -10,12 +10,11 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from flat_records import changed
+from flat_records import changed, next_attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +35,6 @@ from payments_core.engine.commands import (
     TransitionApplied,
 )
 from payments_core.engine.journal_protocol import Journal
-from payments_core.journal import open_journal
 from payments_core.journal.sql.columns import COLUMNS, PATHS, read_row, write_row
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -420,8 +418,7 @@ def end_attempt(journal: Journal, row: PayoutRecord) -> None:
     failed = changed(row, status=PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED), next_at=None)
     moved = journal.execute(ApplyTransition(row, failed, event(), publish=True))
     assert isinstance(moved, TransitionApplied)
-    fresh = changed(moved.row, status=PayoutStatus.CREATED, reason=None, attempt=2, request_hash="2" * 64)
-    assert isinstance(journal.execute(CreateAttempt(moved.row, fresh, event())), TransitionApplied)
+    assert isinstance(journal.execute(CreateAttempt(moved.row, next_attempt(moved.row), event())), TransitionApplied)
 
 
 def test_evidence_that_is_not_json_does_not_stop_a_transition(journal: Journal, add: AddRow, moved: MoveRow) -> None:
@@ -503,8 +500,7 @@ def test_answer_counts_only_for_its_own_payout_and_attempt(journal: Journal, add
     row = moved(ApplyTransition(row, row, event("payout.queried"), asks=Query(token, later(1))))
     assert journal.execute(ApplyTransition(other, other, event(), answers=token)) == Stale(other)
     row = moved(ApplyTransition(row, replace(row, status=PayoutStatus.FAILED), event(seconds=2)))
-    fresh = changed(row, attempt=2, status=PayoutStatus.CREATED, request_hash="1" * 64)
-    reply = journal.execute(CreateAttempt(row, fresh, event(seconds=3)))
+    reply = journal.execute(CreateAttempt(row, next_attempt(row), event(seconds=3)))
     assert isinstance(reply, TransitionApplied)
     assert journal.by_query(token) == (reply.row, 1)
     assert journal.execute(ApplyTransition(reply.row, reply.row, event(seconds=4), answers=token)) == Stale(reply.row)
@@ -599,10 +595,3 @@ def test_next_due_reads_no_final_payout(
     plan = str([fetch(explain + statement, values) for statement, values in asked])
     assert "payouts_due" in plan
     assert [way for way in ("SCAN payouts", "Seq Scan on payouts", "Heap Scan on payouts") if way in plan] == []
-
-
-def test_it_is_a_journal(tmp_path: Path) -> None:
-    """What is opened by address is what the rest of the house expects."""
-    details = {"namespace": "test-namespace", "root": tmp_path}
-    journal: Journal = open_journal("sqlite:///j.db", **details, clock=lambda: START, make=True)
-    journal.close()

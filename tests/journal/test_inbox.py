@@ -20,6 +20,7 @@ START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 SECRET = '{"body":"c2VhbGVk"}'
 MINE = ["mtn-uganda"]
 Add = Callable[..., PayoutRecord]
+Moving = Callable[[ApplyTransition], PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
@@ -48,6 +49,13 @@ def stored(journal: Journal, payout: str = "po_one") -> PayoutRecord:
     row = journal.get(payout)
     assert row is not None
     return row
+
+
+def checked(row: PayoutRecord, seconds: float, next_s: float) -> ApplyTransition:
+    """Return a check of a payout and when the next one is."""
+    return ApplyTransition(
+        row, changed(row, read_at=after(seconds), next_at=after(next_s)), Event("payout.read", after(seconds))
+    )
 
 
 def test_callback_received_is_found_by_the_next_process(journal: Journal, open_one: Callable[[], Journal]) -> None:
@@ -122,32 +130,22 @@ def test_callback_does_not_hasten_a_payment(journal: Journal, add: Add) -> None:
     assert len(journal.history("po_one")) == 1
 
 
-def test_callbacks_make_checks_due_at_most_every_five_seconds(
-    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
-) -> None:
+def test_callbacks_make_checks_due_at_most_every_five_seconds(journal: Journal, add: Add, moved: Moving) -> None:
     """However many callbacks come: counted from when the provider was last asked, and not from when it was due."""
     row = add(status=S.PENDING, next_at=after(300))
     call(journal, 10)
     due = changed(row, next_at=after(10), callback_read_at=after(10))
     assert [call(journal, seconds) for seconds in (11, 12)] == [Handled(due)] * 2
-    row = stored(journal)
-    row = moved(
-        ApplyTransition(row, changed(row, next_at=after(300), read_at=after(14)), Event("payout.read", after(14)))
-    )
+    row = moved(checked(stored(journal), 14, 300))
     assert not row.schedule.is_callback_read  # it was read since
     due = changed(row, next_at=after(19), callback_read_at=after(19))
     assert [call(journal, seconds) for seconds in (15, 18)] == [Handled(due, made_due=True), Handled(due)]
-    row = stored(journal)
-    row = moved(
-        ApplyTransition(row, changed(row, next_at=after(300), read_at=after(19)), Event("payout.read", after(19)))
-    )
+    moved(checked(stored(journal), 19, 300))
     call(journal, 40)
     assert stored(journal).schedule.next_at == after(40)
 
 
-def test_callback_during_a_send_makes_a_check_due_after_it(
-    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
-) -> None:
+def test_callback_during_a_send_makes_a_check_due_after_it(journal: Journal, add: Add, moved: Moving) -> None:
     """It came before the send had its answer: nobody may look while it is sent, and nobody forgets to afterwards."""
     row = add()
     until = after(90)
@@ -163,9 +161,7 @@ def test_callback_during_a_send_makes_a_check_due_after_it(
     assert journal.due(after(2), accounts=MINE, limit=10) == (row,)
 
 
-def test_callback_during_a_send_does_not_hasten_a_refused_payment(
-    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
-) -> None:
+def test_callback_during_a_send_does_not_hasten_a_refused_payment(journal: Journal, add: Add, moved: Moving) -> None:
     row = add()
     sending = changed(row, status=S.SENDING, lease_until=after(90), next_at=after(90), submissions=1)
     row = moved(ApplyTransition(row, sending, Event("payout.sending", START)))
@@ -174,18 +170,11 @@ def test_callback_during_a_send_does_not_hasten_a_refused_payment(
     assert moved(ApplyTransition(row, created, Event("payout.waiting", after(2)))).schedule.next_at == after(120)
 
 
-def test_callback_during_a_check_makes_another_check_due(
-    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
-) -> None:
+def test_callback_during_a_check_makes_another_check_due(journal: Journal, add: Add, moved: Moving) -> None:
     """The read may have been answered before the end came about: it is asked again, five seconds later."""
-    row = add(status=S.PENDING, next_at=START)
-    read = changed(row, next_at=after(300), read_at=after(2))
-    row = moved(ApplyTransition(row, read, Event("payout.read", after(2))))
-    asking = stored(journal)
+    asking = moved(checked(add(status=S.PENDING, next_at=START), 2, 300))
     call(journal, 60)
-    row = moved(
-        ApplyTransition(asking, changed(asking, next_at=after(600), read_at=after(61)), Event("payout.read", after(61)))
-    )
+    row = moved(checked(asking, 61, 600))
     assert row.schedule.next_at == after(66)
     assert row.schedule.is_callback_read
 
@@ -194,13 +183,11 @@ def test_callback_does_not_make_a_transition_stale(journal: Journal, add: Add) -
     """Whoever is about to write what a read told must not lose it to a stranger's request."""
     row = add(status=S.PENDING, next_at=START)
     call(journal, 1)
-    reply = journal.execute(ApplyTransition(row, changed(row, next_at=after(300)), Event("payout.read", after(2))))
+    reply = journal.execute(checked(row, 2, 300))
     assert not isinstance(reply, Stale)
 
 
-def test_minted_path_names_its_account_answered_or_not(
-    journal: Journal, add: Add, moved: Callable[[ApplyTransition], PayoutRecord]
-) -> None:
+def test_minted_path_names_its_account_answered_or_not(journal: Journal, add: Add, moved: Moving) -> None:
     """Answered or not: what comes later is kept as well."""
     row = add(status=S.UNKNOWN)
     row = moved(ApplyTransition(row, row, Event("payout.queried", START), asks=Query("hash-1", START)))

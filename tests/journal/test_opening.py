@@ -9,13 +9,12 @@ import stat
 import subprocess
 import sys
 import tempfile
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import pytest
 
@@ -26,11 +25,11 @@ from payments_core.domain.errors import (
     JournalLocked,
     JournalTooNew,
     NamespaceChanged,
-    PaymentsError,
     SettingsError,
 )
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import CreatePayout, CreateResult
+from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import init_journal, open_journal
 from payments_core.journal.sql.tables import VERSION
 from payments_core.journal.sqlite import connection
@@ -39,8 +38,8 @@ from payments_core.journal.sqlite.journal import SqliteJournal
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
 
-class OpenSqlite(Protocol):
-    def __call__(self, path: Path | None = None, **changes: Any) -> SqliteJournal: ...
+OpenSqlite = Callable[..., SqliteJournal]
+Row = Callable[..., PayoutRecord]
 
 
 def pragma(path: Path, statement: str) -> Any:
@@ -91,9 +90,7 @@ def test_package_import_loads_no_database_driver() -> None:
 # --- the file ---
 
 
-def test_files_are_readable_only_by_their_owner(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
-) -> None:
+def test_files_are_readable_only_by_their_owner(open_sqlite: OpenSqlite, path: Path, make_row: Row) -> None:
     """Payees are nobody else's business, in the file and in the files beside it."""
     old = os.umask(0)
     try:
@@ -132,9 +129,7 @@ def test_file_system_without_shared_memory_is_refused(open_sqlite: OpenSqlite, m
         open_sqlite()
 
 
-def test_journal_is_unchanged_by_closing_it(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
-) -> None:
+def test_journal_is_unchanged_by_closing_it(open_sqlite: OpenSqlite, path: Path, make_row: Row) -> None:
     """What was written is there for the next process, and who made the file is written in it."""
     first = open_sqlite()
     first.execute(CreatePayout(make_row(), Event("e", START)))
@@ -149,7 +144,7 @@ def test_journal_is_unchanged_by_closing_it(
 
 @pytest.mark.parametrize("lost", ["removed", "moved", "replaced"])
 def test_file_gone_from_its_place_takes_no_more_entries(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord], lost: str
+    open_sqlite: OpenSqlite, path: Path, make_row: Row, lost: str
 ) -> None:
     """A process that has it open is not told yes for what nobody would find: neither alone nor in a group.
 
@@ -196,28 +191,6 @@ def test_reader_closed_before_its_read_leaves_nothing_open(open_sqlite: OpenSqli
     assert journal._reader._connection is None
 
 
-def test_many_may_open_a_new_journal_at_once(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
-) -> None:
-    """Workers that start together make one journal."""
-    together, failed = threading.Barrier(8), list[BaseException]()
-
-    def start(number: int) -> None:
-        together.wait()
-        try:
-            open_sqlite().execute(CreatePayout(make_row(str(number)), Event("e", START)))
-        except PaymentsError as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=start, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-    assert len(list(open_sqlite().rows())) == 8
-
-
 # --- what cannot be opened ---
 
 
@@ -250,36 +223,38 @@ def test_database_of_another_program_is_not_a_journal(open_sqlite: OpenSqlite, p
     assert pragma(path, "SELECT group_concat(name) FROM sqlite_master") == "theirs"
 
 
-def test_newer_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path) -> None:
+@pytest.mark.usefixtures("journal")
+def test_namespace_that_differs_is_refused(address: str) -> None:
+    """Keys that would give other references never reach a provider."""
+    with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
+        open_journal(address, namespace="other-namespace", root=Path(), clock=lambda: START)
+
+
+@pytest.mark.usefixtures("journal")
+def test_newer_journal_is_left_alone(open_one: Callable[[], Journal], ask: Callable[[str], Any], store: str) -> None:
     """An old version does not write into what a newer one has made."""
-    open_sqlite().close()
-    newer = VERSION + 1
-    pragma(path, f"PRAGMA user_version = {newer}")
-    with pytest.raises(JournalTooNew, match=rf"payouts\.db .*version {newer}.*Upgrade payments-core"):
-        open_sqlite()
+    versions = {
+        "sqlite": "PRAGMA user_version = 77",
+        "postgres": "UPDATE meta SET value = '77' WHERE name = 'schema_version'",
+    }
+    ask(versions[store])
+    with pytest.raises(JournalTooNew, match=r"journal version 77; this one knows \d+\)\. Upgrade payments-core"):
+        open_one()
 
 
-def test_older_journal_is_left_alone(open_sqlite: OpenSqlite, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is whole: advice to remove it, as for an empty file, would lose what was paid."""
-    open_sqlite().close()
-    monkeypatch.setattr("payments_core.journal.sqlite.schema.VERSION", VERSION + 1)
-    with pytest.raises(
-        JournalError, match=rf"older version .*version {VERSION}; .* Use the version that wrote it"
-    ) as error:
-        open_sqlite()
+@pytest.mark.usefixtures("journal")
+def test_older_journal_is_left_alone(
+    open_one: Callable[[], Journal], store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is whole: advice to create another one, as where there is none, would lose what was paid."""
+    monkeypatch.setattr(f"payments_core.journal.{store}.schema.VERSION", VERSION + 1)
+    words = rf"older version .*version {VERSION}; .* Use the version that wrote it"
+    with pytest.raises(JournalError, match=words) as error:
+        open_one()
     assert "journal init" not in str(error.value)
 
 
-def test_namespace_that_differs_is_refused(open_sqlite: OpenSqlite) -> None:
-    """Keys that would give other references never reach a provider."""
-    open_sqlite().close()
-    with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
-        open_sqlite(namespace="other-namespace")
-
-
-def test_lock_of_another_program_is_reported(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
-) -> None:
+def test_lock_of_another_program_is_reported(open_sqlite: OpenSqlite, path: Path, make_row: Row) -> None:
     """Who waits in vain learns which file, why, and what to do; afterwards all goes on."""
     journal = open_sqlite(busy_timeout_s=0.05)
     entry = CreatePayout(make_row(), Event("e", START))
@@ -342,9 +317,7 @@ def test_journal_that_may_not_be_written_is_reported(
         shutil.rmtree(folder)
 
 
-def test_damaged_value_is_in_no_message(
-    open_sqlite: OpenSqlite, path: Path, make_row: Callable[..., PayoutRecord]
-) -> None:
+def test_damaged_value_is_in_no_message(open_sqlite: OpenSqlite, path: Path, make_row: Row) -> None:
     """A damaged text is in no message and no traceback."""
     journal = open_sqlite()
     journal.execute(CreatePayout(make_row(), Event("e", START)))

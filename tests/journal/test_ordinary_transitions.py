@@ -13,14 +13,14 @@ from itertools import product
 from typing import Any
 
 import pytest
-from flat_records import changed, make_record
+from flat_records import changed, new_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payments_core.domain.causes import DecidedBy, PausedBy
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalError
-from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Approval, Event, Pause, PayoutRecord, Query
 from payments_core.engine.commands import ApplyTransition, CreatePayout, TransitionApplied
@@ -120,24 +120,6 @@ def test_judged_columns_are_each_compared_with_what_is_stored(
 
 # --- the same as the judged way, whatever is asked ---
 
-ROW: dict[str, Any] = {
-    "id": "po_one",
-    "key": "salary/one",
-    "fingerprint": FINGERPRINT,
-    "account": "mtn-uganda",
-    "operation": Operation.TRANSFER,
-    "payee_kind": "msisdn",
-    "payee_value": "46733123450",
-    "amount": 12,
-    "currency": "EUR",
-    "binding": {},
-    "references": {"reference_id": "ref-one"},
-    "request": "{}",
-    "request_hash": "0" * 64,
-    "created_at": START,
-    "updated_at": START,
-    "next_at": START,
-}
 MOMENTS = st.sampled_from([None, START, later(3), later(60)])
 STATE = {
     "status": st.sampled_from(PayoutStatus),
@@ -236,7 +218,7 @@ def played(connection: sqlite3.Connection, entry: ApplyTransition, since: dict[s
     connection.execute("BEGIN")
     try:
         session = DbTransaction(connection.execute, SQLITE)
-        apply(session, CreatePayout(make_record(**ROW), Event("payout.created", START)))
+        apply(session, CreatePayout(new_record(), Event("payout.created", START)))
         for name, value in stored_of(changed(entry.before, **since)).items():
             connection.execute(f'UPDATE payouts SET "{name}" = ?', (value,))
         for statement in sorted(stops):
@@ -256,7 +238,7 @@ def test_short_way_is_stopped_by_what_stops_the_judged_way(
 ) -> None:
     """A pause, a gap, a statement, a missing approval, a contradiction: each stops exactly what it stopped before."""
     was, becomes = ({name: states[place] for name, states in kind.items()} for place in (0, 1))
-    row = make_record(**ROW | was)
+    row = new_record(**was)
     abouts: list[dict[str, Any]] = [{}, {"needs_approval": True}, {"post_end": PostEnd(True, 1)}]
     for about, stop in product(abouts, ("", *STOPS)):
         entry = ApplyTransition(row, changed(row, **becomes), Event("payout.changed", later(9)), **about)
@@ -284,7 +266,7 @@ def test_short_way_writes_what_the_judged_way_writes(
     stops: set[str],
 ) -> None:
     """Whatever is stored and whatever is asked: the same reply or the same refusal, and every table the same."""
-    row = make_record(**ROW | before | {name: was for name, (was, _) in kind.items()})
+    row = new_record(**before | {name: was for name, (was, _) in kind.items()})
     after = changed(row, **wanted | {name: becomes for name, (_, becomes) in kind.items()})
     entry = ApplyTransition(row, after, Event("payout.changed", later(9), {"code": "1"}), **about)
     with always_judged():

@@ -13,8 +13,8 @@ from flat_records import changed
 from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import EndedAttempt, Event, PayoutRecord, Query
-from payments_core.engine.commands import ApplyTransition, CreateAttempt, Stale, TransitionApplied
+from payments_core.domain.records import Event, PayoutRecord, Query
+from payments_core.engine.commands import ApplyTransition, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -25,56 +25,28 @@ Add = Callable[..., PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
-def fresh(row: PayoutRecord, **changes: Any) -> PayoutRecord:
-    """Return the row with which the next attempt begins."""
-    fields = {
-        "status": S.CREATED,
-        "reason": None,
-        "decided_by": "",
-        "attempt": row.attempt.number + 1,
-        "next_at": START,
-    }
-    return changed(row, **(fields | {"request_hash": str(row.attempt.number + 1) * 64} | changes))
-
-
-def again(journal: Journal, row: PayoutRecord, **changes: Any) -> PayoutRecord:
-    reply = journal.execute(CreateAttempt(row, fresh(row, **changes), Event("payout.reissued", START)))
-    assert isinstance(reply, TransitionApplied), reply
-    return reply.row
-
-
 def fail(journal: Journal, row: PayoutRecord) -> PayoutRecord:
     reply = journal.execute(ApplyTransition(row, changed(row, **FAILED), Event("payout.failed", START), publish=True))
     assert isinstance(reply, TransitionApplied), reply
     return reply.row
 
 
-def test_account_is_kept_with_each_attempt(journal: Journal, add: Add) -> None:
+def test_account_is_kept_with_each_attempt(journal: Journal, add: Add, reissued: Add) -> None:
     """The row tells of the current one; what is due is asked for by that account."""
     row = fail(journal, add())
-    row = again(journal, row, account="mtn-ghana")
+    row = reissued(row, account="mtn-ghana")
     assert journal.get(row.id).attempt.account == "mtn-ghana"  # type: ignore[union-attr]
     assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda"]
     assert journal.due(START, accounts=["mtn-uganda"], limit=5) == ()
     assert journal.due(START, accounts=["mtn-ghana"], limit=5) == (row,)
-    row = again(journal, fail(journal, row), account="mtn-benin")
+    row = reissued(fail(journal, row), account="mtn-benin")
     assert [kept.account for kept in journal.attempts(row.id)] == ["mtn-uganda", "mtn-ghana"]
 
 
-def test_outbox_event_names_the_account_that_paid(journal: Journal, add: Add, ask: Ask) -> None:
-    row = again(journal, fail(journal, add()), account="mtn-ghana")
+def test_outbox_event_names_the_account_that_paid(journal: Journal, add: Add, ask: Ask, reissued: Add) -> None:
+    row = reissued(fail(journal, add()), account="mtn-ghana")
     fail(journal, row)
     assert ask("SELECT attempt, account FROM outbox ORDER BY no") == [(1, "mtn-uganda"), (2, "mtn-ghana")]
-
-
-def test_an_old_reader_of_the_row_begins_nothing(journal: Journal, add: Add) -> None:
-    """Two at once, from two accounts: one attempt begins, and the other one finds the payout moved."""
-    row = fail(journal, add())
-    moved = again(journal, row, account="mtn-ghana")
-    reply = journal.execute(CreateAttempt(row, fresh(row, account="mtn-benin"), Event("payout.reissued", START)))
-    assert reply == Stale(moved)
-    assert journal.get(row.id) == moved
-    assert journal.attempts(row.id) == (EndedAttempt.of(row),)
 
 
 @pytest.mark.parametrize("status", [status for status in S if status is not S.SENDING])
@@ -86,24 +58,24 @@ def test_account_of_an_attempt_never_changes(journal: Journal, add: Add, status:
     assert journal.get(row.id) == row
 
 
-def test_refund_is_paid_from_the_account_that_collected(journal: Journal, add: Add) -> None:
+def test_refund_is_paid_from_the_account_that_collected(journal: Journal, add: Add, reissued: Add) -> None:
     """Whoever asks, and from the same account it may be paid again."""
     fields = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
     row = add(**FAILED, **fields, original_amount=Decimal(100))
     with pytest.raises(JournalError, match="is a refund and is paid from mtn-uganda"):
-        again(journal, row, account="mtn-ghana")
+        reissued(row, account="mtn-ghana")
     assert journal.get(row.id) == row
-    assert again(journal, row).attempt.account == "mtn-uganda"
+    assert reissued(row).attempt.account == "mtn-uganda"
 
 
-def test_query_belongs_to_the_account_it_was_sent_from(journal: Journal, add: Add) -> None:
+def test_query_belongs_to_the_account_it_was_sent_from(journal: Journal, add: Add, reissued: Add) -> None:
     """What comes to its path later is read, and its secrets taken out, by the provider that was asked."""
     row = add()
     asked = ApplyTransition(row, row, Event("payout.queried", START), asks=Query("hash-1", START))
     reply = journal.execute(asked)
     assert isinstance(reply, TransitionApplied)
     assert journal.asked("hash-1") == "mtn-uganda"
-    row = again(journal, fail(journal, reply.row), account="mtn-ghana")
+    row = reissued(fail(journal, reply.row), account="mtn-ghana")
     assert journal.asked("hash-1") == "mtn-uganda"
     assert journal.by_query("hash-1") == (row, 1)
     reply = journal.execute(ApplyTransition(row, row, Event("payout.queried", START), asks=Query("hash-2", START)))
@@ -120,15 +92,15 @@ def called(journal: Journal, row: PayoutRecord, at: datetime) -> Any:
     )
 
 
-def test_callback_makes_a_check_due_before_an_unapproved_attempt(journal: Journal, add: Add) -> None:
+def test_callback_makes_a_check_due_before_an_unapproved_attempt(journal: Journal, add: Add, reissued: Add) -> None:
     """At most every five seconds; nothing else that waits to be sent is touched, so nothing is ever sent sooner."""
     needs: dict[str, Any] = {"reason": Reason(ReasonCode.NEEDS_APPROVAL), "next_at": None}
     at, later = START + timedelta(minutes=1), {"next_at": START + timedelta(hours=1)}
-    untouched = [add("first", **needs), again(journal, fail(journal, add("backoff")), account="mtn-ghana", **later)]
+    untouched = [add("first", **needs), reissued(fail(journal, add("backoff")), account="mtn-ghana", **later)]
     for row in untouched:
         assert not called(journal, row, at).made_due
         assert journal.get(row.id) == row
-    row = again(journal, fail(journal, add()), account="mtn-ghana")
+    row = reissued(fail(journal, add()), account="mtn-ghana")
     reply = journal.execute(ApplyTransition(row, changed(row, **needs), Event("payout.needs_approval", at)))
     assert isinstance(reply, TransitionApplied)
     assert called(journal, reply.row, at + timedelta(seconds=1)).made_due

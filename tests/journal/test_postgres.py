@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 import pytest
@@ -27,14 +27,13 @@ from payments_core.domain.errors import (
     JournalError,
     JournalLocked,
     JournalMissing,
-    JournalTooNew,
-    NamespaceChanged,
     SettingsError,
 )
 from payments_core.domain.payout import Operation, PayoutStatus
 from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import (
     AccountPaused,
+    AppendHistory,
     ApplyTransition,
     CreatePayout,
     CreateResult,
@@ -56,8 +55,7 @@ SECRET = "hunter2-correct-horse"
 Row = Callable[..., PayoutRecord]
 
 
-class OpenShared(Protocol):
-    def __call__(self, url: str | None = None, **changes: Any) -> PostgresJournal: ...
+OpenShared = Callable[..., PostgresJournal]
 
 
 @pytest.fixture
@@ -153,19 +151,6 @@ def test_key_accepted_twice_at_once_is_one_payout(open_shared: OpenShared, gate:
     assert len(a.history("po_one")) == 1
 
 
-def test_many_who_open_one_key_at_once_get_one_payout(open_shared: OpenShared, make_row: Row) -> None:
-    """Whatever the order of things: for each key one is told that it is new."""
-    journals, together = [open_shared() for _ in range(4)], threading.Barrier(8)
-
-    def work(number: int) -> list[bool]:
-        together.wait()
-        return [journals[number % 4].execute(CreatePayout(make_row(str(key)), EVENT)).created for key in range(40)]  # type: ignore[union-attr]
-
-    with ThreadPoolExecutor(8) as threads:
-        result = list(threads.map(work, range(8)))
-    assert [sum(column) for column in zip(*result, strict=True)] == [1] * 40
-
-
 def test_row_moved_twice_at_once_makes_one_transition(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """The second waits, sees the row as the first has left it, and its history goes on without a gap."""
     a, b = open_shared(), open_shared()
@@ -185,8 +170,6 @@ def test_history_appended_beside_a_transition_is_numbered_after_it(
     open_shared: OpenShared, gate: Gate, make_row: Row
 ) -> None:
     """Who waited for the row counts what was written meanwhile."""
-    from payments_core.engine.commands import AppendHistory
-
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
     gate.shut()
@@ -424,12 +407,6 @@ def test_database_that_cannot_hold_every_name_is_refused(postgres: Any) -> None:
         postgres.execute("DROP DATABASE latin")
 
 
-def test_another_namespace_is_refused(open_shared: OpenShared) -> None:
-    """Keys that would give other references never reach a provider."""
-    with pytest.raises(NamespaceChanged, match=r"'test-namespace'.*'other-namespace'.*restore the old namespace"):
-        open_shared(namespace="other-namespace")
-
-
 def described(error: BaseException) -> str:
     """Everything that a log could show of an error."""
     return "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__) + repr(error.__cause__)
@@ -537,22 +514,6 @@ def test_schema_of_another_program_is_left_alone(new_database: Callable[[], str]
     with psycopg.connect(url) as other:
         names = other.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'payments_core'").fetchall()
     assert names == [("theirs",)]
-
-
-def test_a_newer_journal_is_left_alone(open_shared: OpenShared, postgres_url: str) -> None:
-    """An old version does not write into what a newer one has made."""
-    with psycopg.connect(postgres_url) as other:
-        other.execute("UPDATE payments_core.meta SET value = '2' WHERE name = 'schema_version'")
-    with pytest.raises(JournalTooNew, match=r"journal version 2; this one knows 1.*Upgrade payments-core"):
-        open_shared()
-
-
-def test_an_older_journal_is_left_alone(open_shared: OpenShared, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is whole: advice to make another one, as where there is none, would lose what was paid."""
-    monkeypatch.setattr("payments_core.journal.postgres.schema.VERSION", 2)
-    with pytest.raises(JournalError, match=r"older version .*version 1; .* Use the version that wrote it") as error:
-        open_shared()
-    assert "journal init" not in str(error.value)
 
 
 # --- a server that goes away ---

@@ -11,7 +11,7 @@ from flat_records import changed
 
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import ApplyTransition, CreateAttempt, TransitionApplied
+from payments_core.engine.commands import ApplyTransition
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal.sql.columns import searchable_references
 
@@ -59,23 +59,11 @@ def test_reference_that_comes_later_finds_the_payout_too(journal: Journal, add: 
     assert found(journal, "T-1") == found(journal, "T-2") == [row.id]
 
 
-def test_new_attempt_is_found_beside_the_one_before(journal: Journal, add: Add) -> None:
+def test_new_attempt_is_found_beside_the_one_before(journal: Journal, add: Add, reissued: Add) -> None:
     no = Reason(ReasonCode.REJECTED, "NO")
     failed = {"status": PayoutStatus.FAILED, "reason": no, "submissions": 1, "first_sent_at": START, "sent_at": START}
     row = add(references={"theirs": "T-1"}, next_at=None, **failed)
-    fresh = changed(
-        row,
-        attempt=2,
-        status=PayoutStatus.CREATED,
-        reason=None,
-        submissions=0,
-        first_sent_at=None,
-        sent_at=None,
-        next_at=START,
-        references={"theirs": "T-2"},
-        request_hash="2" * 64,
-    )
-    assert isinstance(journal.execute(CreateAttempt(row, fresh, event("payout.reissued"))), TransitionApplied)
+    reissued(row, references={"theirs": "T-2"})
     assert found(journal, "T-1") == found(journal, "T-2") == [row.id]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
@@ -186,21 +187,16 @@ def test_original_amount_never_changes(journal: Journal, refund: Make) -> None:
 
 def test_refunds_in_one_group_of_commits_are_counted_in_turn(journal: Journal, refund: Make) -> None:
     """Entries that share a commit see each other, and those of other threads."""
-    together, taken = threading.Barrier(4), list[bool]()
+    together = threading.Barrier(4)
 
-    def ask(name: str) -> None:
+    def ask(name: str) -> int:
         together.wait()
         futures = [
             journal.submit(CreatePayout(refund(f"{name}-{number}", "0.75"), Event("payout.created", START)))
             for number in range(10)
         ]
-        taken.extend(isinstance(future.result(), CreateResult) for future in futures)
+        return sum(isinstance(future.result(), CreateResult) for future in futures)
 
-    threads = [threading.Thread(target=ask, args=(name,)) for name in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sum(taken) == 13
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(ask, "abcd")) == 13
     assert sum(row.order.amount.amount for row in journal.rows()) == Decimal("9.75")

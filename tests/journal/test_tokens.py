@@ -198,26 +198,20 @@ def test_shared_token_is_used_and_renewed_by_every_process(
 ) -> None:
     """Whoever finds it refused takes the one that another has fetched, and nobody ends another's."""
     server, one = Server(), account()
-    offices = [runtime(journal, one), runtime(open_one(), one)]
+    runtimes = [runtime(journal, one), runtime(open_one(), one)]
+    sessions = [AccountSession(one, Wire(server), where) for where in runtimes]
+    async_sessions = [AsyncAccountSession(one, AsyncWire(server), where) for where in runtimes]
+    with asyncio.Runner() as loop:
 
-    async def ask_by(lines: list[AsyncAccountSession]) -> list[int]:
-        return [(await lines[number].exchange(READ)).status for number in (0, 1, 0, 1)]
+        def read(number: int) -> int:
+            if kind == "async":
+                return loop.run(async_sessions[number].exchange(READ)).status
+            return sessions[number].exchange(READ).status
 
-    async def with_loop() -> list[int]:
-        lines = [AsyncAccountSession(one, AsyncWire(server), where) for where in offices]
-        result = await ask_by(lines)
+        assert [read(number) for number in (0, 1, 0, 1)] == [200] * 4
         server.given.append("somebody-elses")
-        return result + await ask_by(lines)
+        assert [read(number) for number in (0, 1, 0, 1)] == [200] * 4
 
-    if kind == "async":
-        result = asyncio.run(with_loop())
-    else:
-        lines = [AccountSession(one, Wire(server), where) for where in offices]
-        result = [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
-        server.given.append("somebody-elses")
-        result += [lines[number].exchange(READ).status for number in (0, 1, 0, 1)]
-
-    assert result == [200] * 8
     assert server.given == ["token-number-0", "somebody-elses", "token-number-2"]
     assert server.refused == 2  # each has noticed once
     stored = str(ask("SELECT value FROM meta"))

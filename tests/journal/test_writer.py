@@ -131,15 +131,11 @@ def test_entries_that_wait_together_are_committed_together(ledger: Ledger) -> No
 
 def test_callers_of_execute_are_committed_together(ledger: Ledger) -> None:
     """Whoever comes while somebody writes waits with the others, each in its own thread."""
-    together = [threading.Thread(target=ledger.writer.execute, args=(add(str(number)),)) for number in range(20)]
-    with ledger.busy():
-        for thread in together:
-            thread.start()
+    with ThreadPoolExecutor(20) as threads, ledger.busy():
+        together = [threads.submit(ledger.writer.execute, add(str(number))) for number in range(20)]
         while len(ledger.writer._queue) < len(together):
             pass
         before = ledger.writer.commits
-    for thread in together:
-        thread.join()
     assert ledger.writer.commits - before == 2
     assert len(ledger.names) == 20
 
@@ -224,11 +220,8 @@ def test_callers_that_cancel_at_random_get_what_was_written(ledger: Ledger) -> N
             if not gone:
                 assert future.result(10) == name
 
-    callers = [threading.Thread(target=call, args=(caller,)) for caller in range(16)]
-    for thread in callers:
-        thread.start()
-    for thread in callers:
-        thread.join()
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(call, range(16)))
     assert len(entries[0]) + len(entries[1]) == 16 * 60
     assert entries[1], "nobody was cancelled in time: the test shows nothing"
     assert ledger.names == entries[0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import UTC, datetime
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
 from payments_core.domain.money import Money
-from payments_core.domain.payout import Order, Payee
+from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus
 from payments_core.domain.records import AttemptRecord, Lease, PayoutRecord, Schedule
 from payments_core.journal.sql.columns import PATHS
 
@@ -34,3 +36,48 @@ def columns_of(row: PayoutRecord) -> dict[str, Any]:
 def changed(row: PayoutRecord, **columns: Any) -> PayoutRecord:
     """Return a record with some of its columns changed."""
     return make_record(**columns_of(row) | columns)
+
+
+def new_record(name: str = "one", **columns: Any) -> PayoutRecord:
+    """Return a new payout with this name in its id, key and reference, with some of its columns changed."""
+    at = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+    new = {
+        "id": f"po_{name}",
+        "key": f"salary/{name}",
+        "fingerprint": "f" * 64,
+        "account": "mtn-uganda",
+        "operation": Operation.TRANSFER,
+        "payee_kind": "msisdn",
+        "payee_value": "46733123450",
+        "amount": Decimal("12.50"),
+        "currency": "EUR",
+        "binding": {"host": "localhost"},
+        "references": {"reference_id": f"ref-{name}"},
+        "request": "{}",
+        "request_hash": "0" * 64,
+        "created_at": at,
+        "updated_at": at,
+        "next_at": at,
+    }
+    return make_record(**new | columns)
+
+
+def next_attempt(row: PayoutRecord, **columns: Any) -> PayoutRecord:
+    """Return the record with which the next attempt of a failed payout begins, with some of its columns changed."""
+    number = row.attempt.number + 1
+    begun = {
+        "status": PayoutStatus.CREATED,
+        "attempt": number,
+        "reason": None,
+        "decided_by": "",
+        "submissions": 0,
+        "refusals": 0,
+        "ambiguous": False,
+        "guards_passed": False,
+        "first_sent_at": None,
+        "sent_at": None,
+        "next_at": row.created_at,
+        "references": {"reference_id": f"ref-{number}"},
+        "request_hash": str(number) * 64,
+    }
+    return changed(row, **begun | columns)
