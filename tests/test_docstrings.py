@@ -64,18 +64,18 @@ def arguments(thing: object) -> set[str]:
     return named if inspect.isclass(thing) or len(named) > 1 else set()
 
 
-def test_there_is_something_to_look_at() -> None:
+def test_docstring_checks_find_modules() -> None:
     assert len(PUBLIC) > 150
     assert "payments_core.http.messages.HttpRequest" in PUBLIC
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
-def test_every_module_says_what_it_is(module: ModuleType) -> None:
+def test_modules_all_have_a_docstring(module: ModuleType) -> None:
     assert (module.__doc__ or "").strip()
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.__name__)
-def test_what_a_module_exports_is_there(module: ModuleType) -> None:
+def test_module_exports_exist(module: ModuleType) -> None:
     exported = getattr(module, "__all__", [])
 
     assert [name for name in exported if not hasattr(module, name)] == []
@@ -83,7 +83,7 @@ def test_what_a_module_exports_is_there(module: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.isclass(thing)])
-def test_every_public_class_is_documented(name: str) -> None:
+def test_public_classes_are_documented(name: str) -> None:
     thing = PUBLIC[name]
     own = str(vars(thing).get("__doc__") or "")
 
@@ -92,19 +92,19 @@ def test_every_public_class_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, thing in PUBLIC.items() if inspect.isroutine(thing)])
-def test_every_public_function_is_documented(name: str) -> None:
+def test_public_functions_are_documented(name: str) -> None:
     assert described(PUBLIC[name]).strip()
 
 
 @pytest.mark.parametrize("name", [name for name in PUBLIC if name.rpartition(".")[0] in SURFACE])
-def test_every_argument_is_explained(name: str) -> None:
+def test_public_functions_explain_every_argument(name: str) -> None:
     text = described(PUBLIC[name])
 
     assert sorted(word for word in arguments(PUBLIC[name]) if not re.search(rf"\b{word}\b", text)) == []
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_method_is_documented(name: str) -> None:
+def test_public_methods_are_documented(name: str) -> None:
     thing = PUBLIC[name]
     if not inspect.isclass(thing) or not thing.__module__.startswith("payments_core"):
         return

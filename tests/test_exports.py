@@ -27,11 +27,11 @@ def typed() -> dict[str, str]:
     return found
 
 
-def test_all_is_sorted() -> None:
+def test_dunder_all_is_sorted() -> None:
     assert payments_core.__all__ == sorted(set(payments_core.__all__))
 
 
-def test_type_checkers_and_programs_see_the_same() -> None:
+def test_lazy_names_match_those_that_type_checkers_see() -> None:
     homes = {name: f"payments_core.{home}" for name, home in vars(payments_core)["_HOMES"].items()}
 
     assert typed() == homes
@@ -39,7 +39,7 @@ def test_type_checkers_and_programs_see_the_same() -> None:
 
 
 @pytest.mark.parametrize("name", payments_core.__all__)
-def test_every_name_is_there(name: str) -> None:
+def test_exported_name_is_the_one_of_its_home_module(name: str) -> None:
     """And it is the one from its home, which exports it too."""
     home = importlib.import_module(typed()[name])
 
@@ -47,12 +47,12 @@ def test_every_name_is_there(name: str) -> None:
     assert name in home.__all__
 
 
-def test_dir_shows_the_names() -> None:
+def test_dir_lists_the_exported_names() -> None:
     assert set(payments_core.__all__) <= set(dir(payments_core))
 
 
 @pytest.mark.parametrize("name", ["PayoutCleint", "money", "_HOME", "Moneys"])
-def test_a_misspelt_name_is_an_attribute_error(name: str) -> None:
+def test_misspelt_name_is_an_attribute_error(name: str) -> None:
     program = f"""
 import payments_core
 assert not hasattr(payments_core, {name!r})
@@ -73,7 +73,7 @@ except ImportError as error:
     assert ran.stdout.splitlines() == [f"module 'payments_core' has no attribute {name!r}", "cannot be imported"]
 
 
-def test_a_star_import_brings_the_names_and_no_more() -> None:
+def test_star_import_brings_exactly_the_exported_names() -> None:
     program = "before = set(dir()); from payments_core import *; print(*sorted(set(dir()) - before - {'before'}))"
 
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -81,7 +81,7 @@ def test_a_star_import_brings_the_names_and_no_more() -> None:
     assert ran.stdout.split() == payments_core.__all__
 
 
-def test_a_name_costs_only_its_own_module() -> None:
+def test_importing_a_name_loads_only_its_own_module() -> None:
     """Whoever computes with money does not load a database."""
     program = "from payments_core import Money, Payee; import sys; print(*sys.modules)"
 
@@ -94,7 +94,7 @@ def test_a_name_costs_only_its_own_module() -> None:
     "module",
     ["", ".callbacks", ".provider", ".http.flow", ".engine.flow", ".http.messages", ".settings", ".plugins.hookspecs"],
 )
-def test_the_type_checkers_see_every_public_name(module: str) -> None:
+def test_public_names_are_all_used_in_the_typing_example(module: str) -> None:
     """``tests/typing/api.py`` uses each one: what is missing there, no checker has looked at."""
     used = ast.parse((Path(__file__).parent / "typing" / "api.py").read_text("utf-8"))
     names = {node.id for node in ast.walk(used) if isinstance(node, ast.Name)}

@@ -95,13 +95,13 @@ for name in EventName:
 """
 
 
-def test_silent_when_no_logging_is_asked_for() -> None:
+def test_events_print_nothing_without_logging_configuration() -> None:
     """A library prints nothing: no event of any level reaches a terminal that nobody set up."""
     assert ran(LOUD) == ("", "")
 
 
 @pytest.mark.parametrize("hooks", ["", "stamina.instrumentation.set_on_retry_hooks(None)"])
-def test_silent_when_a_request_is_repeated(hooks: str) -> None:
+def test_request_retry_prints_nothing(hooks: str) -> None:
     """Standard output is read by programs: no retry of ours is printed there; the application's own still is."""
     program = f"""
 import stamina, structlog
@@ -130,7 +130,7 @@ for attempt in stamina.retry_context(on=ValueError, wait_initial=0.001, wait_jit
     assert out.count("\n") == 1
 
 
-def test_the_application_decides() -> None:
+def test_events_follow_the_logging_configuration_of_the_application() -> None:
     """With the application's own configuration, events come in its format and from its level on."""
     out, err = ran("import logging; logging.basicConfig(format='%(levelname)s %(name)s %(message)s')" + LOUD)
 
@@ -142,7 +142,7 @@ def test_the_application_decides() -> None:
 IMPORTS = "import payments_core.client, payments_core.runtime, payments_core.http.retry, payments_core.settings\n"
 
 
-def test_importing_touches_no_configuration() -> None:
+def test_import_changes_no_logging_configuration() -> None:
     """Neither the standard library's nor structlog's, whether the application set them up before or not at all."""
     program = f"""
 import logging, structlog
@@ -161,7 +161,7 @@ assert logging.getLogger("payments_core").level == logging.NOTSET and logging.ge
     assert ran(f"import structlog\n{IMPORTS}{LOUD}assert not structlog.is_configured()") == ("", "")
 
 
-def test_an_applications_structlog_does_not_change_our_events() -> None:
+def test_structlog_configuration_of_the_application_changes_no_event() -> None:
     """Its processors, its context and its wrappers are its own."""
     program = f"""
 import logging, structlog
@@ -189,7 +189,7 @@ logging.getLogger("payments_core").addFilter(Filter())
 
 @pytest.mark.usefixtures("as_it_was")
 @pytest.mark.parametrize("name", EventName)
-def test_every_event_can_be_printed(name: EventName) -> None:
+def test_event_is_printed_in_both_styles_with_its_facts(name: EventName) -> None:
     """In both styles, with its facts, and it has a meaning for people."""
     lines: dict[str, str] = {}
     for style in ("json", "console"):
@@ -210,7 +210,7 @@ def test_every_event_can_be_printed(name: EventName) -> None:
 
 
 @pytest.mark.usefixtures("as_it_was")
-def test_configured_twice_prints_once() -> None:
+def test_configure_called_twice_prints_each_event_once() -> None:
     first, second = io.StringIO(), io.StringIO()
     configure(stream=first)
     configure(style="json", level="WARNING", stream=second)
@@ -222,7 +222,7 @@ def test_configured_twice_prints_once() -> None:
     assert [json.loads(line)["event"] for line in second.getvalue().splitlines()] == ["payout.review"]
 
 
-def test_configured_for_a_command_line() -> None:
+def test_configure_writes_events_to_standard_error() -> None:
     """Standard output stays clean: a program reads it."""
     out, err = ran("from payments_core.logs import configure; configure(style='json')" + LOUD)
 
@@ -241,7 +241,7 @@ ABOUT = {
 
 
 @pytest.mark.parametrize("name", EventName)
-def test_an_event_about_a_payout_says_which(name: EventName, events: list[logging.LogRecord]) -> None:
+def test_payout_event_names_its_payout(name: EventName, events: list[logging.LogRecord]) -> None:
     """Id, masked key, account, attempt and try are in each; a fact of the same name does not hide them."""
     log_payout(name, ROW, {"why": "x", "account": "other", "submission": 9})
 
@@ -258,7 +258,7 @@ class Silence:
         return ROW
 
 
-def test_every_recorded_transition_is_one_event(events: list[logging.LogRecord]) -> None:
+def test_recorded_transition_is_logged_as_one_event(events: list[logging.LogRecord]) -> None:
     """Whatever the journal has written about a payout is told once, with the same five facts."""
     runtime = Runtime(namespace="n" * 32, journal=Silence(), plugins=Plugins([]), accounts={})  # type: ignore[arg-type]
     event = Event("payout.pending", AT, {"http_status": 202})
@@ -290,7 +290,7 @@ NAMES = ["authorization", "Authorization", "api_key", "password", "pin", "secret
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_secrets_are_known_by_name(name: str, events: list[logging.LogRecord]) -> None:
+def test_event_masks_secrets_by_their_name(name: str, events: list[logging.LogRecord]) -> None:
     log(EventName.PAYOUT_CREATED, **{name: SECRET, "inside": {name: SECRET, "list": [{name: SECRET}]}})
 
     assert SECRET not in str(vars(events[0]))
@@ -313,7 +313,7 @@ def test_secrets_are_known_by_name(name: str, events: list[logging.LogRecord]) -
     ],
     ids=lambda value: f"{type(value).__name__} {len(str(value))}",
 )
-def test_numbers_are_known_by_form(value: object, events: list[logging.LogRecord]) -> None:
+def test_event_masks_numbers_by_their_form(value: object, events: list[logging.LogRecord]) -> None:
     """Whatever a provider, a library or a plugin puts into a fact."""
     log(EventName.HOOK_FAILED, value=value)
 
@@ -322,21 +322,21 @@ def test_numbers_are_known_by_form(value: object, events: list[logging.LogRecord
 
 
 @pytest.mark.parametrize("token", ["Bearer abc.def", "Basic YWJjOmRlZg==", "eyJhbGciOiJIUzI1NiJ9.abc.def"])
-def test_credentials_are_known_by_form(token: str, events: list[logging.LogRecord]) -> None:
+def test_event_masks_credentials_by_their_form(token: str, events: list[logging.LogRecord]) -> None:
     log(EventName.HTTP_UNANSWERED, why=f"refused {token}")
 
     assert not re.search("abc|YWJ", str(vars(events[0])["why"]))
 
 
 @pytest.mark.parametrize("value", [True, None, 3, -3, 12.345678901, 202, "plain", 999_999], ids=repr)
-def test_other_facts_stay_as_they_are(value: object, events: list[logging.LogRecord]) -> None:
+def test_event_keeps_other_facts_unchanged(value: object, events: list[logging.LogRecord]) -> None:
     """A number in an event can be added up."""
     log(EventName.PAYOUT_CREATED, value=value)
 
     assert vars(events[0])["value"] is value
 
 
-def test_the_callers_facts_are_not_changed(events: list[logging.LogRecord]) -> None:
+def test_event_does_not_change_the_facts_of_the_caller(events: list[logging.LogRecord]) -> None:
     facts = {"text": NUMBER, "inside": {"pin": SECRET}}
     log_payout(EventName.PAYOUT_CREATED, ROW, facts)
 
@@ -344,7 +344,7 @@ def test_the_callers_facts_are_not_changed(events: list[logging.LogRecord]) -> N
     assert len(events) == 1
 
 
-def test_nothing_is_made_that_no_one_receives(caplog: pytest.LogCaptureFixture) -> None:
+def test_event_below_the_level_formats_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """An event below the level costs one comparison: its facts are not even looked at."""
 
     class Loud:
@@ -357,7 +357,7 @@ def test_nothing_is_made_that_no_one_receives(caplog: pytest.LogCaptureFixture) 
     assert caplog.records == []
 
 
-def test_structlog_is_left_as_it_is(events: list[logging.LogRecord]) -> None:
+def test_structlog_capture_of_the_application_takes_no_event_away(events: list[logging.LogRecord]) -> None:
     """The capture of an application's tests does not take our events away."""
     with structlog.testing.capture_logs() as theirs:
         log(EventName.PAYOUT_CREATED)

@@ -112,25 +112,25 @@ def route_rows() -> list[str]:
         ("Switches", switch_rows()),
     ],
 )
-def test_the_emulators_page_lists_everything(heading: str, expected: list[str]) -> None:
+def test_emulator_page_lists_every_fault_and_switch(heading: str, expected: list[str]) -> None:
     """What the emulator can do stands on its page, word for word: put the missing rows there."""
     assert table(heading) == expected
 
 
-def test_every_route_of_the_emulator_is_on_its_page() -> None:
+def test_emulator_page_lists_every_route() -> None:
     """Each route that watches or steers the emulator has a row, with its methods."""
     rows = table("Control routes")
     assert [found for found in route_rows() if not any(line.startswith(found) for line in rows)] == []
     assert len(rows) == len(route_rows())
 
 
-def test_every_operation_and_outcome_of_the_emulator_is_on_its_page() -> None:
+def test_emulator_page_lists_every_operation_and_outcome() -> None:
     """A fault can name each call, and the balance can have each outcome: the page has all their names."""
     text = (HOW_TO / EMULATOR).read_text("utf-8")
     assert [name for name in (*OPERATIONS, *FLAPPING) if f"`{name}`" not in text] == []
 
 
-def test_the_fixtures_of_the_page_work_under_pytest(tmp_path: Path) -> None:
+def test_testing_page_fixtures_pass_under_pytest(tmp_path: Path) -> None:
     """The page's conftest.py and test file pass as copied."""
     text = (HOW_TO / EMULATOR).read_text("utf-8")
     files = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", text, re.DOTALL))
@@ -144,13 +144,13 @@ def test_the_fixtures_of_the_page_work_under_pytest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in HOW_TO.glob("*.md")))
-def test_code_that_cannot_run_here_is_at_least_python(page: str) -> None:
+def test_page_code_marked_py_compiles(page: str) -> None:
     """Blocks that need a framework, or MTN itself, are marked `py`: they compile."""
     for number, source in enumerate(re.findall(r"```py\n(.*?)```", (HOW_TO / page).read_text("utf-8"), re.DOTALL)):
         compile(source, f"{page}, block {number + 1}", "exec")
 
 
-def test_the_routes_of_the_page_are_routes() -> None:
+def test_routing_page_example_is_a_valid_configuration() -> None:
     """The page's TOML is a valid configuration of routes."""
     text = (HOW_TO / "choose-an-account.md").read_text("utf-8")
     (block,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
@@ -158,13 +158,13 @@ def test_the_routes_of_the_page_are_routes() -> None:
     assert {RouteSettings.model_validate(route).account for route in read["routes"]} == set(read["accounts"])
 
 
-def test_every_alert_is_on_the_page() -> None:
+def test_alerts_page_lists_every_event_at_warning_or_above() -> None:
     """Whatever is logged at WARNING or above has a row that says what to do."""
     text = (HOW_TO / "structured-logs.md").read_text("utf-8").split("\n## Alerts\n")[1]
     assert [name for name, level in _LEVELS.items() if level >= logging.WARNING and f"`{name}`" not in text] == []
 
 
-def test_every_live_target_is_on_the_page_that_goes_live() -> None:
+def test_go_live_page_lists_every_live_target_with_its_currency() -> None:
     """Each live target environment is on the page with its currency."""
     text = (HOW_TO / "go-live-with-mtn.md").read_text("utf-8")
     rows = [

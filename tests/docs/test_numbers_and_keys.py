@@ -22,14 +22,14 @@ def rows(head: str) -> Iterator[tuple[list[str], str]]:
         yield re.findall("`([^`]+)`", first), second
 
 
-def test_the_numbers_of_the_page_are_read_as_it_says() -> None:
+def test_numbers_page_accepted_numbers_are_read_as_shown() -> None:
     read = [(written, number) for examples, number in rows("written | read as") for written in examples]
 
     assert len(read) >= 8
     assert [(written, Payee.msisdn(written).value) for written, _ in read] == read
 
 
-def test_the_numbers_that_the_page_calls_refused_are() -> None:
+def test_numbers_page_refused_numbers_are_refused() -> None:
     refused = [written for examples, _ in rows("refused | why") for written in examples]
 
     assert len(refused) >= 16
@@ -38,7 +38,7 @@ def test_the_numbers_that_the_page_calls_refused_are() -> None:
             Payee.msisdn(written)
 
 
-def test_the_characters_that_the_page_calls_refused_are() -> None:
+def test_keys_page_refused_characters_are_refused() -> None:
     codes = [code for _, examples in rows("refused | such as") for code in re.findall(r"U\+([0-9A-F]{4,5})", examples)]
 
     assert len(codes) >= 18

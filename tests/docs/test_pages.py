@@ -157,7 +157,9 @@ LONG = "docs/how-to/evaluate-a-provider.md"
 @pytest.mark.parametrize(
     "page", [pytest.param(page, marks=pytest.mark.proof) if page == LONG else page for page in PAGES]
 )
-def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor) -> None:
+def test_page_code_runs_and_prints_what_the_page_shows(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, supervisor: Supervisor
+) -> None:
     """Every Python block and `payouts` line of a page runs as it stands, and prints and ends as the page says.
 
     With `PAYMENTS_WRITE_PAGES=1` the page gets what was printed.
@@ -176,7 +178,7 @@ def test_code_in_pages_runs(page: str, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page: str) -> None:
+def test_page_links_lead_to_existing_files(page: str) -> None:
     """A link inside the repository leads to a file that is there."""
     missing = [
         link
@@ -186,7 +188,7 @@ def test_links_lead_somewhere(page: str) -> None:
     assert not missing
 
 
-def test_commands_of_the_readme_are_those_of_ci() -> None:
+def test_readme_commands_are_those_of_ci() -> None:
     """CI runs exactly the README's test command."""
     readme = (ROOT / "README.md").read_text("utf-8")
     commands = [line for line in readme.splitlines() if line.startswith("python3 -m venv") and "nox" in line]
@@ -196,7 +198,7 @@ def test_commands_of_the_readme_are_those_of_ci() -> None:
     assert commands[0] == f"{commands[1]} -s demo"
 
 
-def test_pages_name_no_machine() -> None:
+def test_pages_name_no_path_of_a_machine() -> None:
     """No page holds an absolute path of somebody's machine."""
     for page in PAGES:
         text = (ROOT / page).read_text("utf-8")

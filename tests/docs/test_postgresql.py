@@ -76,7 +76,7 @@ def row(**changes: Any) -> PayoutRecord:
     return make_record(**values | changes)
 
 
-def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any]) -> None:
+def test_database_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any]) -> None:
     """Everything a paying process writes can be written, and what happened cannot be edited."""
     [grants] = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     journal = as_paying(grants)
@@ -122,7 +122,7 @@ def test_the_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any
     journal.prove_writable()
 
 
-def test_a_right_that_is_missing_is_reported(as_paying: Callable[[str], Any]) -> None:
+def test_missing_database_right_is_reported_with_the_page(as_paying: Callable[[str], Any]) -> None:
     """The message leads to the page."""
     journal = as_paying(
         "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"
@@ -131,7 +131,7 @@ def test_a_right_that_is_missing_is_reported(as_paying: Callable[[str], Any]) ->
         journal.execute(CreatePayout(row(), EVENT))
 
 
-def test_looking_and_backing_up_need_no_right_to_write(
+def test_read_only_role_can_verify_and_back_up(
     as_paying: Callable[[str], Any], postgres_url: str, tmp_path: Path
 ) -> None:
     """A role that can only read verifies a journal and writes a backup of it."""
@@ -146,7 +146,7 @@ def test_looking_and_backing_up_need_no_right_to_write(
     assert (tmp_path / "b.db").exists()
 
 
-def test_the_page_writes_a_row_and_a_payout_together(
+def test_page_example_commits_a_row_and_a_payout_together(
     tmp_path: Path, share_journal: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its example pays whom it recorded; when the application's part fails, there is no payout either."""

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 
 
-def test_pages_are_what_the_code_says(tmp_path: Path) -> None:
+def test_generated_pages_are_up_to_date(tmp_path: Path) -> None:
     """Running the generator changes no page: whoever adds a setting, hook, event, error or command writes it down."""
     generator = tmp_path / "docs" / "reference" / "generate.py"
     generator.parent.mkdir(parents=True)
@@ -57,13 +57,13 @@ def test_pages_are_what_the_code_says(tmp_path: Path) -> None:
         ("mtn-momo-answers", [*(f"| `{reason}` |" for reason in REASONS), *(f"| {status}" for status, _ in ANSWERS)]),
     ],
 )
-def test_every_name_is_documented(page: str, names: list[str]) -> None:
+def test_public_name_is_on_its_reference_page(page: str, names: list[str]) -> None:
     """A setting, error code, event, hook, status or reason that is missing from its page fails here."""
     text = (REFERENCE / f"{page}.md").read_text("utf-8")
     assert [name for name in names if name not in text] == []
 
 
-def test_settings_of_installed_providers_are_documented() -> None:
+def test_provider_settings_are_documented() -> None:
     """Each provider's settings stand on the settings page or on its own, with a meaning."""
     common = (REFERENCE / "settings.md").read_text("utf-8")
     for spec in Plugins().providers().values():

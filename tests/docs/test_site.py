@@ -51,7 +51,7 @@ def value(name: str) -> object:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_public_name_is_on_a_page(module: str) -> None:
+def test_public_name_is_on_a_page_of_the_site(module: str) -> None:
     """Under this name or, for what several modules export, under another one."""
     names = {f"{module}.{name}" for name in importlib.import_module(module).__all__}
     pages = documented()
@@ -61,7 +61,7 @@ def test_every_public_name_is_on_a_page(module: str) -> None:
     assert sorted(name for name in names - set(pages) if not any(value(name) is one for one in described)) == []
 
 
-def test_every_method_of_the_client_is_on_its_page_once() -> None:
+def test_client_methods_are_on_their_page_once() -> None:
     """Each method stands in one group of tasks; the asynchronous client has no method of its own."""
     page = (API / "payments_core.rst").read_text("utf-8")
     listed = re.findall(r"(?m)^\.\. auto(?:method|property):: payments_core\.PayoutClient\.(\w+)$", page)
@@ -72,7 +72,7 @@ def test_every_method_of_the_client_is_on_its_page_once() -> None:
 
 
 @pytest.mark.parametrize("union", ["SubmitOutcome", "CheckOutcome"])
-def test_every_kind_of_answer_stands_where_its_union_does(union: str) -> None:
+def test_outcomes_are_listed_beside_their_union(union: str) -> None:
     """Each outcome that ``submit`` and ``check`` may return has a line beside the union."""
     page = (API / "provider.rst").read_text("utf-8")
     section = page.split(f".. py:type:: payments_core.provider.{union}\n")[1].split("\n..")[0]
@@ -82,10 +82,10 @@ def test_every_kind_of_answer_stands_where_its_union_does(union: str) -> None:
     assert re.findall(r"(?m)^   - :class:`(\w+)`: .+", section) == kinds
 
 
-def test_every_hook_is_on_a_page() -> None:
+def test_hooks_are_all_on_a_page() -> None:
     assert {f"payments_core.plugins.hookspecs.{name}" for name in Plugins.hooks()} <= set(documented())
 
 
-def test_logs_and_switches_are_on_a_page() -> None:
+def test_logs_and_emulator_switches_are_on_a_page() -> None:
     """Two modules of which only a part is public."""
     assert {"payments_core.logs.configure", "payments_mtn_momo.emulator.switches.Switches"} <= set(documented())

@@ -168,7 +168,7 @@ def author(tmp_path_factory: pytest.TempPathFactory) -> Author:
     return author
 
 
-def test_every_step_of_the_page_is_green(author: Author) -> None:
+def test_tutorial_steps_pass_their_conformance_tests(author: Author) -> None:
     """Each of the four steps can be run, and has more promises than the one before.
 
     The last one skips nothing but what Shop Pay does not have.
@@ -179,7 +179,7 @@ def test_every_step_of_the_page_is_green(author: Author) -> None:
     assert [why for why in author.skipped if not re.fullmatch(r"Shop Pay has no [\w, ]+", why)] == []
 
 
-def test_the_provider_is_paid_through_by_its_entry_point(author: Author) -> None:
+def test_tutorial_provider_pays_once_through_its_entry_point(author: Author) -> None:
     """Installed, it is there: its emulator starts by its name, and the page's payment arrives once."""
     install(author.folder)
     emulator, send = re.findall(r"(?m)^\$ payouts (.*)$", PAGE.read_text("utf-8"))
@@ -197,20 +197,20 @@ def test_the_provider_is_paid_through_by_its_entry_point(author: Author) -> None
         gateway.communicate(timeout=20)
 
 
-def test_a_callback_is_what_its_signature_says(author: Author) -> None:
+def test_tutorial_provider_verifies_callback_signatures(author: Author) -> None:
     """True for the shop's own, False for all others and for none, None where the shop has agreed on no secret."""
     (author.folder / "signed.py").write_text(SIGNED, "utf-8")
     assert author.run("signed").split() == ["True", "False", "False", "False", "None"]
 
 
-def test_the_emulator_signs_all_but_what_is_forged(author: Author) -> None:
+def test_tutorial_emulator_signs_all_callbacks_but_forged_ones(author: Author) -> None:
     """As the page says: no stranger has the secret, and what contradicts comes from the provider itself."""
     (author.folder / "called_back.py").write_text(CALLED_BACK, "utf-8")
     signatures = dict(line.split(": ") for line in author.run("called_back").splitlines())
     assert signatures == {"forged": "[None, True]", "contradicting": "[True, True]"}
 
 
-def test_it_is_as_short_as_it_promises_to_be(author: Author) -> None:
+def test_tutorial_provider_has_at_most_400_lines(author: Author) -> None:
     """Send, check and callbacks are a day's work: at most 400 lines, the emulator and the sheet aside."""
     package = author.folder / "shop_pay"
     lines = sum(
@@ -219,7 +219,7 @@ def test_it_is_as_short_as_it_promises_to_be(author: Author) -> None:
     assert 200 < lines <= 400
 
 
-def test_every_promise_is_explained() -> None:
+def test_tutorial_page_explains_every_conformance_promise() -> None:
     """Each promise has a row on the page with what to check first, and there is no other row."""
     rows = re.findall(r"(?m)^\| `(\w+)` \| .+ \| .+ \|$", PROMISES.read_text("utf-8"))
     assert sorted(rows) == sorted(

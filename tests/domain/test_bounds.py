@@ -63,7 +63,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("table", "name"), NUMBERS)
-def test_every_number_of_the_settings_has_bounds(table: str, name: str) -> None:
+def test_settings_number_outside_its_bounds_is_refused_with_the_range(table: str, name: str) -> None:
     """A setting that is added without bounds fails here; what is outside of them is refused with the range."""
     settings = TABLES[table]
     field = settings.model_fields[name]
@@ -80,20 +80,20 @@ def test_every_number_of_the_settings_has_bounds(table: str, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["first_wait_s", "longest_wait_s", "jitter_s", "timeout_s", "deadline_s", "attempts"])
 @pytest.mark.parametrize("case", NONSENSE)
-def test_every_number_of_a_retry_table_has_bounds(name: str, case: str) -> None:
+def test_retry_table_number_outside_its_bounds_is_refused(name: str, case: str) -> None:
     """The same of what an account wants to be repeated otherwise."""
     with pytest.raises(ValueError, match=r"at most 3600|from 0 to 3600|from 1 to 10"):
         overridden({"token": RetryPolicy()}, {"token": {name: NONSENSE[case]}})
 
 
-def test_an_amount_in_the_settings_is_one_that_can_be_paid(tmp_path: Path) -> None:
+def test_settings_amount_with_too_many_digits_is_refused(tmp_path: Path) -> None:
     """More digits than any amount has are refused."""
     with pytest.raises(SettingsError, match="at most 18, and 9 decimals"):
         read_table(RouteSettings, "[[routes]]", {"account": "a", "max_amount": "9" * 19}, resolve_secret=None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("number", ["1" * 5000, f"{'[' * 5000}"])
-def test_a_configuration_that_cannot_be_read_is_reported(tmp_path: Path, number: str) -> None:
+def test_configuration_that_python_cannot_parse_is_reported(tmp_path: Path, number: str) -> None:
     """Python itself gives up on such a file; a person hears why."""
     path = tmp_path / "payouts.toml"
     path.write_text(f"[worker]\npoll_s = {number}\n", "utf-8")
@@ -136,7 +136,7 @@ NUMERIC = list(options())
 @pytest.mark.parametrize(
     ("words", "option"), NUMERIC, ids=[f"{' '.join(words)} {option.name}" for words, option in NUMERIC]
 )
-def test_every_number_of_the_command_line_has_bounds(
+def test_command_line_number_outside_its_bounds_is_refused_with_the_range(
     words: list[str], option: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What is outside of them is a mistake of whoever typed it: nothing is read, and the range is told."""
@@ -160,7 +160,7 @@ def needed(words: list[str], option: Any) -> list[str]:
     return [word for name in names for word in ([name, "x"] if name.startswith("-") else ["x"])]
 
 
-def test_a_wait_for_ever_is_refused_before_anything_is_paid(
+def test_send_with_an_endless_wait_is_refused_before_anything_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Not after the payment: no journal is made, and the gateway hears nothing."""
@@ -197,7 +197,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("case", NONSENSE)
 @pytest.mark.parametrize("call", CALLS)
-def test_every_number_that_a_client_is_given_has_bounds(config: Path, call: str, case: str) -> None:
+def test_client_argument_outside_its_bounds_is_refused(config: Path, call: str, case: str) -> None:
     """Refused before anything is done, in both worlds alike."""
 
     async def wait() -> None:
@@ -215,7 +215,7 @@ def test_every_number_that_a_client_is_given_has_bounds(config: Path, call: str,
 
 @pytest.mark.parametrize("year", [1, 1999, 3000, 9999])
 @pytest.mark.parametrize("name", ["not_before", "expires_at"])
-def test_a_moment_that_no_clock_can_count_on_from_is_refused(name: str, year: int) -> None:
+def test_order_time_outside_the_years_2000_to_2999_is_refused(name: str, year: int) -> None:
     """Waits are added to it; nothing is recorded."""
     fields: Any = {name: datetime(year, 1, 1, tzinfo=UTC)}
     with pytest.raises(InvalidPayout, match="between the years 2000 and 2999"):

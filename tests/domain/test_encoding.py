@@ -70,7 +70,7 @@ def in_a_model(value: Any) -> str:
 
 
 @pytest.mark.parametrize("encode", [as_a_web_framework_does, as_json_with_a_default, in_a_model])
-def test_no_encoder_writes_a_complete_number_or_a_float(encode: Callable[[Any], Any]) -> None:
+def test_encoders_write_neither_a_complete_number_nor_a_float(encode: Callable[[Any], Any]) -> None:
     """It fails, or writes the payee masked and the amount as text."""
     payout = dataclasses.replace(PAYOUT, key="k/1")
     try:
@@ -86,13 +86,13 @@ def test_no_encoder_writes_a_complete_number_or_a_float(encode: Callable[[Any], 
 
 
 @pytest.mark.parametrize("value", [PAYEE, ORDER, PAYOUT, EVENT], ids=lambda value: type(value).__name__)
-def test_no_repr_shows_a_number(value: object) -> None:
+def test_repr_of_public_values_shows_no_number(value: object) -> None:
     """Keys, notes and options hold numbers in practice."""
     assert NUMBER not in f"{value!r}{value}"
 
 
 @pytest.mark.parametrize("value", [PAYEE, AMOUNT, PAYOUT], ids=lambda value: type(value).__name__)
-def test_what_no_encoder_opens_is_still_copied(value: object) -> None:
+def test_public_values_can_be_copied_and_pickled(value: object) -> None:
     """Copies and pickles are equal, and as closed."""
     for twin in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301
         assert twin == value

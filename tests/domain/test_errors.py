@@ -62,24 +62,24 @@ def drawn() -> dict[str, str]:
     return parents
 
 
-def test_the_tree_is_drawn_as_it_is() -> None:
+def test_error_tree_in_the_docstring_matches_the_classes() -> None:
     assert drawn() == {name: cls.__base__.__name__ for name, cls in CLASSES.items() if cls.__base__}
 
 
-def test_every_error_is_exported() -> None:
+def test_errors_are_all_exported() -> None:
     assert errors.__all__ == sorted(CLASSES)
 
 
-def test_codes_never_change() -> None:
+def test_error_codes_never_change() -> None:
     assert {name: cls.code for name, cls in CLASSES.items()} == CODES
 
 
-def test_every_error_has_a_code_of_its_own() -> None:
+def test_error_codes_are_unique() -> None:
     assert len({cls.code for cls in CLASSES.values()}) == len(CLASSES)
     assert [name for name, cls in CLASSES.items() if "code" not in vars(cls)] == []
 
 
-def test_message_and_hint() -> None:
+def test_error_text_has_message_and_hint() -> None:
     error = PaymentsError("It is so.", hint="Do this.")
 
     assert (error.message, error.hint, str(error)) == ("It is so.", "Do this.", "It is so. Do this.")
@@ -87,7 +87,7 @@ def test_message_and_hint() -> None:
 
 
 @pytest.mark.parametrize(("sent", "expected"), [(True, "It may have been sent."), (False, "It was not sent.")])
-def test_an_interruption_says_what_matters(sent: bool, expected: str) -> None:
+def test_payout_interrupted_names_the_payout_and_what_to_do(sent: bool, expected: str) -> None:
     """Whoever reads it knows which payout it is, whether money may move, and what to do."""
     error = PayoutInterrupted("The disk is full", payout_id="po_x", key="k", may_have_been_sent=sent)
 
@@ -103,7 +103,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_errors_travel(error: PaymentsError) -> None:
+def test_errors_can_be_pickled_and_copied(error: PaymentsError) -> None:
     """A worker process can tell its parent what happened: nothing is lost, and the way there does not break."""
     for back in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301
         assert type(back) is type(error)
@@ -112,7 +112,7 @@ def test_errors_travel(error: PaymentsError) -> None:
 
 
 @pytest.mark.parametrize("kind", [one for one in CLASSES.values() if one is not PayoutInterrupted])
-def test_no_message_steers_a_terminal(kind: type[PaymentsError]) -> None:
+def test_error_message_holds_no_control_characters(kind: type[PaymentsError]) -> None:
     """A traceback that nobody catches is printed as it is: what a provider or a file said is replaced in it before."""
     odd = "a\x1b[2J\x9b1m\u202eb\u200bc\x07\nd"
     error = kind(odd, hint=odd)

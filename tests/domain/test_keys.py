@@ -60,7 +60,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("key", "problem"), REFUSED, ids=[ascii(key)[:24] for key, _ in REFUSED])
-def test_a_key_that_may_be_taken_for_another_is_refused(key: str, problem: str) -> None:
+def test_key_that_may_be_taken_for_another_is_refused(key: str, problem: str) -> None:
     """Which character stands where is said, and what to use."""
     with pytest.raises(InvalidPayout, match=problem) as refused:
         check_key(key)
@@ -85,7 +85,7 @@ def test_a_key_that_may_be_taken_for_another_is_refused(key: str, problem: str) 
     ],
     ids=ascii,
 )
-def test_other_keys_are_taken(key: str) -> None:
+def test_key_that_is_unambiguous_is_accepted(key: str) -> None:
     check_key(key)
 
 
@@ -104,7 +104,7 @@ ALPHABET = st.one_of(
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=12))
-def test_what_is_taken_has_one_spelling_and_can_be_seen(key: str) -> None:
+def test_accepted_key_is_normalised_and_visible(key: str) -> None:
     """No other key that is taken is the same text in another normal form, or with something invisible in it."""
     if not is_taken(key):
         return
@@ -117,7 +117,7 @@ def test_what_is_taken_has_one_spelling_and_can_be_seen(key: str) -> None:
 
 
 @given(st.text(ALPHABET, max_size=6), st.text(ALPHABET, max_size=6), st.data())
-def test_nothing_that_cannot_be_seen_makes_another_key(before: str, after: str, data: st.DataObject) -> None:
+def test_invisible_character_in_a_key_is_refused(before: str, after: str, data: st.DataObject) -> None:
     hidden = data.draw(
         st.one_of(
             st.characters(categories=["Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"]),
@@ -131,7 +131,7 @@ def test_nothing_that_cannot_be_seen_makes_another_key(before: str, after: str, 
 
 
 @given(st.text(ALPHABET, min_size=1), st.text(min_size=8))
-def test_no_key_is_an_id(key: str, namespace: str) -> None:
+def test_payout_id_is_never_accepted_as_a_key(key: str, namespace: str) -> None:
     """Whatever installation and key an id is made of, it is no key of another payout."""
     assume(not any("\ud800" <= half <= "\udfff" for half in key + namespace))
     assert is_payout_id(payout_id(namespace, key))
@@ -139,7 +139,7 @@ def test_no_key_is_an_id(key: str, namespace: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n", "\u3164", "\u2800 \ufe0f\u00a0"], ids=ascii)
-def test_a_text_of_which_nothing_is_seen_is_blank(text: str) -> None:
+def test_text_of_invisible_characters_is_blank(text: str) -> None:
     assert is_blank(text)
     assert not is_blank(f"{text}x")
     assert find_unclear("An n") == ""

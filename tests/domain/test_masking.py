@@ -37,7 +37,7 @@ TEXT = st.lists(PIECES, max_size=14).map("".join)
 @example("12\u00a0345\u00a0678")
 @example("+256 (772) 123-456")
 @example("256/772/123456 256,772,123,456 256_772_123456 256\u2013772\u2013123456 256\u200b772\u00ad123456")
-def test_no_long_number_gets_through(text: str) -> None:
+def test_scrub_leaves_no_run_of_seven_digits(text: str) -> None:
     """Seven digits in a row, or with single gaps, stand in no output unless a reference holds them."""
     result = DATE.sub("<date>", UUID.sub("<reference>", scrub(text, limit=10_000)))
 
@@ -46,7 +46,7 @@ def test_no_long_number_gets_through(text: str) -> None:
 
 
 @given(TEXT, st.integers(20, 300))
-def test_a_cut_lets_nothing_through(text: str, limit: int) -> None:
+def test_scrub_with_a_limit_reveals_no_masked_digit(text: str, limit: int) -> None:
     """Where the text is cut, no number becomes visible that was masked before."""
     result = scrub(text, limit=limit)
     held = "".join(UUID.findall(text))
@@ -56,7 +56,7 @@ def test_a_cut_lets_nothing_through(text: str, limit: int) -> None:
 
 
 @given(TEXT)
-def test_twice_is_once(text: str) -> None:
+def test_scrub_is_idempotent(text: str) -> None:
     """What was scrubbed on its way into the journal may be scrubbed again on its way into a log."""
     once = scrub(text, limit=10_000)
 
@@ -64,7 +64,7 @@ def test_twice_is_once(text: str) -> None:
 
 
 @given(st.uuids(), st.sampled_from(["{}", "ref {} unknown", "({})", "X-Reference-Id:{};", "{}\n256772123456"]))
-def test_references_stay(reference: uuid.UUID, around: str) -> None:
+def test_scrub_keeps_references(reference: uuid.UUID, around: str) -> None:
     """A reference is how people find a payment again."""
     assert str(reference) in scrub(around.format(reference))
 
@@ -81,18 +81,18 @@ def test_references_stay(reference: uuid.UUID, around: str) -> None:
         'got {"access_token":"eyJhbGciOiJIUzI1NiJ9.abc.def-ghi_jkl.mno"}',
     ],
 )
-def test_credentials_by_form(text: str) -> None:
+def test_scrub_masks_credentials_by_their_form(text: str) -> None:
     assert not re.search("abc|def|ghi|mno", scrub(text))
 
 
 @given(st.uuids())
-def test_a_credential_that_looks_like_a_reference(token: uuid.UUID) -> None:
+def test_scrub_masks_a_credential_that_looks_like_a_reference(token: uuid.UUID) -> None:
     """Some providers' tokens and API keys are UUIDs."""
     assert str(token) not in scrub(f"Authorization: Bearer {token}")
 
 
 @given(st.emails())
-def test_no_email_address_gets_through(address: str) -> None:
+def test_scrub_masks_email_addresses(address: str) -> None:
     name = address.rpartition("@")[0]
 
     if re.fullmatch(r"[\w.+-]+", name):
@@ -116,30 +116,30 @@ def test_no_email_address_gets_through(address: str) -> None:
         ("amount 25000.00", "amount 25****00"),  # rather too much than too little
     ],
 )
-def test_reported(text: str, expected: str) -> None:
+def test_scrub_masks_reported_texts(text: str, expected: str) -> None:
     assert scrub(text) == expected
 
 
 @pytest.mark.parametrize("code", ["DP00800001001", "500.001.1001", "PAYEE_NOT_FOUND", "INS-2006", "17", "R000001"])
-def test_codes_stay(code: str) -> None:
+def test_provider_codes_are_not_masked(code: str) -> None:
     """A code that is masked cannot be looked up in the provider's table, and the journal keeps it for good."""
     assert scrub_code(code) == code
 
 
 @given(st.from_regex(r"\+?[1-9]\d{7,14}", fullmatch=True), st.sampled_from(["", "MSISDN ", "payee:", "no_such_"]))
-def test_a_number_in_the_place_of_a_code_is_masked(number: str, before: str) -> None:
+def test_number_in_the_place_of_a_code_is_masked(number: str, before: str) -> None:
     """What a provider puts there may be anything."""
     assert number not in scrub_code(before + number)
 
 
 @given(st.from_regex(r"[A-Z_]{1,80}", fullmatch=True))
-def test_a_bare_word_needs_no_scrubbing(code: str) -> None:
+def test_bare_word_is_what_scrub_leaves_unchanged(code: str) -> None:
     """What is not scrubbed is what scrubbing would leave as it is."""
     assert scrub_code(code) == scrub(code, limit=80) == code
 
 
 @given(st.text())
-def test_a_masked_number_shows_at_most_half(value: str) -> None:
+def test_masked_number_shows_at_most_half_of_it(value: str) -> None:
     """Three at each end and never more than half of it; the length stays."""
     masked = mask_number(value)
     hidden = masked.count("*") - value.count("*")
@@ -150,7 +150,7 @@ def test_a_masked_number_shows_at_most_half(value: str) -> None:
 
 
 @given(st.text(min_size=1))
-def test_a_masked_key_is_never_the_key(key: str) -> None:
+def test_masked_key_is_never_the_key(key: str) -> None:
     masked = mask_key(key)
 
     assert "\u2026" in masked
@@ -168,11 +168,11 @@ def test_a_masked_key_is_never_the_key(key: str) -> None:
         ("salary-2026-11/0042", "sal\u20260042"),
     ],
 )
-def test_masked_keys(key: str, masked: str) -> None:
+def test_masked_key_has_its_documented_form(key: str, masked: str) -> None:
     assert mask_key(key) == masked
 
 
-def test_what_no_journal_can_hold_is_left_out() -> None:
+def test_unstorable_characters_are_left_out_of_text() -> None:
     """A reason from a terminal of another encoding is written down all the same."""
     assert scrub("paid\0 twice\udcff ") == "paid twice"
 
@@ -180,7 +180,7 @@ def test_what_no_journal_can_hold_is_left_out() -> None:
 @pytest.mark.parametrize(
     "key", ["a46:733:123:499z", "46|733|123|499", "46#733~123\u00b7499", "x/0733\u2044123\u2044499", "46 . 733-123499"]
 )
-def test_a_number_that_is_looked_for_is_found_between_any_marks(key: str) -> None:
+def test_number_search_finds_a_number_between_any_separators(key: str) -> None:
     """What leaves with a webhook knows whose number it may not show, however the caller's key writes it."""
     masked = mask_in(key, "46733123499")
     assert not re.search(r"7\W*3\W*3\W*1\W*2\W*3", masked)

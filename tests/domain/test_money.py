@@ -20,7 +20,7 @@ PLAIN = st.from_regex(r"[0-9]{1,18}(\.[0-9]{1,9})?", fullmatch=True).filter(lamb
 
 
 @given(PLAIN)
-def test_no_digit_is_lost(text: str) -> None:
+def test_amount_text_is_exactly_the_number_given(text: str) -> None:
     """What was written is what is paid: the text of an amount is the same number, exactly."""
     money = Money(text, "UGX")
 
@@ -41,7 +41,7 @@ def test_equal_amounts_have_one_text(text: str) -> None:
 
 
 @given(st.integers(min_value=1, max_value=10**18 - 1))
-def test_an_int_is_exact(amount: int) -> None:
+def test_amount_from_an_int_is_exact(amount: int) -> None:
     assert Money(amount, "UGX").text == str(amount)
 
 
@@ -56,13 +56,13 @@ def test_an_int_is_exact(amount: int) -> None:
         (7, "7"),
     ],
 )
-def test_text_is_plain(written: Decimal | int | str, text: str) -> None:
+def test_amount_text_has_plain_digits(written: Decimal | int | str, text: str) -> None:
     assert Money(written, "EUR").text == text
     assert str(Money(written, "EUR")) == f"{text} EUR"
 
 
 @given(st.floats())
-def test_a_float_is_refused(amount: Any) -> None:
+def test_amount_as_a_float_is_refused(amount: Any) -> None:
     """A float has already lost digits, also where it looks whole."""
     with pytest.raises(InvalidAmount, match="float") as refused:
         Money(amount, "EUR")
@@ -71,7 +71,7 @@ def test_a_float_is_refused(amount: Any) -> None:
 
 
 @pytest.mark.parametrize("amount", [True, None, b"5", 5j, ["5"], Fraction(1, 2)], ids=repr)
-def test_other_types_are_refused(amount: Any) -> None:
+def test_amount_of_another_type_is_refused(amount: Any) -> None:
     with pytest.raises(InvalidAmount, match=type(amount).__name__):
         Money(amount, "EUR")
 
@@ -110,7 +110,7 @@ NOT_PLAIN = [
 
 
 @pytest.mark.parametrize("amount", NOT_PLAIN, ids=ascii)
-def test_what_is_not_plain_digits_is_refused(amount: str) -> None:
+def test_amount_text_other_than_plain_digits_is_refused(amount: str) -> None:
     """Nothing has to be guessed: no separator, sign, exponent, blank or foreign digit."""
     with pytest.raises(InvalidAmount) as refused:
         Money(amount, "EUR")
@@ -138,7 +138,7 @@ HUGE = [
 
 
 @pytest.mark.parametrize("amount", HUGE, ids=lambda amount: f"{type(amount).__name__} {Decimal(amount):.3E}")
-def test_numbers_that_are_no_money_are_refused(amount: Decimal | int) -> None:
+def test_amount_out_of_range_is_refused_in_a_short_message(amount: Decimal | int) -> None:
     """Also those whose plain form would fill the memory, and those Python will not print."""
     with pytest.raises(InvalidAmount) as refused:
         Money(amount, "EUR")
@@ -147,12 +147,12 @@ def test_numbers_that_are_no_money_are_refused(amount: Decimal | int) -> None:
 
 
 @pytest.mark.parametrize("amount", ["0", "0.00", "000", 0, Decimal(0), Decimal("0.000")], ids=repr)
-def test_nothing_is_no_amount(amount: Decimal | int | str) -> None:
+def test_amount_of_zero_is_refused(amount: Decimal | int | str) -> None:
     with pytest.raises(InvalidAmount, match="above zero"):
         Money(amount, "EUR")
 
 
-def test_the_contexts_of_the_application_change_nothing() -> None:
+def test_money_ignores_the_decimal_context_of_the_application() -> None:
     """An application may have set a precision or traps of its own."""
     traps: list[Any] = [decimal.Inexact, decimal.FloatOperation, decimal.Subnormal]
     with decimal.localcontext(decimal.Context(prec=3, traps=traps)):
@@ -177,39 +177,39 @@ def test_the_contexts_of_the_application_change_nothing() -> None:
         ("999999999999999999.999999999", "0.000000001", True),
     ],
 )
-def test_whole_steps(amount: str, quantum: str, fits: bool) -> None:
+def test_amount_is_a_multiple_of_its_quantum_or_not(amount: str, quantum: str, fits: bool) -> None:
     assert Money(amount, "UGX").is_multiple_of(Decimal(quantum)) is fits
 
 
 @given(PLAIN, st.sampled_from(["1", "0.1", "0.01", "0.001", "5", "100"]))
-def test_whole_steps_are_exact(amount: str, quantum: str) -> None:
+def test_is_multiple_of_is_exact(amount: str, quantum: str) -> None:
     whole = (Fraction(amount) / Fraction(quantum)).denominator == 1
 
     assert Money(amount, "UGX").is_multiple_of(Decimal(quantum)) is whole
 
 
 @pytest.mark.parametrize("code", ["", "ugx", "UG", "UGXX", "U1X", "UGX\n", " UGX", "\u00dcGX", "\uff35\uff27\uff38"])
-def test_a_currency_is_three_capital_ascii_characters(code: str) -> None:
+def test_currency_other_than_three_capital_ascii_letters_is_refused(code: str) -> None:
     with pytest.raises(InvalidCurrency) as refused:
         Money("5", code)
 
     assert "ISO 4217" in refused.value.hint
 
 
-def test_a_currency_is_text() -> None:
+def test_currency_is_a_string() -> None:
     codes: dict[str, int] = {Currency("UGX"): 1}
 
     assert codes["UGX"] == 1
 
 
-def test_money_does_not_change() -> None:
+def test_money_is_immutable() -> None:
     money = Money("5", "EUR")
 
     with pytest.raises(AttributeError):
         money.amount = Decimal(6)  # type: ignore[misc]
 
 
-def test_money_travels() -> None:
+def test_money_can_be_pickled_and_copied() -> None:
     """A payout crosses a queue or a process pool unharmed."""
     money = Money("12.50", "EUR")
 

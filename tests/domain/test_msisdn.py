@@ -40,12 +40,12 @@ HYPHENS = "-\u2010\u2011"
     ],
     ids=ascii,
 )
-def test_one_number_has_one_form(written: str) -> None:
+def test_msisdn_has_one_form_however_it_is_written(written: str) -> None:
     """However a person writes a number, it is the same payee."""
     assert Payee.msisdn(written) == Payee("msisdn", NUMBER)
 
 
-def test_a_country_code_may_be_one_digit_after_its_sign() -> None:
+def test_msisdn_with_a_one_digit_country_code_is_accepted() -> None:
     assert Payee.msisdn("+7 495 123-45-67").value == Payee.msisdn("00 7 495 123-45-67").value == "74951234567"
 
 
@@ -141,7 +141,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("written", "problem"), REFUSED, ids=[ascii(written) for written, _ in REFUSED])
-def test_what_is_not_a_number_for_certain_is_refused(written: str, problem: str) -> None:
+def test_msisdn_in_doubt_is_refused_with_the_problem_and_the_fix(written: str, problem: str) -> None:
     """Nothing is guessed about who is paid; the refusal says what is wrong and what to write, and masks the number."""
     with pytest.raises(InvalidPayee, match=problem) as refused:
         Payee.msisdn(written)
@@ -152,7 +152,7 @@ def test_what_is_not_a_number_for_certain_is_refused(written: str, problem: str)
 
 
 @pytest.mark.parametrize("written", [256772123456, 256772123456.0, None, b"256772123456"], ids=ascii)
-def test_a_number_is_text(written: Any) -> None:
+def test_msisdn_of_a_type_other_than_text_is_refused(written: Any) -> None:
     """A program that hands over a number of its own has lost the plus, and perhaps digits."""
     with pytest.raises(InvalidPayee, match=type(written).__name__) as refused:
         Payee.msisdn(written)
@@ -185,7 +185,7 @@ def digits_in(text: str) -> str:
 @given(st.lists(PIECES, max_size=9).map("".join))
 @example("256772123456.0")
 @example("+256 (772) 123-456")
-def test_what_is_accepted_is_exactly_the_digits_written(text: str) -> None:
+def test_msisdn_is_exactly_the_digits_written(text: str) -> None:
     """In order, without one more or less; only the 00 of an international number goes, which no number begins with."""
     value = read(text)
     if value is None:
@@ -197,7 +197,7 @@ def test_what_is_accepted_is_exactly_the_digits_written(text: str) -> None:
 
 
 @given(st.from_regex(r"[1-9][0-9]{7,13}", fullmatch=True), st.data())
-def test_no_two_digit_strings_are_one_number(digits: str, data: st.DataObject) -> None:
+def test_msisdn_with_an_added_digit_is_another_one_or_refused(digits: str, data: st.DataObject) -> None:
     """Another digit anywhere, with any separator around it, is another number or refused."""
     place = data.draw(st.integers(0, len(digits)))
     added = data.draw(st.sampled_from("0123456789"))
@@ -211,7 +211,7 @@ def test_no_two_digit_strings_are_one_number(digits: str, data: st.DataObject) -
 
 
 @given(st.from_regex(r"[1-9][0-9]{7,14}", fullmatch=True))
-def test_what_a_spreadsheet_makes_of_a_number_is_refused(digits: str) -> None:
+def test_msisdn_reformatted_by_a_spreadsheet_is_refused(digits: str) -> None:
     """As an amount, with thousands apart, or with an exponent: however many digits are left."""
     number = float(digits)
     for written in (str(number), f"{number:.2f}", f"{number:,.0f}", f"{number:.5E}", f"{number:g}".replace(".", ",")):
@@ -226,7 +226,7 @@ def test_what_a_spreadsheet_makes_of_a_number_is_refused(digits: str) -> None:
     st.lists(st.from_regex(r"[0-9]{2,4}", fullmatch=True), min_size=2, max_size=4),
     st.data(),
 )
-def test_groups_of_two_digits_or_more_may_stand_apart(
+def test_msisdn_in_groups_of_two_digits_or_more_is_accepted(
     sign: str, code: str, groups: list[str], data: st.DataObject
 ) -> None:
     """With blanks, hyphens or both between them, whatever blanks and hyphens the program of origin writes."""
@@ -244,7 +244,7 @@ def test_groups_of_two_digits_or_more_may_stand_apart(
     st.sampled_from([*BLANKS, *HYPHENS, "  ", " - ", "-\u00a0"]),
     st.booleans(),
 )
-def test_a_number_in_a_text_is_masked_however_it_is_written(
+def test_msisdn_in_a_text_is_masked_however_it_is_written(
     code: str, groups: list[str], gap: str, has_area: bool
 ) -> None:
     """What is read as a number is known as one where it stands in a note, a reason or an answer."""

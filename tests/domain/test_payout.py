@@ -40,7 +40,7 @@ REFUND: dict[str, Any] = {
 }
 
 
-def test_a_payee_is_shown_masked() -> None:
+def test_payee_is_shown_masked() -> None:
     payee = Payee.msisdn(NUMBER)
 
     assert repr(payee) == str(payee) == f"{payee}" == "Payee(msisdn:46*******50)"
@@ -72,7 +72,7 @@ def made_row(order: Order) -> PayoutRecord:
     )
 
 
-def test_no_repr_shows_a_number(make_order: Callable[..., Order]) -> None:
+def test_repr_of_internal_values_shows_no_number(make_order: Callable[..., Order]) -> None:
     """Whatever of ours stands in a traceback, a debugger or an assertion, the payee's number does not."""
     order = make_order(payee=Payee("msisdn", NUMBER, {"also": NUMBER}))
     row = made_row(replace(order, note=NUMBER, options={"o": NUMBER}))
@@ -92,7 +92,7 @@ def test_no_repr_shows_a_number(make_order: Callable[..., Order]) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201, "a\0b", "\ud800"], ids=ascii)
-def test_a_key_that_no_journal_has_makes_no_order(key: str, make_order: Callable[..., Order]) -> None:
+def test_order_with_a_key_that_no_journal_accepts_is_refused(key: str, make_order: Callable[..., Order]) -> None:
     with pytest.raises(InvalidPayout) as refused:
         make_order(key=key)
 
@@ -100,9 +100,7 @@ def test_a_key_that_no_journal_has_makes_no_order(key: str, make_order: Callable
 
 
 @pytest.mark.parametrize("key", ["k ", "cafe\u0301", "k\u3164", "po_" + "a" * 24], ids=ascii)
-def test_a_key_that_a_journal_may_have_makes_an_order_but_no_new_payout(
-    key: str, make_order: Callable[..., Order]
-) -> None:
+def test_order_with_a_formerly_allowed_key_makes_no_new_payout(key: str, make_order: Callable[..., Order]) -> None:
     """What a journal took before there was a rule can still be read and paid."""
     order = make_order(key=key)
 
@@ -112,7 +110,7 @@ def test_a_key_that_a_journal_may_have_makes_an_order_but_no_new_payout(
 
 
 @pytest.mark.parametrize("value", ["", "+46733123450", "46733123450.0", "0733123450", "4673312", "4673312345\u0660"])
-def test_a_number_that_was_not_read_makes_no_new_payout(value: str, make_order: Callable[..., Order]) -> None:
+def test_msisdn_payee_not_in_its_one_form_makes_no_new_payout(value: str, make_order: Callable[..., Order]) -> None:
     """Whoever fills a payee by hand is told who reads numbers; what a provider would read in it is not tried out."""
     payee = Payee("msisdn", value)
 
@@ -122,7 +120,7 @@ def test_a_number_that_was_not_read_makes_no_new_payout(value: str, make_order: 
     assert "Payee.msisdn" in refused.value.hint
 
 
-def test_other_payees_are_their_providers_matter(make_order: Callable[..., Order]) -> None:
+def test_payee_of_another_kind_is_left_to_the_provider(make_order: Callable[..., Order]) -> None:
     payee = Payee("party_code", "+46733123450")
 
     assert not payee.is_msisdn
@@ -130,14 +128,14 @@ def test_other_payees_are_their_providers_matter(make_order: Callable[..., Order
 
 
 @pytest.mark.parametrize("reference", ["", "c" * 201, "c 1", " c1", "c1\n", "c\u00a01", "c\t1"], ids=ascii)
-def test_a_collections_reference_that_cannot_be_distinguished_is_refused(reference: str) -> None:
+def test_collection_reference_with_blanks_or_of_wrong_length_is_refused(reference: str) -> None:
     with pytest.raises(InvalidPayee, match="collection's reference") as refused:
         Payee.payer_of(reference)
 
     assert "reference under which the money was collected" in refused.value.hint
 
 
-def test_a_collection_is_shown_whole() -> None:
+def test_collection_reference_is_shown_unmasked() -> None:
     """Its reference is nobody's address, and it stays as it was given: a provider may tell capitals apart."""
     assert Payee.payer_of("AB-12").value == Payee.payer_of("AB-12").masked == "AB-12"
 
@@ -154,7 +152,7 @@ def test_a_collection_is_shown_whole() -> None:
     ],
     ids=["a number", "no original amount", "a number of it", "a transfer", "of a transfer", "a deposit"],
 )
-def test_a_refund_names_its_collection_and_what_was_collected(
+def test_refund_without_collection_and_original_amount_is_refused(
     changed: dict[str, Any], make_order: Callable[..., Order]
 ) -> None:
     """And nothing else does: an order is a refund in everything or in nothing."""
@@ -165,21 +163,19 @@ def test_a_refund_names_its_collection_and_what_was_collected(
 
 
 @pytest.mark.parametrize("original", [Money("12.49", "EUR"), Money("12.499999999", "EUR"), Money("20", "UGX")], ids=str)
-def test_a_refund_is_at_most_what_was_collected_in_its_currency(
-    original: Money, make_order: Callable[..., Order]
-) -> None:
+def test_refund_over_collected_amount_is_refused(original: Money, make_order: Callable[..., Order]) -> None:
     with pytest.raises(InvalidAmount, match="cannot be refunded of") as refused:
         make_order(**REFUND | {"original_amount": original})
 
     assert "currency of what was collected" in refused.value.hint
 
 
-def test_the_whole_collection_can_be_refunded(make_order: Callable[..., Order]) -> None:
+def test_refund_of_the_whole_collection_is_accepted(make_order: Callable[..., Order]) -> None:
     assert make_order(**REFUND | {"original_amount": EURO}).amount == EURO
 
 
 @pytest.mark.parametrize("name", ["not_before", "expires_at"])
-def test_a_time_without_a_zone_is_refused(name: str, make_order: Callable[..., Order]) -> None:
+def test_order_time_without_a_zone_is_refused(name: str, make_order: Callable[..., Order]) -> None:
     with pytest.raises(InvalidPayout, match="time zone") as refused:
         make_order(**{name: datetime(2026, 11, 24)})  # noqa: DTZ001  # that is the point
 
@@ -204,7 +200,7 @@ MARK = f"pay {slot('pin')} now"
     ],
     ids=["key", "note", "open mark", "option", "option's name", "payee", "detail", "detail's name"],
 )
-def test_a_callers_text_never_becomes_a_slot(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+def test_order_text_with_a_slot_mark_is_refused(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
     """Otherwise a note could have the provider's PIN written into it."""
     with pytest.raises(InvalidPayout, match="slot"):
         make_order(**changed)
@@ -215,13 +211,13 @@ def test_a_callers_text_never_becomes_a_slot(changed: dict[str, Any], make_order
     [{"note": "half \ud83d"}, {"options": {"o": "\udc00"}}, {"payee": Payee("party_code", "\ud800")}],
     ids=ascii,
 )
-def test_text_that_cannot_be_written_down_is_refused(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+def test_order_text_with_half_a_character_is_refused(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
     """It would break the journal later."""
     with pytest.raises(InvalidPayout, match="half of a character"):
         make_order(**changed)
 
 
-def test_the_fingerprint_never_changes(make_order: Callable[..., Order]) -> None:
+def test_fingerprint_never_changes(make_order: Callable[..., Order]) -> None:
     """It stands in journals: with another value every recorded key would be refused as another intent."""
     order = make_order(
         payee=Payee("msisdn", NUMBER, {"operator": "mtn", "branch": "1"}),
@@ -235,7 +231,7 @@ def test_the_fingerprint_never_changes(make_order: Callable[..., Order]) -> None
     assert make_order(**REFUND).fingerprint == "46dc230738046223d7b863b07f97fe7a95092952f4337b122f77b917e4a9f242"
 
 
-def test_the_same_intent_has_the_same_fingerprint(make_order: Callable[..., Order]) -> None:
+def test_fingerprint_is_equal_for_the_same_payment(make_order: Callable[..., Order]) -> None:
     """How it is written, under which key and when it may leave make no other payment."""
     given: dict[str, Any] = {"options": {"a": "1", "b": "2"}}
     same: list[dict[str, Any]] = [
@@ -250,7 +246,7 @@ def test_the_same_intent_has_the_same_fingerprint(make_order: Callable[..., Orde
     assert {make_order(**(given | changed)).fingerprint for changed in same} == {make_order(**given).fingerprint}
 
 
-def test_another_intent_has_another_fingerprint(make_order: Callable[..., Order]) -> None:
+def test_fingerprint_differs_for_another_payment(make_order: Callable[..., Order]) -> None:
     """Every part that changes what is paid changes the fingerprint, and no two changes look alike."""
     changes: list[dict[str, Any]] = [
         {},
@@ -278,7 +274,7 @@ def test_another_intent_has_another_fingerprint(make_order: Callable[..., Order]
     assert len({make_order(**changed).fingerprint for changed in changes}) == len(changes)
 
 
-def test_every_part_of_an_order_is_thought_of() -> None:
+def test_fingerprint_covers_every_field_of_an_order_or_excludes_it() -> None:
     """A new field is either part of the fingerprint or of this list: decide when you add one."""
     apart = {"key", "not_before", "expires_at"}
     part = {"payee", "amount", "operation", "note", "options", "original_amount"}
@@ -286,7 +282,7 @@ def test_every_part_of_an_order_is_thought_of() -> None:
     assert {field.name for field in fields(Order)} - apart == part
 
 
-def test_final_states() -> None:
+def test_payout_statuses_that_are_final() -> None:
     assert {status for status in PayoutStatus if status.is_final} == {
         PayoutStatus.SUCCEEDED,
         PayoutStatus.FAILED,
@@ -296,7 +292,7 @@ def test_final_states() -> None:
 
 
 @pytest.mark.parametrize("changed", [{"payee": Payee("msisdn", NUMBER, {"operator": "mtn"})}, REFUND])
-def test_a_row_gives_its_order_back(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+def test_payout_record_returns_its_order(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
     order = make_order(note="n", options={"a": "1"}, **changed)
 
     assert made_row(order).order == order
@@ -312,7 +308,7 @@ def test_a_row_gives_its_order_back(changed: dict[str, Any], make_order: Callabl
         for status in (PayoutStatus.SENDING, PayoutStatus.PENDING, PayoutStatus.SUCCEEDED, PayoutStatus.REVERSED)
     ],
 )
-def test_what_may_have_been_sent(
+def test_may_have_been_sent_follows_from_status_and_ambiguity(
     status: PayoutStatus, ambiguous: bool, sent: bool, make_order: Callable[..., Order]
 ) -> None:
     row = changed(made_row(make_order()), status=status, ambiguous=ambiguous)
@@ -321,12 +317,12 @@ def test_what_may_have_been_sent(
     assert row.view().is_final is status.is_final
 
 
-def test_a_reason_in_one_line() -> None:
+def test_reason_is_written_in_one_line() -> None:
     assert str(Reason(ReasonCode.PAYEE_NOT_FOUND, "PAYEE_NOT_FOUND")) == "payee_not_found (PAYEE_NOT_FOUND)"
     assert str(Reason(ReasonCode.EXPIRED)) == "expired"
 
 
-def test_an_order_takes_no_text_for_payee_or_amount() -> None:
+def test_order_with_text_for_payee_or_amount_is_refused() -> None:
     """Whoever passes plain text is told what to make of it, before anything is recorded."""
     with pytest.raises(InvalidPayee, match=r"Payee\.msisdn"):
         Order("k/1", "+256700199887", Money("5", "EUR"))  # type: ignore[arg-type]
@@ -344,6 +340,6 @@ def test_an_order_takes_no_text_for_payee_or_amount() -> None:
         (Payee("email", "a\x9b@x.example\u202e\x1b"), "Payee(email:a\ufffd@********e\ufffd\ufffd)"),
     ],
 )
-def test_a_payee_shows_neither_a_number_as_its_kind_nor_a_control_character(payee: Payee, shown: str) -> None:
+def test_payee_repr_shows_no_number_as_its_kind_and_no_control_characters(payee: Payee, shown: str) -> None:
     """Arguments may be swapped, and an address may hold anything: a repr stands in logs and tracebacks."""
     assert repr(payee) == str(payee) == shown

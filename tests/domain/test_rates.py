@@ -42,7 +42,7 @@ steps = st.lists(
 
 
 @given(steps, st.integers(1, 40), st.booleans())
-def test_no_second_sees_more_than_the_cap(
+def test_permits_never_exceed_the_cap_in_any_second(
     taken: list[tuple[Priority, int, float, float, str | None]], per_s: int, are_posts: bool
 ) -> None:
     """Whoever asks, whenever, under any penalty: permits are a turn apart, and none is earlier than asked for."""
@@ -66,7 +66,7 @@ def test_no_second_sees_more_than_the_cap(
 
 @pytest.mark.parametrize("priority", READS)
 @pytest.mark.parametrize("per_s", [0.5, 9, 140])
-def test_an_caller_who_is_asked_to_come_back_gets_a_permit(priority: Priority, per_s: float) -> None:
+def test_caller_who_comes_back_when_told_gets_a_permit(priority: Priority, per_s: float) -> None:
     """Refused is never for ever: who comes back when told gets a permit before the queue has emptied twice."""
     queue = Queue()
     while (decided := reserve(queue, asking(priority, per_s), NOW)).queue is not None:
@@ -117,7 +117,7 @@ class CallerQueue:
 
 
 @pytest.mark.parametrize("per_s", [2, 9, 50])
-def test_callbacks_take_half_while_other_reads_wait(per_s: float) -> None:
+def test_callback_reads_take_half_of_the_permits_while_other_reads_wait(per_s: float) -> None:
     """Half for reads that callbacks asked for, half for all others, and nothing is left unused."""
     line = CallerQueue(dict.fromkeys(READS, 30), per_s)
     line.run(NOW + 60 * SECOND)
@@ -126,13 +126,13 @@ def test_callbacks_take_half_while_other_reads_wait(per_s: float) -> None:
 
 
 @pytest.mark.parametrize("priority", READS)
-def test_a_priority_that_asks_alone_has_the_whole_rate(priority: Priority) -> None:
+def test_priority_that_waits_alone_gets_the_whole_rate(priority: Priority) -> None:
     line = CallerQueue({priority: 30}, 9)
     line.run(NOW + 60 * SECOND)
     assert len(line.used) >= 0.97 * 60 * 9
 
 
-def test_a_flood_of_callbacks_delays_another_read_by_a_second() -> None:
+def test_callback_flood_delays_another_read_by_about_a_second() -> None:
     """A thousand callbacks wait; the one caller of another read waits little more than a second each time."""
     line = CallerQueue({Priority.CALLBACK_READ: 1000, Priority.READ: 1}, 9)
     line.run(NOW + 60 * SECOND)
@@ -140,7 +140,7 @@ def test_a_flood_of_callbacks_delays_another_read_by_a_second() -> None:
     assert max(later - earlier for earlier, later in pairwise(others)) <= 1.3 * SECOND
 
 
-def test_a_clock_that_was_set_back_stops_no_caller_for_long() -> None:
+def test_clock_set_back_stops_no_caller_for_long() -> None:
     """What was written by a clock an hour ahead is not waited for."""
     hour = 3_600 * SECOND
     ahead = Queue(NOW + hour, ((Priority.READ, NOW + hour),) * 9, NOW + 2 * hour, hour)
@@ -149,7 +149,7 @@ def test_a_clock_that_was_set_back_stops_no_caller_for_long() -> None:
     assert decided.moment - NOW <= SECOND
 
 
-def test_a_penalty_without_a_wait_of_the_providers_doubles_up_to_an_hour() -> None:
+def test_penalty_without_retry_after_doubles_up_to_an_hour() -> None:
     """Only a refusal after the last hold doubles: refusals of what was on the wire are one penalty."""
     queue, lengths, now = Queue(), list[float](), NOW
     for _ in range(12):
@@ -161,14 +161,14 @@ def test_a_penalty_without_a_wait_of_the_providers_doubles_up_to_an_hour() -> No
 
 
 @pytest.mark.parametrize(("text", "held_s"), [(7.5, 7.5), (0.0, 1.0), (1e9, 3600.0), (float("inf"), 3600.0)])
-def test_the_providers_own_wait_is_kept(text: float, held_s: float) -> None:
+def test_penalty_with_retry_after_lasts_that_long_within_bounds(text: float, held_s: float) -> None:
     """``Retry-After`` counts, within a second and an hour; a later one may lengthen a hold and never shortens it."""
     queue = penalise(Queue(), text, NOW)
     assert queue.held_until - NOW == held_s * SECOND
     assert penalise(queue, 1.0, NOW).held_until == queue.held_until
 
 
-def test_a_hold_longer_than_anybody_waits_is_reported_and_reserves_nothing() -> None:
+def test_penalty_longer_than_the_wait_is_reported_and_reserves_nothing() -> None:
     """Who comes during a long penalty learns its end."""
     queue = penalise(Queue(), 60.0, NOW)
     decided = reserve(queue, asking(), NOW)

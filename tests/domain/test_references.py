@@ -75,21 +75,23 @@ GOLDEN_IDS = [
 
 
 @pytest.mark.parametrize(("namespace", "key", "attempt", "purpose", "digest"), GOLDEN)
-def test_golden(namespace: str, key: str, attempt: int, purpose: str, digest: str) -> None:
+def test_reference_bytes_match_the_golden_vectors(
+    namespace: str, key: str, attempt: int, purpose: str, digest: str
+) -> None:
     assert derive(namespace, key, attempt, purpose=purpose).hex() == digest
 
 
 @pytest.mark.parametrize(("namespace", "key", "attempt", "reference"), GOLDEN_UUIDS)
-def test_golden_uuids(namespace: str, key: str, attempt: int, reference: str) -> None:
+def test_uuid_references_match_the_golden_vectors(namespace: str, key: str, attempt: int, reference: str) -> None:
     assert uuid4_shaped(derive(namespace, key, attempt)) == reference
 
 
 @pytest.mark.parametrize(("namespace", "key", "name"), GOLDEN_IDS)
-def test_golden_ids(namespace: str, key: str, name: str) -> None:
+def test_payout_ids_match_the_golden_vectors(namespace: str, key: str, name: str) -> None:
     assert payout_id(namespace, key) == name
 
 
-def test_the_format_in_words() -> None:
+def test_reference_is_the_hash_of_its_length_prefixed_parts() -> None:
     """SHA-256 of ``payments_core/1``, then purpose, namespace, key and attempt, each after its length in four bytes."""
     written = b"payments_core/1"
     for part in (b"reference", NAMESPACE.encode(), b"salary-2026-11/0042", b"1"):
@@ -98,7 +100,7 @@ def test_the_format_in_words() -> None:
     assert derive(NAMESPACE, "salary-2026-11/0042", 1) == hashlib.sha256(written).digest()
 
 
-def test_a_reference_is_the_default_purpose() -> None:
+def test_reference_is_the_default_purpose() -> None:
     assert derive(NAMESPACE, "k", 1) == derive(NAMESPACE, "k", 1, purpose="reference")
 
 
@@ -106,7 +108,7 @@ PART = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
 @given(st.tuples(PART, PART, PART), st.tuples(PART, PART, PART), st.integers(1, 99), st.integers(1, 99))
-def test_other_parts_give_other_bytes(
+def test_reference_differs_when_any_part_differs(
     one: tuple[str, str, str], other: tuple[str, str, str], attempt: int, another: int
 ) -> None:
     """However the parts are cut, only the same four give the same bytes."""
@@ -117,7 +119,7 @@ def test_other_parts_give_other_bytes(
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6), st.integers(1, 9))
-def test_a_letter_that_moves_to_the_next_part_matters(text: str, attempt: int) -> None:
+def test_reference_parts_are_length_prefixed(text: str, attempt: int) -> None:
     """Parts are length-prefixed: ("a", "bc") and ("ab", "c") differ, and a digit is not an attempt."""
     cuts = {derive(text[:cut], text[cut:], attempt) for cut in range(len(text) + 1)}
 
@@ -126,7 +128,7 @@ def test_a_letter_that_moves_to_the_next_part_matters(text: str, attempt: int) -
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_shaped_as_version_4(seed: bytes) -> None:
+def test_uuid_reference_is_valid_version_4_and_keeps_122_bits(seed: bytes) -> None:
     """A provider that validates references as version 4 accepts ours, and 122 bits of the seed are in it."""
     shaped = uuid4_shaped(seed)
     read = uuid.UUID(shaped)
@@ -139,7 +141,7 @@ def test_shaped_as_version_4(seed: bytes) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
-def test_an_id_is_safe_to_show(key: str) -> None:
+def test_payout_id_reveals_neither_key_nor_reference(key: str) -> None:
     """Letters, digits and one underscore; nothing of the key, and not the reference."""
     name = payout_id(NAMESPACE, key)
 

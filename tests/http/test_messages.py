@@ -44,7 +44,7 @@ def payment() -> HttpRequest:
         credential=st.booleans(),
     )
 )
-def test_what_is_stored_comes_back(request: HttpRequest) -> None:
+def test_stored_request_is_read_back_unchanged(request: HttpRequest) -> None:
     """A request read from the journal is the one that was written: the same bytes would leave."""
     back = HttpRequest.from_json(request.to_json())
 
@@ -53,7 +53,7 @@ def test_what_is_stored_comes_back(request: HttpRequest) -> None:
     assert back.to_json() == request.to_json()
 
 
-def test_the_stored_form_never_changes(payment: HttpRequest) -> None:
+def test_stored_form_of_a_request_never_changes(payment: HttpRequest) -> None:
     """Journals hold it: rows written by an older version must be sent as they were written."""
     stored = (
         '{"body":"{\\"amount\\": \\"5\\", \\"pin\\": \\"{{slot:pin}}\\"}","credential":true,'
@@ -66,11 +66,11 @@ def test_the_stored_form_never_changes(payment: HttpRequest) -> None:
     assert HttpRequest.from_json(stored) == payment
 
 
-def test_the_order_of_headers_is_not_part_of_the_hash(payment: HttpRequest) -> None:
+def test_request_hash_ignores_the_order_of_headers(payment: HttpRequest) -> None:
     assert replace(payment, headers=dict(sorted(payment.headers.items(), reverse=True))).hash == payment.hash
 
 
-def test_times_are_not_part_of_the_hash(payment: HttpRequest) -> None:
+def test_request_hash_ignores_times(payment: HttpRequest) -> None:
     """Every try of an attempt is the same request, however long it may take."""
     assert replace(payment, timeout_s=1.0, send_before=AT).hash == payment.hash
     assert replace(payment, timeout_s=1.0, send_before=AT).to_json() == payment.to_json()
@@ -89,13 +89,13 @@ def test_times_are_not_part_of_the_hash(payment: HttpRequest) -> None:
         ("credential", False),
     ],
 )
-def test_everything_else_is_part_of_the_hash(name: str, value: Any, payment: HttpRequest) -> None:
+def test_request_hash_covers_everything_else(name: str, value: Any, payment: HttpRequest) -> None:
     changed: dict[str, Any] = {name: value}
 
     assert replace(payment, **changed).hash != payment.hash
 
 
-def test_every_field_is_thought_of(payment: HttpRequest) -> None:
+def test_request_fields_are_stored_or_excluded_on_purpose(payment: HttpRequest) -> None:
     """A new field is stored, or it is a time or a secret that belongs to one send."""
     assert {field.name for field in fields(HttpRequest)} - set(json.loads(payment.to_json())) == {
         "timeout_s",
@@ -104,7 +104,7 @@ def test_every_field_is_thought_of(payment: HttpRequest) -> None:
     }
 
 
-def test_the_hash_is_of_the_unfilled_request(payment: HttpRequest) -> None:
+def test_request_hash_is_of_the_unfilled_request(payment: HttpRequest) -> None:
     """What is stored and compared holds no secret, and a new token makes no other payment."""
     stored = payment.hash
 
@@ -127,17 +127,17 @@ def test_slots_are_filled_everywhere() -> None:
     assert slots_in(request) == {"a", "b", "c_1"}
 
 
-def test_a_slot_without_a_secret_stays(payment: HttpRequest) -> None:
+def test_slot_without_a_secret_stays(payment: HttpRequest) -> None:
     """So that the transport can refuse to send it, instead of sending a hole."""
     assert slots_in(fill(payment, {"token": "t", "other": "x"})) == {"pin"}
 
 
-def test_a_body_stays_absent() -> None:
+def test_absent_body_stays_absent() -> None:
     assert fill(HttpRequest("GET", "https://example.org", "x"), {"a": "1"}).body is None
 
 
 @given(TEXT, TEXT)
-def test_a_secret_is_put_in_as_it_is(secret: str, around: str) -> None:
+def test_secret_is_filled_in_as_it_is(secret: str, around: str) -> None:
     r"""Backslashes and group marks mean nothing, and a secret is not searched for slots."""
     body = around.replace("{{", "") + "|" + slot("s") + "|"
     request = HttpRequest("POST", "https://example.org", "x", {}, body)
@@ -145,7 +145,7 @@ def test_a_secret_is_put_in_as_it_is(secret: str, around: str) -> None:
     assert fill(request, {"s": secret, "t": "never"}).body == body.replace(slot("s"), secret)
 
 
-def test_a_slot_inside_a_secret_is_not_filled() -> None:
+def test_slot_inside_a_secret_is_not_filled() -> None:
     request = HttpRequest("POST", "https://example.org", "x", {}, slot("s"))
 
     assert fill(request, {"s": slot("t"), "t": SECRET}).body == slot("t")
@@ -159,25 +159,25 @@ def test_a_slot_inside_a_secret_is_not_filled() -> None:
     ],
     ids=["request", "response"],
 )
-def test_what_is_on_the_wire_is_not_shown(make: Callable[[], object]) -> None:
+def test_request_and_response_repr_show_nothing_of_the_wire(make: Callable[[], object]) -> None:
     """A filled request holds the token, its address may hold a number, and an answer may hold either."""
     assert SECRET not in repr(make())
     assert SECRET not in f"{make()}"
 
 
-def test_a_request_is_still_recognised(payment: HttpRequest) -> None:
+def test_request_repr_still_identifies_it(payment: HttpRequest) -> None:
     assert "transfer" in repr(payment)
     assert "moves_money=True" in repr(payment)
 
 
 @pytest.mark.parametrize("kind", [NotSent, NoAnswer])
-def test_how_it_ended(kind: type[NotSent | NoAnswer]) -> None:
+def test_transport_failure_says_how_it_ended(kind: type[NotSent | NoAnswer]) -> None:
     ended = kind("refused", at=AT)
 
     assert (ended.why, ended.at, str(ended)) == ("refused", AT, "refused")
 
 
-def test_the_two_ends_stay_apart() -> None:
+def test_not_sent_and_no_answer_are_unrelated_types() -> None:
     """``except NotSent`` never catches an answer that was lost, nor the other way round."""
     assert not issubclass(NotSent, NoAnswer)
     assert not issubclass(NoAnswer, NotSent)
@@ -198,16 +198,16 @@ def test_the_two_ends_stay_apart() -> None:
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_what_is_no_json_is_none(body: bytes, parsed: object) -> None:
+def test_response_without_json_reads_as_none(body: bytes, parsed: object) -> None:
     """An answer is never an exception, whatever a gateway says."""
     assert HttpResponse(200, {}, body, AT).json() == parsed
 
 
-def test_text_is_always_text() -> None:
+def test_response_text_is_always_text() -> None:
     assert HttpResponse(200, {}, "L\u00f6hne".encode() + b"\xff", AT).text == "L\u00f6hne\ufffd"
 
 
-def test_a_filled_header_is_hidden_from_the_repr_of_the_headers(payment: HttpRequest) -> None:
+def test_filled_header_is_hidden_from_the_repr_of_headers(payment: HttpRequest) -> None:
     """Whoever prints a request's headers prints no token; what is sent is the token."""
     filled = fill(payment, {"token": SECRET})
     (name,) = (name for name, value in payment.headers.items() if slot("token") in value)
@@ -216,7 +216,7 @@ def test_a_filled_header_is_hidden_from_the_repr_of_the_headers(payment: HttpReq
     assert SECRET not in repr(dict(filled.headers))
 
 
-def test_what_was_filled_in_is_known_and_not_shown(payment: HttpRequest) -> None:
+def test_filled_secrets_are_known_and_not_shown(payment: HttpRequest) -> None:
     """So that a transport can take it out of the answer: neither stored, nor compared, nor in a repr."""
     filled = fill(payment, {"token": SECRET, "unused": "another-secret"})
     again = fill(filled, {"pin": "another-pin"})

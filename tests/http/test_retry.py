@@ -85,14 +85,14 @@ def no_answer() -> NoAnswer:
     return NoAnswer("gateway.example: reset", at=AT)
 
 
-def test_a_success_is_sent_once_and_stamina_is_not_entered(course: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_success_is_sent_once_without_stamina(course: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first send runs plain."""
     monkeypatch.setattr(stamina, "retry_context", None)
     assert course(answer(200)).run().status == 200
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 500])
-def test_other_statuses_are_answers(course: Starts, status: int) -> None:
+def test_statuses_outside_the_policy_are_answers(course: Starts, status: int) -> None:
     """Only the statuses of the policy are worth another send."""
     running = course(answer(status))
     assert running.run().status == status
@@ -100,7 +100,7 @@ def test_other_statuses_are_answers(course: Starts, status: int) -> None:
 
 
 @pytest.mark.parametrize("failure", [not_sent(), no_answer(), answer(503)], ids=["NotSent", "NoAnswer", "503"])
-def test_what_fails_once_is_sent_again_after_a_wait(course: Starts, failure: Ending) -> None:
+def test_failed_request_is_sent_again_after_a_wait(course: Starts, failure: Ending) -> None:
     """Between the first, plain send and the second lies the policy's first wait."""
     running = course(failure, answer(200))
     assert running.run().status == 200
@@ -108,7 +108,7 @@ def test_what_fails_once_is_sent_again_after_a_wait(course: Starts, failure: End
     assert running.waits_s[0] > 0.019  # clocks round
 
 
-def test_waits_grow_up_to_the_longest(course: Starts) -> None:
+def test_waits_double_up_to_the_longest(course: Starts) -> None:
     """Waits double and are capped, and each is told before it begins."""
     running = course(not_sent(), no_answer(), answer(503), not_sent(), answer(200))
     running.run(RetryPolicy(attempts=5, first_wait_s=0.02, longest_wait_s=0.05, jitter_s=0.0))
@@ -121,7 +121,7 @@ def test_waits_grow_up_to_the_longest(course: Starts) -> None:
     assert all(waited > result[2] * 0.95 for waited, result in zip(running.waits_s, running.retries, strict=True))
 
 
-def test_jitter_is_added(course: Starts) -> None:
+def test_jitter_is_added_to_a_wait(course: Starts) -> None:
     """Callers that failed together do not come back together."""
     policy = RetryPolicy(attempts=2, first_wait_s=0.0, longest_wait_s=9.0, jitter_s=0.05)
     waits: set[float] = set()
@@ -141,7 +141,7 @@ def test_attempts_count_the_first_send(course: Starts, attempts: int, sends: int
     assert len(running.sent_at) == sends
 
 
-def test_the_last_failure_counts(course: Starts) -> None:
+def test_last_failure_is_the_one_reported(course: Starts) -> None:
     """The end is told as it was, not as the beginning was."""
     with pytest.raises(NoAnswer, match="reset"):
         course(not_sent(), answer(503), no_answer()).run()
@@ -150,7 +150,7 @@ def test_the_last_failure_counts(course: Starts) -> None:
 
 @pytest.mark.parametrize("bug", [ValueError("a bug"), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr)
 @pytest.mark.parametrize("before", [(), (NotSent("x", at=AT),)], ids=["first send", "second send"])
-def test_nothing_else_is_repeated(course: Starts, bug: BaseException, before: tuple[Ending, ...]) -> None:
+def test_other_exceptions_are_not_retried(course: Starts, bug: BaseException, before: tuple[Ending, ...]) -> None:
     """Bugs, interrupts and cancellations go through at once."""
     running = course(*before, bug, answer(200))
     with pytest.raises(type(bug)):
@@ -166,7 +166,7 @@ def test_retry_after_is_waited_for(course: Starts) -> None:
     assert running.retries == [(1, "HTTP 429", 1.0)]
 
 
-def test_retry_after_as_a_date(course: Starts) -> None:
+def test_retry_after_may_be_a_date(course: Starts) -> None:
     """A date is read against the moment of the answer, whatever our clock says now."""
     running = course(answer(503, format_datetime(AT + timedelta(seconds=1), usegmt=True)), answer(200))
     assert running.run().status == 200
@@ -177,7 +177,7 @@ def test_retry_after_as_a_date(course: Starts) -> None:
     "nonsense",
     ["", "soon", "-5", "1e3", "nan", "٣", "0", "Tue, 24 Nov 2026 11:00:00 GMT", "Tue, 99 Nov 2026 11:00:00 GMT"],
 )
-def test_a_senseless_retry_after_is_no_wait_of_zero(course: Starts, nonsense: str) -> None:
+def test_retry_after_without_sense_leaves_the_wait_of_the_policy(course: Starts, nonsense: str) -> None:
     """What says nothing, or nothing later than now, leaves the policy's own wait."""
     running = course(answer(503, nonsense), answer(200))
     assert running.run().status == 200
@@ -193,7 +193,7 @@ def test_retry_after_past_the_deadline_is_not_waited_for(course: Starts) -> None
     assert (len(running.sent_at), running.retries) == (1, [])
 
 
-def test_no_send_starts_after_the_deadline(course: Starts) -> None:
+def test_deadline_ends_the_sends(course: Starts) -> None:
     """The deadline counts from the first send and ends the sends, however many attempts are left."""
     running = course(not_sent())
     with pytest.raises(NotSent):
@@ -202,7 +202,7 @@ def test_no_send_starts_after_the_deadline(course: Starts) -> None:
     assert running.sent_at[-1] - running.sent_at[0] <= 0.2
 
 
-def test_a_wait_that_ends_past_the_deadline_is_the_last(course: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deadline_passed_by_jitter_ends_the_sends(course: Starts, monkeypatch: pytest.MonkeyPatch) -> None:
     """The random part of a wait may reach past the deadline: then nothing is sent after it."""
     jitters = iter([0.0, 1.2])
     monkeypatch.setattr("random.uniform", lambda _low, _high: next(jitters))
@@ -212,7 +212,7 @@ def test_a_wait_that_ends_past_the_deadline_is_the_last(course: Starts, monkeypa
     assert len(running.sent_at) == 2
 
 
-def test_a_first_send_past_the_deadline_is_the_only_one(course: Starts) -> None:
+def test_deadline_counts_the_first_send(course: Starts) -> None:
     """The plain send is part of the whole."""
     running = course(not_sent(), answer(200))
     with pytest.raises(NotSent):
@@ -220,7 +220,7 @@ def test_a_first_send_past_the_deadline_is_the_only_one(course: Starts) -> None:
     assert len(running.sent_at) == 1
 
 
-def test_an_application_may_switch_stamina_off(course: Starts) -> None:
+def test_stamina_switched_off_means_one_send(course: Starts) -> None:
     """``stamina.set_active(False)`` means one send, and its end as it was."""
     stamina.set_active(False)
     try:
@@ -234,7 +234,9 @@ def test_an_application_may_switch_stamina_off(course: Starts) -> None:
 
 
 @pytest.mark.parametrize(("attempts", "cap", "sends"), [(1, False, 1), (2, False, 2), (1000, False, 3), (2, True, 2)])
-def test_an_application_may_put_stamina_to_the_test(course: Starts, attempts: int, cap: bool, sends: int) -> None:
+def test_stamina_test_mode_shortens_retries_and_never_lengthens_them(
+    course: Starts, attempts: int, cap: bool, sends: int
+) -> None:
     """``stamina.set_testing`` takes the waits away and may shorten the course, but never lengthens it."""
     with stamina.set_testing(True, attempts=attempts, cap=cap):
         running = course(answer(503, "4"))
@@ -244,7 +246,7 @@ def test_an_application_may_put_stamina_to_the_test(course: Starts, attempts: in
         assert len(running.sent_at) == sends
 
 
-def test_stamina_reports_no_retry_of_ours(course: Starts) -> None:
+def test_stamina_hooks_receive_no_retry_of_ours(course: Starts) -> None:
     """The application's own hook stays in place and is not called for our requests; `on_retry` tells of them."""
     called: list[object] = []
     before = stamina.instrumentation.get_on_retry_hooks()
@@ -261,7 +263,7 @@ def test_stamina_reports_no_retry_of_ours(course: Starts) -> None:
         stamina.instrumentation.set_on_retry_hooks(before)
 
 
-def test_async_waits_let_others_run() -> None:
+def test_asynchronous_wait_lets_other_tasks_run() -> None:
     """A wait between two sends never blocks the event loop."""
 
     async def many() -> float:

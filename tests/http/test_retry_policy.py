@@ -25,11 +25,11 @@ def account(retry: dict[str, Any]) -> Account:
     return Account("mtn-uganda", spec, settings, PROVIDER)
 
 
-def test_without_a_setting_it_is_the_providers() -> None:
+def test_retry_policy_defaults_to_that_of_the_provider() -> None:
     assert account({}).retry == POLICIES
 
 
-def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
+def test_retry_setting_changes_only_what_it_names() -> None:
     """Neither another figure, nor another operation, nor the provider's own table."""
     retry = account({"token": {"attempts": 5, "statuses": [503, 500]}}).retry
 
@@ -38,7 +38,7 @@ def test_a_setting_changes_what_it_names_and_nothing_else() -> None:
     assert POLICIES["token"] == RetryPolicy()
 
 
-def test_a_request_is_repeated_as_the_account_settinges() -> None:
+def test_request_is_repeated_as_the_account_settings_say() -> None:
     """By the name of its operation; one that is not in the table is sent once."""
     one = account({"balance": {"attempts": 7}})
 
@@ -75,7 +75,7 @@ def test_a_request_is_repeated_as_the_account_settinges() -> None:
         ({"token": {"statuses": None}}, "token: statuses may hold 429 and 500 to 599"),
     ],
 )
-def test_a_setting_that_makes_no_sense_names_account_operation_and_figure(retry: dict[str, Any], problem: str) -> None:
+def test_retry_setting_without_sense_names_account_operation_and_figure(retry: dict[str, Any], problem: str) -> None:
     with pytest.raises(SettingsError) as refused:
         account(retry)
 
@@ -83,6 +83,6 @@ def test_a_setting_that_makes_no_sense_names_account_operation_and_figure(retry:
     assert refused.value.hint
 
 
-def test_a_provider_that_repeats_nothing_says_so() -> None:
+def test_retry_setting_for_a_provider_without_retries_is_refused() -> None:
     with pytest.raises(ValueError, match="there are: none"):
         overridden({}, {"token": {"attempts": 2}})

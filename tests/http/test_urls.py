@@ -20,7 +20,7 @@ from payments_core.http.urls import check_base_url, is_loopback, is_on_this_mach
         ("", False),
     ],
 )
-def test_this_machine_is_distinguished_from_others(host: str, is_ours: bool) -> None:
+def test_address_of_this_machine_is_recognised(host: str, is_ours: bool) -> None:
     assert is_loopback(host) is is_ours
     assert is_on_this_machine(f"http://[{host}]:9400" if ":" in host else f"http://{host}:9400") is is_ours
 
@@ -34,7 +34,7 @@ def test_this_machine_is_distinguished_from_others(host: str, is_ours: bool) -> 
         ("http://[::1]:9400/", "http://[::1]:9400"),
     ],
 )
-def test_an_address_is_read_alike_however_it_is_written(written: str, read: str) -> None:
+def test_address_is_normalised_however_it_is_written(written: str, read: str) -> None:
     """It becomes part of what a payout is bound to: a slash more is not another gateway."""
     assert check_base_url(written) == read
 
@@ -59,7 +59,7 @@ def test_an_address_is_read_alike_however_it_is_written(written: str, read: str)
         ("ftp://localhost", "must start with https://"),
     ],
 )
-def test_what_is_none_is_refused_and_not_repeated(written: str, says: str) -> None:
+def test_invalid_address_is_refused_and_not_repeated(written: str, says: str) -> None:
     with pytest.raises(ValueError, match=says) as refused:
         check_base_url(written)
 

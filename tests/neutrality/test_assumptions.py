@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import urllib.request
 import uuid
 from collections.abc import Callable, Mapping
@@ -89,7 +88,7 @@ def lost_journal(harness: Harness, key: str) -> Payout:
     return harness.settle(key, by=later)
 
 
-def test_01_a_reference_is_a_uuid(play: Play, put_on: PutOn) -> None:
+def test_assumption_01_reference_is_a_uuid(play: Play, put_on: PutOn) -> None:
     """Daraja's is free text, Vodacom's has at most 20 characters, and Orange in Cameroon gives it before it is paid."""
     daraja = play(DARAJA)
     paid = end(daraja, "free text")
@@ -112,7 +111,7 @@ def test_01_a_reference_is_a_uuid(play: Play, put_on: PutOn) -> None:
     assert (orange.settle(lost.key).status, orange.credits(lost)) == (PAID, 1)
 
 
-def test_02_there_is_one_reference(put_on: PutOn) -> None:
+def test_assumption_02_payment_has_one_reference(put_on: PutOn) -> None:
     """Wave has three: the key that makes a repetition harmless, one to search by, and its own to read by."""
     harness = put_on(sheet_of(WaveProvider, resend="safe", dedupe_window_s=86_400.0), StandIn(WaveGateway))
     paid = end(harness, "three")
@@ -126,7 +125,7 @@ def test_02_there_is_one_reference(put_on: PutOn) -> None:
     assert (found.status, found.references["transfer_id"], harness.posts(found)) == (PAID, "pt-2", 1)
 
 
-def test_03_a_send_returns_nothing_and_the_status_comes_later(put_on: PutOn) -> None:
+def test_assumption_03_submission_returns_nothing_and_status_comes_later(put_on: PutOn) -> None:
     """Airtel and Wave tell the end in the answer to the payment: nothing is asked after it."""
     for profile, emulator in (
         (sheet_of(AirtelProvider), StandIn(AirtelGateway)),
@@ -137,7 +136,7 @@ def test_03_a_send_returns_nothing_and_the_status_comes_later(put_on: PutOn) -> 
         assert (paid.status, by(paid), harness.credits(paid)) == (PAID, "submit", 1)
 
 
-def test_04_asking_for_a_status_returns_one(play: Play) -> None:
+def test_assumption_04_check_returns_the_status_itself(play: Play) -> None:
     """Daraja says only that it was asked; the answer comes by callback, and must be that of the question."""
     harness = play(DARAJA, silent=True, answers_after_s=30.0)
     paid = end(harness, "asked")
@@ -145,7 +144,7 @@ def test_04_asking_for_a_status_returns_one(play: Play) -> None:
     assert "payout.queried" in events(paid)
 
 
-def test_05_a_duplicate_is_reported_with_409(play: Play, put_on: PutOn) -> None:
+def test_assumption_05_duplicate_is_reported_with_409(play: Play, put_on: PutOn) -> None:
     """PawaPay has 200, Daraja 500, and Wave answers as the first time: nobody is paid twice, and nobody fails."""
     for name, status in {PAWAPAY: 200, DARAJA: 500}.items():
         harness = play(name)
@@ -161,7 +160,7 @@ def test_05_a_duplicate_is_reported_with_409(play: Play, put_on: PutOn) -> None:
     assert (again.status, by(again), wave.credits(again), wave.posts(again)) == (PAID, "submit", 1, 2)
 
 
-def test_06_the_http_status_decides(play: Play, put_on: PutOn) -> None:
+def test_assumption_06_http_status_decides(play: Play, put_on: PutOn) -> None:
     """PawaPay refuses, and finds nothing, with 200; Airtel fails with 200; Vodacom's 401 may be a failed payment."""
     pawapay = play(PAWAPAY)
     with pawapay.faults(status_500={"on": "active_conf"}):  # otherwise it is known before anything is sent
@@ -187,7 +186,7 @@ def test_06_the_http_status_decides(play: Play, put_on: PutOn) -> None:
     assert not vodacom.payer.ask("pauses"), "401 says nothing of the account"
 
 
-def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn) -> None:
+def test_assumption_07_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn) -> None:
     """PawaPay's may be enqueued for hours, and then be cancelled; Wave's is reversed after it has succeeded."""
     harness = play(PAWAPAY, enqueued_s=3600.0)
     waits = send(harness, "ENQUEUED")
@@ -205,7 +204,7 @@ def test_07_a_payment_is_pending_successful_or_failed(play: Play, put_on: PutOn)
     assert "payout.contradicted" in events(wave.get(read.key)), "and what was read stands beside it, for a person"
 
 
-def test_08_a_callback_is_a_post_of_json_with_our_id_answered_by_an_empty_200(play: Play, put_on: PutOn) -> None:
+def test_assumption_08_callback_is_a_post_of_json_answered_by_an_empty_200(play: Play, put_on: PutOn) -> None:
     """GSMA's is a PUT with the id in a header; Daraja has two addresses and wants words; Vodacom wants an echo."""
     gsma = put_on(
         sheet_of(GsmaProvider, result_by="submission"),
@@ -245,7 +244,7 @@ def called(harness: Harness, payload: object) -> bytes:
         return body
 
 
-def test_09_callbacks_can_be_proven_or_none_can(play: Play, put_on: PutOn) -> None:
+def test_assumption_09_callbacks_are_all_signed_or_none_is(play: Play, put_on: PutOn) -> None:
     """Daraja signs nothing, Orange in Senegal a MAC and the time, pawaPay with a key pair: each by its own measure."""
     scenes: dict[str, tuple[Harness, bool | None]] = {
         "nothing": (play(DARAJA), None),
@@ -278,7 +277,7 @@ def verified(harness: Harness) -> list[bool | None]:
     return found
 
 
-def test_10_there_is_one_balance(play: Play) -> None:
+def test_assumption_10_account_has_one_balance(play: Play) -> None:
     """PawaPay has a wallet for each country and currency; Daraja has several pots in one, and tells them later."""
     harness = play(PAWAPAY)
     wallets = harness.payer.ask("balances", harness.account)
@@ -290,7 +289,7 @@ def test_10_there_is_one_balance(play: Play) -> None:
     assert {pot.currency for pot in pots} == {"KES"}
 
 
-def test_11_a_look_up_returns_a_name_and_a_state(play: Play, put_on: PutOn) -> None:
+def test_assumption_11_lookup_returns_name_and_state(play: Play, put_on: PutOn) -> None:
     """Wave only says whether a name matches, Airtel has one call for both, Daraja and pawaPay have neither."""
     airtel = put_on(sheet_of(AirtelProvider), StandIn(AirtelGateway))
     payee = Payee.msisdn("+999700000010")
@@ -308,7 +307,7 @@ def test_11_a_look_up_returns_a_name_and_a_state(play: Play, put_on: PutOn) -> N
                 harness.payer.ask(question, harness.account, harness.profile.payee)
 
 
-def test_12_a_refund_exists(play: Play) -> None:
+def test_assumption_12_provider_refunds_payouts(play: Play) -> None:
     """Daraja and pawaPay refund no payout: what a provider has not is refused before anything is sent."""
     for name in (DARAJA, PAWAPAY):
         harness = play(name)
@@ -326,7 +325,7 @@ def test_12_a_refund_exists(play: Play) -> None:
         daraja.payer.ask("cancel_at_provider", paid.id)
 
 
-def test_13_a_currency_implies_its_decimals(play: Play) -> None:
+def test_assumption_13_currency_implies_its_decimals(play: Play) -> None:
     """PawaPay's operators differ within one currency: two decimals of UGX with one, none with another."""
     harness = play(PAWAPAY)
     bodies = sent_bodies(harness)
@@ -339,7 +338,7 @@ def test_13_a_currency_implies_its_decimals(play: Play) -> None:
     assert (paid.status, len(bodies)) == (PAID, 2), "refused before it was sent, and never rounded"
 
 
-def test_14_the_international_number_goes_on_the_wire(play: Play, put_on: PutOn) -> None:
+def test_assumption_14_international_number_goes_on_the_wire(play: Play, put_on: PutOn) -> None:
     """Airtel takes the national number, Wave a plus before it, pawaPay the operator beside it, Daraja 254 alone."""
     payee = Payee.msisdn("+999700000010")
     for provider, gateway, operation, name, written in (
@@ -367,7 +366,7 @@ def test_14_the_international_number_goes_on_the_wire(play: Play, put_on: PutOn)
         send(play(DARAJA), "Uganda", payee=Payee.msisdn("+256772123456"))
 
 
-def test_15_a_bearer_token_and_fixed_headers_are_all(play: Play, put_on: PutOn) -> None:
+def test_assumption_15_bearer_token_and_fixed_headers_suffice(play: Play, put_on: PutOn) -> None:
     """PawaPay signs the very bytes, Daraja has a secret in the body and one token at a time, Vodacom's must warm up."""
     pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
     pawapay = play(PAWAPAY, profile="SignedPawapayConformance", signed_callbacks=True, signed_requests=True)
@@ -392,7 +391,7 @@ def test_15_a_bearer_token_and_fixed_headers_are_all(play: Play, put_on: PutOn) 
     assert (paid.updated_at - paid.created_at).total_seconds() >= WARM_UP_S
 
 
-def test_16_the_callback_address_is_an_argument_of_the_request(play: Play) -> None:
+def test_assumption_16_callback_address_is_in_the_request(play: Play) -> None:
     """PawaPay has it in its dashboard, and no request names one; Daraja wants two, one of them new each time."""
     pawapay = play(PAWAPAY)
     bodies = sent_bodies(pawapay)
@@ -410,7 +409,7 @@ def test_16_the_callback_address_is_an_argument_of_the_request(play: Play) -> No
     assert len({body["QueueTimeOutURL"] for body in bodies}) == 1
 
 
-def test_17_an_account_is_one_country_and_one_currency(play: Play) -> None:
+def test_assumption_17_account_has_one_country_and_one_currency(play: Play) -> None:
     """PawaPay's account pays to Zambia, Uganda and Benin, each in its own money."""
     harness = play(PAWAPAY)
     for number, amount, operator in (
@@ -423,10 +422,10 @@ def test_17_an_account_is_one_country_and_one_currency(play: Play) -> None:
     assert {row["currency"] for row in harness.emulator.ledger()} == {"ZMW", "UGX", "XOF"}
 
 
-def test_there_are_seventeen() -> None:
+def test_assumptions_are_seventeen_and_each_names_who_breaks_it() -> None:
     """One for each, in order, and each names who breaks it; MTN's own is the one that every assumption is made of."""
-    tests = {name: test for name, test in globals().items() if re.match(r"test_\d", name)}
-    assert [int(name.split("_")[1]) for name in tests] == list(range(1, 18))
+    tests = {name: test for name, test in globals().items() if name.startswith("test_assumption_")}
+    assert [int(name.split("_")[2]) for name in tests] == list(range(1, 18))
     for name, test in tests.items():
         result = (inspect.getdoc(test) or "").replace("PawaPay", "pawaPay")
         assert any(breaker in result for breaker in BREAKERS), f"{name} names nobody who breaks it"

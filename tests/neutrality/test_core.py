@@ -38,11 +38,11 @@ def described(file: Path) -> str:
     return file.relative_to(CORE).as_posix()
 
 
-def test_there_is_a_core_to_look_at() -> None:
+def test_core_has_files_to_check() -> None:
     assert len(FILES) > 100
 
 
-def test_the_core_names_no_provider() -> None:
+def test_core_names_no_provider() -> None:
     """Not in code, not in a comment, not in a docstring; who has a reason stands above, and has it still."""
     naming = {described(file): NAMES.findall(file.read_text("utf-8")) for file in FILES}
 
@@ -50,7 +50,7 @@ def test_the_core_names_no_provider() -> None:
     assert [name for name in NAMED if not naming[name]] == [], "has no more reason"
 
 
-def test_the_names_are_found_where_they_stand() -> None:
+def test_provider_names_are_found_in_code_and_prose() -> None:
     """Each of the eight, as it is written in code and in prose."""
     for name in ("MTN MoMo", "mtn_momo", "Airtel", "M-Pesa", "mpesa_daraja", "pawaPay", "Orange", "Wave", "Vodacom"):
         assert NAMES.search(f"such as {name}, or"), name
@@ -58,7 +58,7 @@ def test_the_names_are_found_where_they_stand() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=described)
-def test_the_core_compares_no_provider(file: Path) -> None:
+def test_core_compares_no_provider_name(file: Path) -> None:
     """No ``if`` on who is paid through: what differs is asked of the provider, or is a fact that it declares."""
     assert [line for line, _ in compared(ast.parse(file.read_text("utf-8")))] == []
 
@@ -104,11 +104,11 @@ def has_words(side: ast.expr) -> bool:
         'row.binding["provider"] == "x"',
     ],
 )
-def test_a_comparison_would_be_found(code: str) -> None:
+def test_comparison_with_a_provider_name_is_found(code: str) -> None:
     assert list(compared(ast.parse(code)))
 
 
-def test_the_core_assumes_no_uuid() -> None:
+def test_core_assumes_no_uuid() -> None:
     """A reference is text that its provider has made: nothing in the core reads, draws or checks a UUID."""
     knowing = {described(file) for file in FILES if re.search(r"(?i)uuid", file.read_text("utf-8"))}
 

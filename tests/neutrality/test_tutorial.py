@@ -15,7 +15,7 @@ RUNS = PAGE.split("\n## 6. ", 1)[1]
 LINE = r'default_account = "([\w-]+)"'
 
 
-def test_the_program_names_no_provider() -> None:
+def test_tutorial_program_names_no_provider() -> None:
     """No account, no provider, no currency, and nothing of a provider's own distribution."""
     [program] = re.findall(r"```python\n# pay\.py\n(.*?)```", PAGE, re.DOTALL)
     accounts = set(re.findall(LINE, PAGE))
@@ -26,7 +26,7 @@ def test_the_program_names_no_provider() -> None:
     assert set(re.findall(r"from (\w+)", program)) == {"payments_core"}
 
 
-def test_one_line_is_changed() -> None:
+def test_tutorial_changes_one_line_of_the_configuration() -> None:
     """Between two runs of the program the configuration is written once, with another account in that line."""
     changes = re.findall(r"config\.write_text\((.*)\)\n", RUNS)
     replaced = [re.findall(LINE, change) for change in changes]

@@ -12,7 +12,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 
 
-def test_a_new_provider_changes_no_file_outside_its_folder(tmp_path: Path) -> None:
+def test_new_provider_changes_no_file_outside_its_folder(tmp_path: Path) -> None:
     """Made from the template, installed, and with every page generated anew: all that is new is in its folder."""
     house = tmp_path / "house"
     try:

@@ -25,7 +25,7 @@ PROGRAM = Path(__file__).resolve().parents[2] / "benchmarks" / "payouts.py"
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_set_of_the_benchmarks_prints_a_table_and_writes_its_figures(arguments: list[str], tmp_path: Path) -> None:
+def test_benchmark_set_prints_a_table_and_writes_its_figures(arguments: list[str], tmp_path: Path) -> None:
     figures, drawing = tmp_path / "figures.json", tmp_path / "figures.svg"
     outputs = ["--rounds", "1", "--json", str(figures), "--svg", str(drawing)]
     env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}

@@ -26,17 +26,17 @@ def test_ci_runs_the_command_of_the_readme() -> None:
 
 
 @pytest.mark.parametrize("lock", sorted((CHECKOUT / "locks").glob("*.txt")), ids=lambda lock: lock.stem)
-def test_a_lock_says_what_and_never_from_where(lock: Path) -> None:
+def test_lock_names_no_registry(lock: Path) -> None:
     line = re.compile(r"[\w.-]+==[\w.]+( ; [\w'. <>=!()*]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
 
     assert [text for text in lock.read_text("utf-8").splitlines() if not line.fullmatch(text)] == []
 
 
-def test_every_provider_carries_the_licence() -> None:
+def test_provider_carries_the_licence() -> None:
     assert {(provider / "LICENSE").read_text("utf-8") for provider in PROVIDERS} == {read("LICENSE")}
 
 
-def test_every_provider_is_under_the_layer_contracts() -> None:
+def test_provider_is_under_the_layer_contracts() -> None:
     """The session says for each provider what these rules say for one; so they must say it of that one throughout."""
     linter = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]
 
@@ -47,7 +47,7 @@ def test_every_provider_is_under_the_layer_contracts() -> None:
 
 
 @pytest.mark.parametrize("provider", [one.name for one in PROVIDERS if one.name != "mtn_momo"])
-def test_a_provider_is_known_to_no_file_outside_its_folder(provider: str) -> None:
+def test_provider_is_named_by_no_file_outside_its_folder(provider: str) -> None:
     """Whoever adds one changes nothing else; only pages may name it. (What is true of one is tried with mtn_momo.)"""
     spellings = [f"payments_{provider}", f"payments-{provider.replace('_', '-')}"]
 
@@ -56,7 +56,7 @@ def test_a_provider_is_known_to_no_file_outside_its_folder(provider: str) -> Non
     ] == []
 
 
-def test_no_tracked_file_names_a_registry_or_a_machine() -> None:
+def test_tracked_files_name_no_registry_and_no_machine() -> None:
     """A clone must work where other registries are used, and tell nothing about where it was written."""
     assert tracked_that_name(["pypi" + ".org", "pythonhosted" + ".org", "/work" + "/", "/root" + "/"]) == []
 

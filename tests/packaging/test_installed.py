@@ -19,14 +19,14 @@ PACKAGES = {f"payments-{name.replace('_', '-')}": f"payments_{name}" for name in
 
 
 @pytest.mark.parametrize("package", PACKAGES.values())
-def test_imported_from_site_packages(package: str) -> None:
+def test_package_is_imported_from_site_packages(package: str) -> None:
     found = Path(str(importlib.import_module(package).__file__)).resolve()
 
     assert found.is_relative_to(SITE_PACKAGES / package), f"{found} is not the installed wheel: run `nox -s tests`"
 
 
 @pytest.mark.parametrize("package", PACKAGES.values())
-def test_a_subprocess_started_in_the_checkout_imports_the_wheel_too(package: str) -> None:
+def test_subprocess_started_in_the_checkout_imports_the_wheel(package: str) -> None:
     program = f"import {package}; print({package}.__file__)"
 
     ran = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True)
@@ -34,7 +34,7 @@ def test_a_subprocess_started_in_the_checkout_imports_the_wheel_too(package: str
     assert Path(ran.stdout.strip()).resolve().is_relative_to(SITE_PACKAGES / package)
 
 
-def test_nothing_on_the_path_leads_into_the_checkout() -> None:
+def test_import_path_does_not_lead_into_the_checkout() -> None:
     """Otherwise a module that the wheel forgot would be found there; what tests share is no module of ours."""
     inside = [Path(entry).resolve() for entry in sys.path if Path(entry).resolve().is_relative_to(CHECKOUT)]
 

@@ -44,7 +44,7 @@ def three_plugins(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(tmp_path), "COLUMNS": "120", "NO_COLOR": "1"}
 
 
-def test_the_fake_plugins_are_seen(three_plugins: dict[str, str]) -> None:
+def test_fake_plugins_are_listed(three_plugins: dict[str, str]) -> None:
     """The control: without it, the tests below could pass because nothing is installed."""
     program = "from importlib.metadata import entry_points as e; print(*(p.name for p in e(group='payments_core')))"
 
@@ -85,13 +85,13 @@ def test_help_imports_no_module_of_a_command() -> None:
 
 
 @pytest.mark.parametrize("name", LISTED)
-def test_a_command_is_listed_with_the_first_sentence_of_its_help(name: str) -> None:
+def test_command_is_listed_with_the_first_sentence_of_its_help(name: str) -> None:
     first = LazyCommands()[name].help.split("\n\n")[0]
 
     assert " ".join(first.split()) == LISTED[name][1]
 
 
-def test_a_transport_loads_no_other_library() -> None:
+def test_transport_loads_no_other_library() -> None:
     """Who pays through sockets does not wait for httpx and aiohttp to be imported."""
     program = (
         "import sys; from types import SimpleNamespace as S; from payments_core.http.transport import make_transport; "

@@ -33,19 +33,19 @@ def script() -> ModuleType:
         ("def f(c: AsyncConnection) -> AsyncIterator[X]: ...\n", "def f(c: AsyncConnection) -> Iterator[X]: ...\n"),
     ],
 )
-def test_one_form_becomes_the_other(script: ModuleType, asynchronous: str, synchronous: str) -> None:
+def test_asynchronous_source_becomes_synchronous(script: ModuleType, asynchronous: str, synchronous: str) -> None:
     """Only what differs changes: modules in imports alone, names also in docstrings, other libraries' names never."""
     assert script.synchronous(asynchronous, set()) == synchronous
 
 
 @pytest.mark.parametrize("text", ["asyncio.sleep(1)\n", "x: AsyncThing\n", "await_ = await f()\n"])
-def test_what_is_still_asynchronous_is_refused(script: ModuleType, text: str) -> None:
+def test_source_that_stays_asynchronous_is_refused(script: ModuleType, text: str) -> None:
     """What the rules leave, or what does not compile, is never written."""
     with pytest.raises((SystemExit, SyntaxError)):
         script._check(text, SCRIPT)
 
 
-def test_every_module_has_its_twin(script: ModuleType) -> None:
+def test_asynchronous_modules_have_their_generated_twin(script: ModuleType) -> None:
     """Each asynchronous module has a generated one that says so, and no other module is in the folder."""
     for source, target in script.PAIRS.items():
         names = {path.name for path in (script.ROOT / source).glob("*.py")}

@@ -32,14 +32,14 @@ def hook(name: str) -> Callable[..., Any]:
     return function
 
 
-def test_hooks_only_ever_grow() -> None:
+def test_hookspecs_keep_every_released_hook() -> None:
     found = {name: tuple(inspect.signature(hook(name)).parameters) for name in Plugins.hooks()}
 
     assert found == HOOKS
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_a_hook_is_documented(name: str) -> None:
+def test_hookspec_is_documented(name: str) -> None:
     text = inspect.getdoc(hook(name)) or ""
 
     assert "Called " in text
@@ -49,13 +49,13 @@ def test_a_hook_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_a_hook_is_typed(name: str) -> None:
+def test_hookspec_is_typed(name: str) -> None:
     names = {**vars(payout), **vars(records), **vars(provider), "SecretStr": str}
 
     assert set(get_type_hints(hook(name), vars(hookspecs), names)) == {*HOOKS[name], "return"}
 
 
-def test_which_hooks_ask_until_one_answers() -> None:
+def test_hookspecs_with_firstresult() -> None:
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     specs = {name: getattr(manager.hook, name).spec for name in HOOKS}
@@ -64,6 +64,6 @@ def test_which_hooks_ask_until_one_answers() -> None:
 
 
 @pytest.mark.parametrize("name", HOOKS)
-def test_a_specification_is_never_called(name: str) -> None:
+def test_hookspec_itself_is_never_called(name: str) -> None:
     with pytest.raises(NotImplementedError):
         hook(name)(**dict.fromkeys(HOOKS[name]))

@@ -94,7 +94,7 @@ def loaded(**plugins: ModuleType) -> Plugins:
 # Finding.
 
 
-def test_found_imports_nothing(install: Callable[..., None]) -> None:
+def test_found_lists_plugins_without_importing_them(install: Callable[..., None]) -> None:
     """Listing what is installed runs no code of it, and costs as little."""
     install("fake-one", "one", "raise RuntimeError('imported')")
 
@@ -103,14 +103,14 @@ def test_found_imports_nothing(install: Callable[..., None]) -> None:
     assert "fake_one" not in sys.modules
 
 
-def test_found_is_sorted(install: Callable[..., None]) -> None:
+def test_found_lists_plugins_in_order(install: Callable[..., None]) -> None:
     for name in ("b", "c", "a"):
         install(f"fake-{name}", name, GOOD)
 
     assert [plugin.name for plugin in fakes()] == ["a", "b", "c"]
 
 
-def test_the_first_of_two_copies_counts(
+def test_distribution_on_the_path_twice_is_one_plugin(
     install: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A distribution that is on the path twice, also in another version, is one plugin: the one that is imported."""
@@ -135,14 +135,14 @@ def test_installed_plugins_are_loaded(install: Callable[..., None]) -> None:
     assert Plugins(fakes()).providers() == {}
 
 
-def test_what_is_installed_is_loaded_by_default(install: Callable[..., None]) -> None:
+def test_plugins_default_to_the_installed_ones(install: Callable[..., None]) -> None:
     install("fake-one", "one", "raise RuntimeError('imported')")
 
     with pytest.raises(PluginError, match="fake-one"):
         Plugins()
 
 
-def test_two_plugins_of_one_name(install: Callable[..., None]) -> None:
+def test_plugins_of_one_name_are_refused_with_both_distributions(install: Callable[..., None]) -> None:
     """The second one is never dropped in silence: both distributions are named."""
     install("fake-one", "carrier", GOOD)
     install("fake-two", "carrier", GOOD)
@@ -175,7 +175,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_plugin_is_named(case: str, install: Callable[..., None]) -> None:
+def test_broken_plugin_is_refused_with_distribution_and_entry_point(case: str, install: Callable[..., None]) -> None:
     """Distribution and entry point, what is wrong, and what to do."""
     source, problem = BROKEN[case]
     install("fake-one", "carrier", source)
@@ -188,7 +188,7 @@ def test_a_broken_plugin_is_named(case: str, install: Callable[..., None]) -> No
     assert "46733123450" not in str(refused.value)
 
 
-def test_a_hook_under_another_name(install: Callable[..., None]) -> None:
+def test_hook_named_by_specname_is_called(install: Callable[..., None]) -> None:
     install(
         "fake-one",
         "one",
@@ -199,7 +199,7 @@ def test_a_hook_under_another_name(install: Callable[..., None]) -> None:
     assert Plugins(fakes()).before_submit(PAYOUT) == "no"
 
 
-def test_one_module_under_two_names(install: Callable[..., None]) -> None:
+def test_module_under_two_plugin_names_is_refused(install: Callable[..., None]) -> None:
     install("fake-one", "one", GOOD)
     install("fake-two", "two", GOOD, module="fake_one")
 
@@ -208,7 +208,7 @@ def test_one_module_under_two_names(install: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize("names", ["carrier", "other,carrier", " carrier , other ", "carrier,"])
-def test_disabled_plugins_are_not_imported(
+def test_disabled_plugin_is_not_imported(
     names: str, install: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The way out when a plugin is broken, without uninstalling anything."""
@@ -218,7 +218,7 @@ def test_disabled_plugins_are_not_imported(
     assert Plugins(fakes()).providers() == {}
 
 
-def test_disabled_means_the_whole_name(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_name_must_match_the_whole_name(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     install("fake-one", "carrier", "raise RuntimeError('imported')")
     monkeypatch.setenv("PAYMENTS_DISABLED_PLUGINS", "carr,carriers")
 
@@ -226,7 +226,7 @@ def test_disabled_means_the_whole_name(install: Callable[..., None], monkeypatch
         Plugins(fakes())
 
 
-def test_a_program_sees_all_this_too(install: Callable[..., None], tmp_path: Path) -> None:
+def test_plugin_loading_works_in_a_fresh_process(install: Callable[..., None], tmp_path: Path) -> None:
     """In a fresh process, through the ordinary path: found is not imported, and loaded is refused by name."""
     install("fake-one", "carrier", "print('imported')\n" + GOOD)
     install("fake-two", "carrier", GOOD)
@@ -247,26 +247,26 @@ except PluginError as error:
     assert ran.stdout.splitlines() == ["fake-one fake-two False", "imported", "plugin_invalid"]
 
 
-def test_a_found_plugin_can_be_made_by_hand() -> None:
+def test_found_plugin_can_be_built_by_hand() -> None:
     missing = Found(EntryPoint("one", "no_such_module", "payments_core"), "fake-one", "1.0")
 
     with pytest.raises(PluginError, match="ModuleNotFoundError"):
         Plugins([missing])
 
 
-def test_registering_a_name_twice() -> None:
+def test_plugin_registered_twice_is_refused() -> None:
     manager = loaded(one=plugin(payments_providers))
 
     with pytest.raises(PluginError, match="Two plugins are called 'one'"):
         manager.register(plugin(payments_providers), "one")
 
 
-def test_registered_plugins_are_checked_too() -> None:
+def test_registered_plugin_is_checked_like_a_loaded_one() -> None:
     with pytest.raises(PluginError, match="implements no hook"):
         loaded(one=ModuleType("empty"))
 
 
-def test_managers_do_not_share() -> None:
+def test_plugin_managers_share_nothing() -> None:
     """There is no global: two clients in one process have the plugins they were given."""
     one, other = loaded(one=plugin(payments_providers)), loaded()
 
@@ -281,7 +281,7 @@ def payments_providers() -> Sequence[ProviderSpec]:
     return [SPEC]
 
 
-def test_providers_by_name() -> None:
+def test_providers_are_found_by_name() -> None:
     def payments_providers() -> Sequence[ProviderSpec]:
         return [replace(SPEC, name="b"), replace(SPEC, name="a")]
 
@@ -291,7 +291,7 @@ def test_providers_by_name() -> None:
     assert manager.provider("a").name == "a"
 
 
-def test_a_provider_that_is_not_installed() -> None:
+def test_provider_that_is_not_installed_is_reported() -> None:
     with pytest.raises(ProviderNotInstalled, match=r"'mtn_moom'\. Installed: carrier\.") as refused:
         loaded(one=plugin(payments_providers)).provider("mtn_moom")
 
@@ -301,19 +301,19 @@ def test_a_provider_that_is_not_installed() -> None:
     assert close.value.hint == "Did you mean carrier?"
 
 
-def test_no_provider_at_all() -> None:
+def test_missing_providers_are_reported() -> None:
     with pytest.raises(ProviderNotInstalled, match="Installed: none"):
         loaded().provider("carrier")
 
 
-def test_two_providers_of_one_name() -> None:
+def test_providers_of_one_name_are_refused() -> None:
     manager = loaded(one=plugin(payments_providers), two=plugin(payments_providers))
 
     with pytest.raises(PluginError, match=r"'carrier' comes from two plugins: (one and two|two and one)"):
         manager.providers()
 
 
-def test_one_plugin_that_brings_a_provider_twice() -> None:
+def test_plugin_with_one_provider_twice_is_refused() -> None:
     def payments_providers() -> Sequence[ProviderSpec]:
         return [SPEC, SPEC]
 
@@ -331,7 +331,7 @@ def test_one_plugin_that_brings_a_provider_twice() -> None:
     ],
     ids=["raises", "nothing", "an object", "one and nothing"],
 )
-def test_a_plugin_that_cannot_say_what_it_brings(brought: Any, problem: str) -> None:
+def test_plugin_whose_provider_hook_fails_is_refused_by_name(brought: Any, problem: str) -> None:
     """The client refuses to start and names the plugin."""
 
     def payments_providers() -> Any:
@@ -346,7 +346,7 @@ def test_a_plugin_that_cannot_say_what_it_brings(brought: Any, problem: str) -> 
     assert "46733123450" not in str(refused.value)
 
 
-def test_providers_are_asked_once() -> None:
+def test_provider_hook_is_called_once_until_plugins_change() -> None:
     """As the hook says; and again only when another plugin came."""
     asked = []
 
@@ -377,7 +377,7 @@ def chooser(account: str | None) -> ModuleType:
     return plugin(payments_choose_account)
 
 
-def test_the_first_that_decides_chooses() -> None:
+def test_account_choice_takes_the_first_answer_of_the_last_registered() -> None:
     """The plugin registered last is asked first; one that returns None leaves it to the next."""
     decide = {"a": chooser("a"), "b": chooser("b"), "none": chooser(None)}
 
@@ -387,14 +387,14 @@ def test_the_first_that_decides_chooses() -> None:
     assert loaded().choose_account(ORDER, ["a", "b"]) is None
 
 
-def test_a_hook_takes_only_the_arguments_it_names() -> None:
+def test_hook_receives_only_the_arguments_it_names() -> None:
     def payments_choose_account(accounts: Sequence[str]) -> str | None:
         return accounts[-1]
 
     assert loaded(one=plugin(payments_choose_account)).choose_account(ORDER, ["a", "b"]) == "b"
 
 
-def test_secrets_by_hook(tmp_path: Path) -> None:
+def test_secret_hook_resolves_all_but_built_in_forms(tmp_path: Path) -> None:
     """The built-in forms are ours; a plugin is asked for all others, and the first one that knows it answers."""
     asked = []
 
@@ -437,7 +437,7 @@ def guard(answer: Any) -> ModuleType:
     ],
     ids=repr,
 )
-def test_any_guard_can_refuse(answers: list[Any], refusal: str | None) -> None:
+def test_guard_refusal_stands_whatever_other_guards_answer(answers: list[Any], refusal: str | None) -> None:
     """Whatever is not None is a refusal, also an empty text, and no other guard's leave takes it back."""
     manager = loaded(**{f"guard{number}": guard(answer) for number, answer in enumerate(answers)})
 
@@ -446,7 +446,7 @@ def test_any_guard_can_refuse(answers: list[Any], refusal: str | None) -> None:
 
 
 @pytest.mark.parametrize("answer", [True, False, 0, [], RuntimeError("down")], ids=repr)
-def test_a_guard_that_breaks_stops_the_preflight(answer: Any) -> None:
+def test_guard_that_fails_stops_the_preflight(answer: Any) -> None:
     """Is ``True`` a yes? Nobody knows, so it is an error, and an error fails closed."""
     with pytest.raises((TypeError, RuntimeError)):
         loaded(one=guard(answer), two=guard(None)).before_submit(PAYOUT)
@@ -469,7 +469,7 @@ def wanting(answer: Any) -> ModuleType:
         ([" "], "a plugin requires an approval without a reason"),
     ],
 )
-def test_any_plugin_can_want_an_approval(answers: list[Any], reason: str | None) -> None:
+def test_approval_is_needed_when_any_plugin_wants_it(answers: list[Any], reason: str | None) -> None:
     """Whatever is not None is a reason, and no other plugin takes it back."""
     manager = loaded(**{f"one{number}": wanting(answer) for number, answer in enumerate(answers)})
     assert manager.has_approvals
@@ -478,18 +478,18 @@ def test_any_plugin_can_want_an_approval(answers: list[Any], reason: str | None)
 
 
 @pytest.mark.parametrize("answer", [True, 7, ValueError("broken")])
-def test_a_plugin_that_breaks_approves_nothing(answer: Any) -> None:
+def test_approval_hook_that_fails_approves_nothing(answer: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         loaded(one=wanting(answer), two=wanting(None)).needs_approval(PAYOUT)
 
 
-def test_without_guards_no_one_is_asked() -> None:
+def test_preflight_without_guards_calls_no_hook() -> None:
     assert not loaded(one=plugin(payments_providers)).has_guards
     assert not loaded(one=plugin(payments_providers)).has_observers
     assert loaded().before_submit(PAYOUT) is None
 
 
-def test_a_broken_observer_stops_no_caller(caplog: pytest.LogCaptureFixture) -> None:
+def test_observer_that_fails_is_logged_and_stops_no_caller(caplog: pytest.LogCaptureFixture) -> None:
     """Every other observer hears of it, the caller hears nothing, and the log names the plugin."""
     entries: list[tuple[str, object, object]] = []
 
@@ -513,7 +513,7 @@ def test_a_broken_observer_stops_no_caller(caplog: pytest.LogCaptureFixture) -> 
     assert facts["error"] == "RuntimeError: for 46*******50"
 
 
-def test_commands_of_one_plugin() -> None:
+def test_cli_commands_of_one_plugin() -> None:
     def group(commands: str) -> ModuleType:
         def payments_cli_commands() -> object:
             return commands
@@ -527,7 +527,7 @@ def test_commands_of_one_plugin() -> None:
     assert manager.cli_commands("three") is None
 
 
-def test_a_disabled_plugin_cannot_be_called(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_plugin_has_no_cli_commands(install: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     install("fake-one", "carrier", GOOD.replace("[]", "1 / 0"))
     monkeypatch.setenv("PAYMENTS_DISABLED_PLUGINS", "carrier")
 

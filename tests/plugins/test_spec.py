@@ -45,14 +45,14 @@ def test_capabilities_are_those_that_the_class_implements(build: type, capabilit
     assert spec_of(build).capabilities == capabilities
 
 
-def test_a_part_of_a_protocol_is_refused() -> None:
+def test_provider_with_part_of_a_protocol_is_refused() -> None:
     """A misspelt method would take away the capability in silence."""
     with pytest.raises(TypeError, match="has a part of UserInfo and lacks user_info"):
         spec_of(type("Half", (Silent,), {"ask_consent": Asking.name, "user_infos": Asking.name}))
 
 
 @pytest.mark.parametrize("build", [lambda _: Silent(), Silent(), "carrier:Silent"])
-def test_a_build_that_is_no_class_is_refused(build: object) -> None:
+def test_build_that_is_no_class_is_refused(build: object) -> None:
     """Nothing tells what it makes can do."""
     with pytest.raises(TypeError, match=r"ProviderSpec carrier: build is .*give the provider's class itself"):
         spec_of(build)

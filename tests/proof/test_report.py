@@ -127,7 +127,7 @@ def proof(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Proof:
     return Proof(tmp_path, lambda: capsys.readouterr().out)
 
 
-def test_a_proof_in_which_every_bar_is_reached_holds(proof: Proof) -> None:
+def test_proof_with_every_limit_reached_holds(proof: Proof) -> None:
     """All thirteen rows stand in the table, with what was measured."""
     code, report = proof.report()
     assert (code, report["faults"]) == (0, [])
@@ -141,7 +141,7 @@ NEEDS = [(row["number"], need["what"]) for row in PLAN["row"] for need in row.ge
 
 
 @pytest.mark.parametrize(("row", "what"), dict.fromkeys(NEEDS))
-def test_a_row_without_a_figure_fails(proof: Proof, row: int, what: str) -> None:
+def test_row_without_a_figure_fails(proof: Proof, row: int, what: str) -> None:
     """Nothing measured is never taken for nothing wrong."""
     proof.figures = [line for line in proof.figures if line["what"] != what]
     found, why = proof.only_fault()
@@ -171,7 +171,7 @@ def test_a_row_without_a_figure_fails(proof: Proof, row: int, what: str) -> None
         "clock step": {"figure": 0},
     }.items(),
 )
-def test_a_row_below_its_bar_fails(proof: Proof, what: str, wrong: dict[str, Any]) -> None:
+def test_row_below_its_limit_fails(proof: Proof, what: str, wrong: dict[str, Any]) -> None:
     """One figure of one store is enough."""
     line = proof.figure(what)
     line.update(wrong)
@@ -180,7 +180,7 @@ def test_a_row_below_its_bar_fails(proof: Proof, what: str, wrong: dict[str, Any
     assert what in why
 
 
-def test_eleven_bugs_are_not_twelve(proof: Proof) -> None:
+def test_row_with_eleven_of_twelve_defects_found_fails(proof: Proof) -> None:
     proof.figures.remove(proof.figure("seeded bug caught"))
     assert proof.only_fault() == (5, "seeded bug caught 11, not >= 12")
 
@@ -188,12 +188,12 @@ def test_eleven_bugs_are_not_twelve(proof: Proof) -> None:
 @pytest.mark.parametrize(
     "remove", [lambda line: line.pop("store"), lambda line: line.update(store="postgres")], ids=["unsaid", "other"]
 )
-def test_what_must_hold_on_both_stores_is_reported_by_both(proof: Proof, remove: Callable[[Any], object]) -> None:
+def test_row_of_both_stores_needs_a_figure_of_each(proof: Proof, remove: Callable[[Any], object]) -> None:
     remove(proof.figure("5xx"))
     assert proof.only_fault() == (11, "no figure for sqlite: 5xx")
 
 
-def test_what_must_hold_through_three_providers_is_reported_by_three(proof: Proof) -> None:
+def test_row_of_three_providers_needs_a_figure_of_each(proof: Proof) -> None:
     """Two figures for one provider are none for another."""
     proof.figure("payees credited twice through a provider")["provider"] = THREE[-1]
     row, why = proof.only_fault()
@@ -201,7 +201,7 @@ def test_what_must_hold_through_three_providers_is_reported_by_three(proof: Proo
 
 
 @pytest.mark.parametrize(("fact", "wrong"), [("kills", 99), ("acknowledged", 0), ("kills", None)])
-def test_a_fact_has_its_bar_too(proof: Proof, fact: str, wrong: int | None) -> None:
+def test_row_needs_its_wanted_sample_size(proof: Proof, fact: str, wrong: int | None) -> None:
     """Nobody lost in fewer kills than were wanted is no proof, nor is it where nobody counted them."""
     line = proof.figure("acknowledged payouts lost")
     line.pop(fact) if wrong is None else line.update({fact: wrong})
@@ -209,13 +209,13 @@ def test_a_fact_has_its_bar_too(proof: Proof, fact: str, wrong: int | None) -> N
     assert (row, fact in why) == (3, True)
 
 
-def test_a_fact_that_is_not_reported_holds_nothing(proof: Proof) -> None:
+def test_row_with_an_unreported_fact_fails(proof: Proof) -> None:
     """A count of crash points without how many there are says nothing."""
     del proof.figure("crash points visited")["of"]
     assert proof.only_fault()[0] == 4
 
 
-def test_a_figure_that_no_one_asked_for_is_kept(proof: Proof) -> None:
+def test_extra_figure_is_kept_and_fails_nothing(proof: Proof) -> None:
     """It stands in the JSON, and fails nothing."""
     proof.figures += described(6, "a new figure", -1)
     code, report = proof.report()
@@ -224,13 +224,13 @@ def test_a_figure_that_no_one_asked_for_is_kept(proof: Proof) -> None:
 
 
 @pytest.mark.parametrize("inside", ["", ".TestAll"])
-def test_a_test_that_failed_fails_the_row_it_reported_a_figure_of(proof: Proof, inside: str) -> None:
+def test_failed_test_fails_its_row(proof: Proof, inside: str) -> None:
     """Whatever its figures say: the row fails with any test of their file."""
     proof.failed["together"] = f"tests.row7.test_it{inside}::test_other"
     assert proof.only_fault() == (7, "test_other failed")
 
 
-def test_a_test_of_no_row_that_failed_fails_the_proof(proof: Proof) -> None:
+def test_failed_test_of_no_row_fails_the_proof(proof: Proof) -> None:
     """No row may hide it."""
     proof.failed["crash points"] = "tests.row77.test_it::test_other"
     code, report = proof.report()
@@ -239,7 +239,7 @@ def test_a_test_of_no_row_that_failed_fails_the_proof(proof: Proof) -> None:
     assert report["faults"] == ["tests.row77.test_it: test_other failed"]
 
 
-def test_a_step_that_did_not_run_fails_the_proof(proof: Proof) -> None:
+def test_step_that_did_not_run_fails_the_proof(proof: Proof) -> None:
     """A run that ended before it wrote its results is no run without failures."""
     del proof.steps["together"]
     code, report = proof.report()
@@ -251,7 +251,7 @@ def test_crash_points_that_take_too_long_fail_their_row(proof: Proof) -> None:
     assert proof.only_fault() == (4, "seconds 120.5, not <= 120")
 
 
-def test_every_step_finds_its_files() -> None:
+def test_proof_steps_find_their_files() -> None:
     """A step whose files have moved would prove nothing."""
     for step in PLAN["step"]:
         assert step.get("rest") or step.get("marked") or any(list(ROOT.glob(pattern)) for pattern in step["paths"]), (

@@ -26,7 +26,9 @@ from payments_core.runtime import utc_now
 
 
 @pytest.mark.parametrize(("number", "status"), [(GOOD, PayoutStatus.SUCCEEDED), (POOR, PayoutStatus.FAILED)])
-def test_an_answer_is_kept_first_and_then_counts_as_the_read(tmp_path: Path, number: str, status: PayoutStatus) -> None:
+def test_result_callback_is_stored_first_and_then_counts_as_the_check(
+    tmp_path: Path, number: str, status: PayoutStatus
+) -> None:
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost, number)
         place = client.inbox.place(token)
@@ -40,7 +42,7 @@ def test_an_answer_is_kept_first_and_then_counts_as_the_read(tmp_path: Path, num
         assert [count.outcome for count in client.inbox.counts()] == ["answered"]
 
 
-def test_it_is_taken_in_by_the_caller_works(tmp_path: Path) -> None:
+def test_stored_result_callback_is_handled_by_resume(tmp_path: Path) -> None:
     """The process that kept it has died: `resume` takes it in."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost)
@@ -49,7 +51,7 @@ def test_it_is_taken_in_by_the_caller_works(tmp_path: Path) -> None:
         assert client.get(payout.id).status is PayoutStatus.SUCCEEDED
 
 
-def test_an_answer_that_finds_the_payout_moved_each_time_makes_it_asked_again(
+def test_result_callback_that_always_finds_the_payout_changed_makes_a_check_due(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody else is always quicker: nothing is overwritten, and nothing is forgotten."""
@@ -81,7 +83,7 @@ def sending(seconds: float) -> dict[str, Any]:
     return {"status": PayoutStatus.SENDING, "lease_owner": "another", "lease_until": until, "next_at": until}
 
 
-def test_an_answer_that_comes_during_a_send_waits_for_its_end(tmp_path: Path) -> None:
+def test_result_callback_during_a_submission_waits_for_its_end(tmp_path: Path) -> None:
     """Only the sender may move the payout; what was proven meanwhile counts afterwards, and holds up no other."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost)
@@ -97,7 +99,7 @@ def test_an_answer_that_comes_during_a_send_waits_for_its_end(tmp_path: Path) ->
         assert (payout.status, payout.history[-1].decided_by) == (PayoutStatus.SUCCEEDED, "result_callback")
 
 
-def test_the_answer_of_a_send_whose_process_has_died_is_not_lost(tmp_path: Path) -> None:
+def test_result_callback_of_a_submission_whose_process_died_is_not_lost(tmp_path: Path) -> None:
     """It came before the lease was over; whoever finds that it is over makes it count."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost)
@@ -111,12 +113,12 @@ def test_the_answer_of_a_send_whose_process_has_died_is_not_lost(tmp_path: Path)
 
 
 @pytest.mark.parametrize("token", ["never-minted", "A" * 32, "", "../" * 8])
-def test_a_path_that_was_never_minted_leads_nowhere(tmp_path: Path, token: str) -> None:
+def test_callback_to_a_path_never_minted_is_refused(tmp_path: Path, token: str) -> None:
     with till(tmp_path) as (client, _, _lost):
         assert client.inbox.place(token) is None
 
 
-def test_an_account_whose_provider_does_not_call_back_has_no_path(tmp_path: Path) -> None:
+def test_account_without_callbacks_has_no_callback_path(tmp_path: Path) -> None:
     with till(tmp_path) as (client, _, _lost):
         assert client.inbox.tokens == {}
 
@@ -142,7 +144,7 @@ class Sandbox(tally.TallySettings):
         return frozenset({Capability.CALLBACKS, Capability.BALANCES})
 
 
-def test_an_account_that_removes_capabilities_has_no_path_and_no_balance(
+def test_account_with_removed_capabilities_has_no_path_and_no_balance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its provider's class has both; the client goes by the account."""
@@ -172,9 +174,7 @@ def call(client: PayoutClient, account: str, txn: str) -> list[str]:
     return [count.outcome for count in client.inbox.counts()]
 
 
-def test_a_callback_finds_a_payment_by_what_its_provider_calls_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_callback_finds_a_payout_by_the_provider_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with called_back(tmp_path, monkeypatch) as (client, payout):
         before = client._runtime.journal.get(payout.id)
         assert call(client, "till", payout.references["txn"]) == ["read due"]
@@ -188,7 +188,7 @@ def test_a_callback_finds_a_payment_by_what_its_provider_calls_it(
 
 
 @pytest.mark.parametrize(("account", "txn"), [("other", ""), ("till", "T-NOBODY")])
-def test_one_about_a_name_of_another_account_or_of_no_one_leads_nowhere(
+def test_callback_about_an_unknown_reference_leads_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, account: str, txn: str
 ) -> None:
     with called_back(tmp_path, monkeypatch) as (client, payout):

@@ -25,7 +25,9 @@ def until(holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def test_only_the_minted_path_with_an_answer_that_agrees_decides(tmp_path: Path, measured: Callable[..., None]) -> None:
+def test_result_callback_counts_only_on_its_path_and_in_agreement(
+    tmp_path: Path, measured: Callable[..., None]
+) -> None:
     """The true answer itself, sent to any other path, is nobody's; on the true path another payment's is none."""
     with till(tmp_path) as (client, gateway, lost), listening(app(client)) as url:
         lost.append("/pay")

@@ -21,7 +21,7 @@ HELD = (Balance(Decimal("1234.56"), "KES"), Balance(Decimal("-1.00"), "UGX"))
 QUICK = "first_wait_s = 0.01\nlongest_wait_s = 0.02\njitter_s = 0"
 
 
-def test_every_question_has_its_answer(tmp_path: Path) -> None:
+def test_lookups_return_their_answers_and_record_nothing(tmp_path: Path) -> None:
     """Balances are exact and may be below zero; nothing of it is a payment, and the journal stays empty."""
     with till(tmp_path) as (client, gateway, _):
         assert client.balances("till") == HELD
@@ -36,7 +36,7 @@ def test_every_question_has_its_answer(tmp_path: Path) -> None:
         assert list(client.payouts()) == []
 
 
-def test_the_asynchronous_client_receives_the_same(tmp_path: Path) -> None:
+def test_lookups_of_the_asynchronous_client_return_the_same(tmp_path: Path) -> None:
     async def ask(url: str) -> list[Any]:
         async with AsyncPayoutClient(runtime_of(tmp_path, url)) as client:
             consent = await client.ask_consent("till", GOOD, scopes=["profile"])
@@ -63,14 +63,14 @@ def test_the_asynchronous_client_receives_the_same(tmp_path: Path) -> None:
     ]
 
 
-def test_no_name_stands_in_a_repr(tmp_path: Path) -> None:
+def test_lookup_result_repr_shows_no_name(tmp_path: Path) -> None:
     with till(tmp_path) as (client, _, _lost):
         consent = client.ask_consent("till", GOOD, scopes=["profile"])
         shown = repr([client.name("till", GOOD), client.user_info("till", consent), consent])
     assert [word for word in ("Achieng", "Otieno", "shoe", GOOD.value) if word in shown] == []
 
 
-def test_a_refusal_says_when_to_ask_again(tmp_path: Path) -> None:
+def test_refused_lookup_says_when_to_retry(tmp_path: Path) -> None:
     with till(tmp_path) as (client, gateway, _):
         gateway.refusals["/holder"] = [503] * 3
         with pytest.raises(LookupFailed) as refused:
@@ -78,7 +78,7 @@ def test_a_refusal_says_when_to_ask_again(tmp_path: Path) -> None:
         assert (refused.value.reason, refused.value.retry_after_s) == ("provider_unavailable", 5)
 
 
-def test_a_lost_answer_is_no_answer(tmp_path: Path) -> None:
+def test_lookup_with_a_lost_answer_fails(tmp_path: Path) -> None:
     with till(tmp_path) as (client, _, lost):
         lost += ["/name"] * 10
         with pytest.raises(LookupFailed, match="did not answer when asked the payee's name"):
@@ -90,7 +90,7 @@ def test_a_lost_answer_is_no_answer(tmp_path: Path) -> None:
     [(None, "", 2), (1, "", 1), (4, "", 4), (4, "statuses = [502]", 1)],
     ids=["the provider's own", "once", "four times", "not for this answer"],
 )
-def test_a_question_is_repeated_as_the_account_settinges(
+def test_lookup_is_repeated_as_the_account_settings_say(
     tmp_path: Path, attempts: int | None, statuses: str, asked: int
 ) -> None:
     """`attempts` counts every send, the first included, on the wire; both clients obey."""
@@ -111,7 +111,7 @@ def test_a_question_is_repeated_as_the_account_settinges(
     assert gateway.questions == ["/balance"] * asked
 
 
-def test_a_repetition_that_helps_is_an_answer(tmp_path: Path) -> None:
+def test_lookup_whose_retry_succeeds_returns_the_answer(tmp_path: Path) -> None:
     more = f"[accounts.till.retry.balance]\nattempts = 3\n{QUICK}"
     with till(tmp_path, more=more) as (client, gateway, _):
         gateway.refusals["/balance"] = [503, 502]
@@ -127,15 +127,13 @@ def test_a_repetition_that_helps_is_an_answer(tmp_path: Path) -> None:
         ("pay]\nattempts = 2", "pay is no operation that is repeated; there are: query, balance"),
     ],
 )
-def test_a_setting_that_makes_no_sense_stops_the_client_from_being_made(
-    tmp_path: Path, table: str, problem: str
-) -> None:
+def test_client_with_a_senseless_retry_setting_is_refused(tmp_path: Path, table: str, problem: str) -> None:
     """Before the journal is there: a payment can never be among what is repeated."""
     with pytest.raises(SettingsError, match=rf"\[accounts\.till\.retry\] {problem}"):
         runtime_of(tmp_path, "http://127.0.0.1:1", more=f"[accounts.till.retry.{table}")
     assert not (tmp_path / "payouts.db").exists()
 
 
-def test_an_account_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_lookup_of_an_unknown_account_names_it(tmp_path: Path) -> None:
     with till(tmp_path) as (client, _, _lost), pytest.raises(UnknownAccount, match="Configured: till"):
         client.balances("tills")

@@ -43,7 +43,7 @@ def cents_of(gateway: TallyGateway) -> int:
     return sum(entry["cents"] for entry in gateway.ledger if entry["txn"] in gateway.credits)
 
 
-def test_a_refund_takes_the_road_of_every_payout(tmp_path: Path) -> None:
+def test_refund_is_a_payout_with_key_history_and_end(tmp_path: Path) -> None:
     """It has a key, a history and an end, and names the collection it gives back."""
     with till(tmp_path) as (client, gateway, _):
         payout = refund(client, "r/1", "2.50", note="sorry")
@@ -57,7 +57,7 @@ def test_a_refund_takes_the_road_of_every_payout(tmp_path: Path) -> None:
         assert [(entry["to"], entry["cents"]) for entry in gateway.ledger] == [("c-1", 250)]
 
 
-def test_what_is_left_can_be_refunded_to_the_last_cent(tmp_path: Path) -> None:
+def test_refund_of_the_remaining_amount_is_exact_to_the_last_cent(tmp_path: Path) -> None:
     """The sum is exact, also where floats or an application's own decimal context would round."""
     with till(tmp_path) as (client, gateway, _), localcontext(prec=2):
         original = Money("123456789012.30", "KES")
@@ -70,7 +70,7 @@ def test_what_is_left_can_be_refunded_to_the_last_cent(tmp_path: Path) -> None:
         assert [payout.key for payout in client.payouts()] == ["r/1", "r/2", "r/3"]
 
 
-def test_a_key_counts_once(tmp_path: Path) -> None:
+def test_refund_key_counts_once(tmp_path: Path) -> None:
     """The same key gives the same refund, also when nothing is left, and takes nothing twice."""
     with till(tmp_path) as (client, gateway, _):
         first = refund(client, "r/1", "6")
@@ -91,7 +91,7 @@ def test_a_key_counts_once(tmp_path: Path) -> None:
     ],
     ids=["more collected", "less collected", "another currency", "more than is left", "more than was collected"],
 )
-def test_a_refund_that_contradicts_an_earlier_one_is_refused(
+def test_refund_that_contradicts_an_earlier_one_is_refused(
     tmp_path: Path, changed: dict[str, Any], error: type[InvalidPayout]
 ) -> None:
     """Nothing is recorded and nothing is sent."""
@@ -106,7 +106,7 @@ def test_a_refund_that_contradicts_an_earlier_one_is_refused(
 OTHER_MERCHANT = '[accounts.other]\nprovider = "tally"\nbase_url = "URL"\ntill = "7002"\ncurrency = "UGX"'
 
 
-def test_two_accounts_refund_one_collection_under_one_ceiling(tmp_path: Path) -> None:
+def test_refunds_of_two_accounts_share_one_collected_amount(tmp_path: Path) -> None:
     with till(tmp_path, more=OTHER_MERCHANT) as (client, gateway, _):
         refund(client, "r/1", "6")
         fields: dict[str, Any] = {"collection": "C-1", "original_amount": TEN, "account": "other"}
@@ -116,7 +116,7 @@ def test_two_accounts_refund_one_collection_under_one_ceiling(tmp_path: Path) ->
         assert cents_of(gateway) == 1000
 
 
-def test_another_currency_of_one_collection_is_refused_in_words(tmp_path: Path) -> None:
+def test_refund_in_another_currency_is_refused(tmp_path: Path) -> None:
     with till(tmp_path, more=OTHER_MERCHANT) as (client, _, _lost):
         refund(client, "r/1", "6")
         ugx = Money("10", "UGX")
@@ -124,7 +124,7 @@ def test_another_currency_of_one_collection_is_refused_in_words(tmp_path: Path) 
             client.refund(key="r/2", collection="c-1", amount=ugx, original_amount=ugx, account="other")
 
 
-def test_a_lost_answer_keeps_its_share_until_it_is_known(tmp_path: Path) -> None:
+def test_refund_with_a_lost_answer_keeps_its_share_until_proven_failed(tmp_path: Path) -> None:
     """A refund that may have arrived counts; one that is proven to have failed gives its share back."""
     with till(tmp_path) as (client, gateway, lost):
         lost.append("/pay")
@@ -137,7 +137,7 @@ def test_a_lost_answer_keeps_its_share_until_it_is_known(tmp_path: Path) -> None
         assert cents_of(gateway) == 700
 
 
-def test_many_threads_at_once_never_refund_more_than_was_collected(tmp_path: Path) -> None:
+def test_refunds_of_many_threads_stay_within_the_collected_amount(tmp_path: Path) -> None:
     """However many ask at one moment, exactly what fits is recorded and sent."""
     with till(tmp_path) as (client, gateway, _):
         together, ended = threading.Barrier(16), Counter[str]()
@@ -158,7 +158,7 @@ def test_many_threads_at_once_never_refund_more_than_was_collected(tmp_path: Pat
         assert cents_of(gateway) == 900
 
 
-def test_many_tasks_at_once_never_refund_more_than_was_collected(tmp_path: Path) -> None:
+def test_refunds_of_many_tasks_stay_within_the_collected_amount(tmp_path: Path) -> None:
     gateway = TallyGateway()
 
     async def pay(url: str) -> list[Payout | BaseException]:
@@ -193,7 +193,7 @@ with PayoutClient(assembled(Path(sys.argv[2]))) as client:
 """
 
 
-def test_many_processes_at_once_never_refund_more_than_was_collected(tmp_path: Path) -> None:
+def test_refunds_of_many_processes_stay_within_the_collected_amount(tmp_path: Path) -> None:
     """The ceiling is the journal's, not a client's."""
     gateway = TallyGateway()
     with served(gateway) as url:
@@ -216,14 +216,14 @@ def send(client: PayoutClient, key: str = "k/1", **more: Any) -> Payout:
     return client.send(key=key, payee=GOOD, amount=TEN, **more)
 
 
-def test_who_names_no_operation_pays_the_accounts_own(tmp_path: Path) -> None:
+def test_operation_defaults_to_that_of_the_account(tmp_path: Path) -> None:
     with till(tmp_path, default_operation="deposit") as (client, gateway, _):
         assert send(client).operation is Operation.DEPOSIT
         assert send(client, "k/2", operation="transfer").operation is Operation.TRANSFER
         assert [entry["operation"] for entry in gateway.ledger] == ["deposit", "transfer"]
 
 
-def test_a_recorded_key_keeps_its_operation(tmp_path: Path) -> None:
+def test_recorded_key_keeps_its_operation(tmp_path: Path) -> None:
     """Changing the account's default changes no payout; who names an operation gets that one or is refused."""
     gateway = TallyGateway()
     with served(gateway) as url:
@@ -250,7 +250,7 @@ def test_a_recorded_key_keeps_its_operation(tmp_path: Path) -> None:
     [(lambda client: refund(client, "k/1", "10"), send), (send, lambda client: refund(client, "k/1", "10"))],
     ids=["a refund's key sent", "a sent key refunded"],
 )
-def test_a_key_is_a_refund_or_is_none(
+def test_key_of_a_transfer_cannot_become_a_refund(
     tmp_path: Path, first: Callable[[PayoutClient], Payout], then: Callable[[PayoutClient], Payout]
 ) -> None:
     with till(tmp_path) as (client, gateway, _):
@@ -260,13 +260,13 @@ def test_a_key_is_a_refund_or_is_none(
         assert len(gateway.ledger) == 1
 
 
-def test_a_refund_cannot_be_sent_as_a_transfer(tmp_path: Path) -> None:
+def test_send_of_a_refund_is_refused_and_names_refund(tmp_path: Path) -> None:
     """`send` has no place for what was collected: it says what has."""
     with till(tmp_path) as (client, gateway, _), pytest.raises(PaymentsError, match=r"refund\("):
         client.send(key="k/1", payee=Payee.payer_of("c-1"), amount=TEN, operation=Operation.REFUND)
     assert gateway.ledger == []
 
 
-def test_no_account_refunds_by_default(tmp_path: Path) -> None:
+def test_account_default_operation_refund_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="default_operation cannot be refund"):
         runtime_of(tmp_path, "http://127.0.0.1:1", default_operation="refund")

@@ -50,7 +50,9 @@ def contradictions(payout: Payout) -> list[Any]:
     [b"", b"<html>", b"[]", {"txn": "T-OTHER", "result": PAID}, {"result": 1}, {"result": 99}],
     ids=["empty", "no JSON", "no object", "another payment's", "pending", "unlisted"],
 )
-def test_what_reports_no_end_leaves_the_path_open(paths: Paths, caplog: pytest.LogCaptureFixture, nothing: Any) -> None:
+def test_result_without_an_end_leaves_the_path_open(
+    paths: Paths, caplog: pytest.LogCaptureFixture, nothing: Any
+) -> None:
     """It is kept and logged, twice if it comes twice, and the true result after it counts."""
     client, gateway, lost = paths
     payout, token, true = asked(client, gateway, lost)
@@ -71,7 +73,7 @@ def test_what_reports_no_end_leaves_the_path_open(paths: Paths, caplog: pytest.L
     assert contradictions(payout) == []
 
 
-def test_a_success_that_does_not_agree_leaves_it_open_as_well(paths: Paths) -> None:
+def test_result_that_disagrees_leaves_the_path_open_and_goes_to_review(paths: Paths) -> None:
     """Another amount stops the machine, once; the true result after it is believed as a read would be."""
     client, gateway, lost = paths
     payout, token, true = asked(client, gateway, lost)
@@ -89,7 +91,7 @@ def test_a_success_that_does_not_agree_leaves_it_open_as_well(paths: Paths) -> N
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["together", "one by one"])
 @pytest.mark.parametrize(("first", "other"), [(FAILED, PAID), (PAID, FAILED)], ids=["failed first", "paid first"])
-def test_another_end_later_is_a_contradiction(paths: Paths, first: int, other: int, *, at_once: bool) -> None:
+def test_result_with_another_end_is_a_contradiction(paths: Paths, first: int, other: int, *, at_once: bool) -> None:
     """The first stands, however the path goes on, and that it is contradicted is written down once."""
     client, gateway, lost = paths
     payout, token, true = asked(client, gateway, lost)
@@ -106,7 +108,7 @@ def test_another_end_later_is_a_contradiction(paths: Paths, first: int, other: i
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_an_answer_that_finds_the_payout_moved_is_taken_in_anew(
+def test_result_that_finds_the_payout_changed_is_handled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Another process was quicker: what is delivered then is looked at once more."""
@@ -132,7 +134,7 @@ async def delivered(runtime: Any, token: str, callback: Callback) -> Payout | No
     return await AsyncPayoutClient(runtime).deliver(token, callback)
 
 
-def test_of_one_path_so_many_are_kept(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+def test_results_stored_for_one_path_are_limited(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever learns it cannot fill the journal; what is more is logged, and each path has a share of its own."""
     client, gateway, lost = paths
     _, token, true = asked(client, gateway, lost)
@@ -193,7 +195,7 @@ def paid_again(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Payout
 @pytest.mark.parametrize(
     ("results", "expected"), [([FAILED, PAID, PAID], {"repeated": 2, "contradicted": 1}), ([1], {"tells no end": 1})]
 )
-def test_the_path_of_an_earlier_attempt_is_still_received(
+def test_result_for_an_earlier_attempt_stops_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: list[int], expected: dict[str, int]
 ) -> None:
     """That it was paid after all keeps the next attempt from being sent."""
@@ -209,7 +211,7 @@ def test_the_path_of_an_earlier_attempt_is_still_received(
         assert client.get(payout.id).submissions == (0 if attempts else 1)
 
 
-def test_the_path_of_a_payout_whose_payee_is_erased_is_still_received(paths: Paths) -> None:
+def test_result_for_an_erased_payee_is_recorded_without_the_payee(paths: Paths) -> None:
     """What comes says that the recorded end is wrong: it is written down, and the payee is not."""
     client, gateway, lost = paths
     payout, token, true = asked(client, gateway, lost, POOR)
@@ -229,7 +231,9 @@ def test_the_path_of_a_payout_whose_payee_is_erased_is_still_received(paths: Pat
     assert POOR not in repr(payout.history)
 
 
-def test_the_application_acknowledges_what_it_does_not_keep(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+def test_callback_application_acknowledges_what_it_does_not_store(
+    paths: Paths, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whoever calls is not told: it is counted and logged."""
     client, gateway, lost = paths
     _, token, _ = asked(client, gateway, lost)

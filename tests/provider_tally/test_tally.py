@@ -43,7 +43,7 @@ def lost_answer(client: PayoutClient, gateway: TallyGateway, lost: list[str]) ->
     return payout, token, answer
 
 
-def test_it_has_the_capabilities_that_its_class_implements() -> None:
+def test_tally_has_the_capabilities_that_its_class_implements() -> None:
     """No others, and none that it declares elsewhere."""
     assert tally.SPEC.capabilities == {
         Capability.RESULT_CALLBACKS,
@@ -55,7 +55,7 @@ def test_it_has_the_capabilities_that_its_class_implements() -> None:
     }
 
 
-def test_a_final_answer_in_the_send_ends_the_payout(tmp_path: Path) -> None:
+def test_final_answer_to_a_submission_ends_the_payout(tmp_path: Path) -> None:
     """A success inside the send is the end: one request, one credit, the provider's reference learned."""
     with till(tmp_path) as (client, gateway, _):
         payout = send(client)
@@ -71,7 +71,7 @@ def test_a_final_answer_in_the_send_ends_the_payout(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(POOR, "insufficient_funds"), (UNKNOWN_NUMBER, "payee_not_found")])
-def test_a_failure_inside_http_200_is_a_failure(tmp_path: Path, number: str, code: str) -> None:
+def test_failure_inside_http_200_is_a_failure(tmp_path: Path, number: str, code: str) -> None:
     """HTTP 200 says nothing: the body's code decides, and a first refusal is final."""
     with till(tmp_path) as (client, gateway, _):
         payout = send(client, number)
@@ -82,7 +82,7 @@ def test_a_failure_inside_http_200_is_a_failure(tmp_path: Path, number: str, cod
         assert gateway.credits == []
 
 
-def test_a_lost_answer_is_ended_by_the_deferred_one(tmp_path: Path) -> None:
+def test_lost_answer_is_closed_by_the_result_callback(tmp_path: Path) -> None:
     """A lost answer is UNKNOWN, a question is asked, and only the answer that comes later makes it SUCCEEDED."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = lost_answer(client, gateway, lost)
@@ -94,7 +94,7 @@ def test_a_lost_answer_is_ended_by_the_deferred_one(tmp_path: Path) -> None:
         assert len(gateway.posts) == 1
 
 
-def test_a_path_stays_open_until_it_reports_an_end(tmp_path: Path) -> None:
+def test_result_path_stays_open_until_an_end_is_reported(tmp_path: Path) -> None:
     """What is under way yet does not use it up; the first end counts, and another one contradicts it."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = lost_answer(client, gateway, lost)
@@ -103,7 +103,7 @@ def test_a_path_stays_open_until_it_reports_an_end(tmp_path: Path) -> None:
         assert [entry.event for entry in client.get(payout.id).history][-2:] == ["payout.failed", "payout.contradicted"]
 
 
-def test_the_token_is_stored_before_the_question_leaves_and_not_in_clear(tmp_path: Path) -> None:
+def test_path_token_is_stored_as_a_hash_before_the_query_is_sent(tmp_path: Path) -> None:
     """The journal holds the hash of the path's token, and never the token."""
     with till(tmp_path) as (client, gateway, lost):
         _, token, _ = lost_answer(client, gateway, lost)
@@ -130,7 +130,7 @@ MISMATCHES: list[tuple[str, Callable[[dict[str, Any]], object], PayoutStatus]] =
 
 
 @pytest.mark.parametrize(("change", "status"), [row[1:] for row in MISMATCHES], ids=[row[0] for row in MISMATCHES])
-def test_a_forged_or_mismatching_answer_ends_nothing(
+def test_forged_or_mismatching_result_ends_nothing(
     tmp_path: Path, change: Callable[[dict[str, Any]], object], status: PayoutStatus
 ) -> None:
     """An answer that does not agree in everything leads to REVIEW or to nothing, never to an end."""
@@ -141,13 +141,13 @@ def test_a_forged_or_mismatching_answer_ends_nothing(
         assert delivered.status is status
 
 
-def test_an_unknown_path_is_nobodys(tmp_path: Path) -> None:
+def test_result_for_an_unknown_path_is_not_stored(tmp_path: Path) -> None:
     """An answer to a path nobody asked for is not taken in."""
     with till(tmp_path) as (client, _, _lost):
         assert client.deliver("never-minted", delivery({"result": 0})) is None
 
 
-def test_pending_then_asked_ends(tmp_path: Path) -> None:
+def test_pending_payout_ends_by_a_later_result(tmp_path: Path) -> None:
     """What is still under way when asked stays open, and the next answer ends it."""
     with till(tmp_path) as (client, gateway, _):
         payout = send(client, SLOW)
@@ -161,7 +161,7 @@ def test_pending_then_asked_ends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("payee", "status"), [(GOOD, PayoutStatus.SUCCEEDED), (POOR, PayoutStatus.REVIEW)])
-def test_a_duplicate_is_believed_only_when_the_answer_agrees(tmp_path: Path, payee: str, status: PayoutStatus) -> None:
+def test_duplicate_is_adopted_only_when_the_result_agrees(tmp_path: Path, payee: str, status: PayoutStatus) -> None:
     """With a lost journal the same key gives the same txn: the duplicate is adopted only if the answer agrees."""
     (tmp_path / "lost").mkdir()
     gateway = TallyGateway()
@@ -182,7 +182,7 @@ def test_a_duplicate_is_believed_only_when_the_answer_agrees(tmp_path: Path, pay
     assert len(gateway.credits) == 1
 
 
-def test_without_any_answer_it_is_review_and_never_failed(tmp_path: Path) -> None:
+def test_payout_without_any_answer_goes_to_review_and_never_fails(tmp_path: Path) -> None:
     """When no answer ever comes the payout ends in REVIEW, still able to be told what became of it."""
     quick = {"poll_schedule_s": [0.02, 0.02, 0.02]}
     with till(tmp_path, **quick) as (client, gateway, lost):
@@ -199,7 +199,7 @@ def test_without_any_answer_it_is_review_and_never_failed(tmp_path: Path) -> Non
         assert delivered.status is PayoutStatus.SUCCEEDED
 
 
-def test_the_asynchronous_client_takes_the_same_road(tmp_path: Path) -> None:
+def test_asynchronous_client_ends_where_the_synchronous_one_does(tmp_path: Path) -> None:
     """Send, lose the answer, ask, take in the answer: the asynchronous client ends where the synchronous one does."""
     gateway, lost = TallyGateway(), ["/pay"]
 

@@ -60,7 +60,7 @@ LOGGERS = ["payments_core", "httpx", "httpcore.http11", "aiohttp.client", "async
 @pytest.mark.parametrize("planted", [SECRET, NUMBER, f"+{NUMBER}", NAME], ids=["secret", "number", "plus", "name"])
 @pytest.mark.parametrize("logger", LOGGERS)
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_logged_is_found(way: Callable[[logging.Logger, str], None], logger: str, planted: str) -> None:
+def test_leak_in_a_log_is_found(way: Callable[[logging.Logger, str], None], logger: str, planted: str) -> None:
     with LogCapture() as capture:
         way(logging.getLogger(logger), planted)
 
@@ -68,7 +68,7 @@ def test_what_is_logged_is_found(way: Callable[[logging.Logger, str], None], log
 
 
 @pytest.mark.parametrize("logger", ["payments_core", "httpx"])
-def test_levels_are_put_back(logger: str) -> None:
+def test_log_levels_are_restored_after_the_search(logger: str) -> None:
     """And what is logged after the block is not heard."""
     chosen, root = logging.getLogger(logger), logging.getLogger()
     before = (chosen.level, root.level, list(root.handlers))
@@ -80,7 +80,7 @@ def test_levels_are_put_back(logger: str) -> None:
     assert capture.captured == []
 
 
-def test_a_warning_is_found() -> None:
+def test_leak_in_a_warning_is_found() -> None:
     with LogCapture() as capture:
         warnings.warn(f"unclosed {SECRET}", ResourceWarning, stacklevel=1)
 
@@ -126,14 +126,14 @@ def in_context(planted: str) -> BaseException:
 
 @pytest.mark.parametrize("planted", [SECRET, NUMBER, NAME], ids=["secret", "number", "name"])
 @pytest.mark.parametrize("make", [with_text, with_argument, with_attribute, with_cause, with_member, in_context])
-def test_what_an_error_carries_is_found(make: Callable[[str], BaseException], planted: str) -> None:
+def test_leak_in_an_error_is_found(make: Callable[[str], BaseException], planted: str) -> None:
     capture = LogCapture()
     capture.error("a step", make(planted))
 
     assert FORBIDDEN.leaks(capture.captured)
 
 
-def test_variables_of_our_frames_are_searched_for_secrets() -> None:
+def test_leak_in_variables_of_our_frames_is_found() -> None:
     """An error tracker sends them along; whom a caller pays is in the caller's own variables too."""
 
     def ours() -> None:
@@ -163,7 +163,7 @@ class Model:
 
 
 @pytest.mark.parametrize("way", ["str", "repr"])
-def test_what_is_printed_is_found(way: str) -> None:
+def test_leak_in_printed_output_is_found(way: str) -> None:
     capture = LogCapture()
     capture.shown("a step", Model(**{way: SECRET}))
 
@@ -188,12 +188,12 @@ def test_what_is_printed_is_found(way: str) -> None:
         quote(NAME),
     ],
 )
-def test_however_it_is_written(text: str) -> None:
+def test_leak_in_any_spelling_is_found(text: str) -> None:
     assert FORBIDDEN.leaks([CapturedText("output", "stdout", f"before {text} after")])
 
 
 @pytest.mark.parametrize("text", ["", "467*****450", f"{NUMBER[:-1]}", SECRET[:7], "Akello Q.", "all is well"])
-def test_what_is_masked_is_not_found(text: str) -> None:
+def test_masked_number_is_no_leak(text: str) -> None:
     assert FORBIDDEN.leaks([CapturedText("output", "stdout", text)]) == []
 
 
@@ -213,7 +213,7 @@ PIN = "4711"
         f"/pay/{base64.b64encode(f'user:{PIN}'.encode()).decode()}",
     ],
 )
-def test_a_short_secret_is_found_where_it_stands_alone(text: str) -> None:
+def test_short_secret_is_found_where_it_stands_alone(text: str) -> None:
     assert Forbidden({"the PIN": PIN}).leaks([CapturedText("log", "here", text)]) == ["the PIN in log: here"]
 
 
@@ -236,13 +236,13 @@ def test_digits_of_something_else_are_no_short_secret(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [NUMBER[2:], f"0{NUMBER[2:]}", f"0{NUMBER[2:5]} {NUMBER[5:8]} {NUMBER[8:]}"])
-def test_a_number_is_found_as_it_is_dialled_at_home(text: str) -> None:
+def test_number_in_national_form_is_found(text: str) -> None:
     """Without its country code; but not inside a longer number, which is another one."""
     assert FORBIDDEN.leaks([CapturedText("output", "stdout", f"to {text}, sent")]) == ["a number in output: stdout"]
     assert FORBIDDEN.leaks([CapturedText("output", "stdout", f"to 9{text}, sent")]) == []
 
 
-def test_a_secret_that_is_too_short_is_refused() -> None:
+def test_secret_that_is_too_short_is_refused() -> None:
     """It would be found everywhere, or nowhere."""
     short: Any = Forbidden({"pin": "123"})
     with pytest.raises(ValueError, match="shorter than 4"):

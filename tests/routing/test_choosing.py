@@ -27,14 +27,14 @@ def accepting(tables: Any) -> Any:
 
 
 @pytest.mark.parametrize(("to", "account"), [(MTN_UG, "mtn-ug"), (AIRTEL_UG, "airtel-ug")])
-def test_the_prefix_decides_where_numbers_keep_their_operator(read: Any, choose_by: Any, to: str, account: str) -> None:
+def test_prefix_decides_where_numbers_keep_their_operator(read: Any, choose_by: Any, to: str, account: str) -> None:
     choice, asked = choose_by(read(*UGANDA), to)
 
     assert (choice.account, choice.by, asked) == (account, "route", ())
     assert choice.payee.source is Source.PREFIX
 
 
-def test_the_prefix_decides_nothing_where_numbers_are_portable(read: Any, choose_by: Any) -> None:
+def test_prefix_decides_nothing_where_numbers_are_portable(read: Any, choose_by: Any) -> None:
     """It is a hint, and a hint is no verdict: nothing is chosen, and the refusal says what would help."""
     choice, _ = choose_by(read(*KENYA), SAFARICOM_KE, "5000 KES")
 
@@ -50,18 +50,18 @@ def test_the_prefix_decides_nothing_where_numbers_are_portable(read: Any, choose
     assert "722123456" not in str(error_info.value)
 
 
-def test_a_route_may_accept_the_hint(read: Any, choose_by: Any) -> None:
+def test_route_may_accept_the_prefix_as_a_hint(read: Any, choose_by: Any) -> None:
     assert choose_by(read(*accepting(KENYA)), SAFARICOM_KE, "5000 KES").choice.account == "safaricom"
 
 
-def test_a_hint_that_one_route_accepts_is_none_for_another(read: Any, choose_by: Any) -> None:
+def test_hint_accepted_by_one_route_decides_no_other(read: Any, choose_by: Any) -> None:
     """The earlier route could be the right one, so the later one is not taken."""
     routes = read(KENYA[1], *accepting(KENYA[:1]))
 
     assert choose_by(routes, SAFARICOM_KE, "5000 KES").choice.account == ""
 
 
-def test_a_route_may_refuse_hints_everywhere(read: Any, choose_by: Any) -> None:
+def test_route_may_refuse_hints_everywhere(read: Any, choose_by: Any) -> None:
     routes = read(*(table | {"operator_hint": "refuse"} for table in UGANDA))
 
     choice, _ = choose_by(routes, MTN_UG)
@@ -70,14 +70,14 @@ def test_a_route_may_refuse_hints_everywhere(read: Any, choose_by: Any) -> None:
 
 
 @pytest.mark.parametrize("to", [MTN_UG, SAFARICOM_KE, AIRTEL_UG])
-def test_the_callers_word_is_above_everything(read: Any, choose_by: Any, to: str) -> None:
+def test_operator_given_by_the_caller_decides(read: Any, choose_by: Any, to: str) -> None:
     routes = read({"account": "airtel-ug", "operator": "airtel"}, {"account": "broker"})
 
     choice, asked = choose_by(routes, to, says="airtel", answers={"broker": "mtn"})
     assert (choice.account, asked, choice.payee.source) == ("airtel-ug", (), Source.CALLER)
 
 
-def test_a_provider_is_above_the_prefix(read: Any, choose_by: Any) -> None:
+def test_operator_found_by_a_provider_beats_the_prefix(read: Any, choose_by: Any) -> None:
     routes = read({"account": "mtn-ug", "operator": "mtn"}, {"account": "broker", "operator": "airtel"})
 
     choice, asked = choose_by(routes, MTN_UG, answers={"broker": "airtel"})
@@ -86,7 +86,9 @@ def test_a_provider_is_above_the_prefix(read: Any, choose_by: Any) -> None:
 
 
 @pytest.mark.parametrize("answers", [{}, {"broker": ""}, {"broker": "a code of its own"}])
-def test_no_answer_and_no_operator_of_ours_are_no_verdict(read: Any, choose_by: Any, answers: dict[str, str]) -> None:
+def test_operator_lookup_without_answer_leaves_the_next_to_decide(
+    read: Any, choose_by: Any, answers: dict[str, str]
+) -> None:
     """The next one is asked, then the prefix; nothing is concluded from silence."""
     uganda = read({"account": "mtn-ug", "operator": "mtn"}, {"account": "broker", "operator": "airtel"})
     kenya = read({"account": "safaricom", "operator": "safaricom"}, {"account": "broker"})
@@ -97,7 +99,7 @@ def test_no_answer_and_no_operator_of_ours_are_no_verdict(read: Any, choose_by: 
     assert (choice.account, asked) == ("", ("broker",))
 
 
-def test_only_providers_in_question_are_asked_and_no_more_than_needed(read: Any, choose_by: Any) -> None:
+def test_operator_lookup_asks_only_the_providers_needed(read: Any, choose_by: Any) -> None:
     routes = read(
         {"account": "other-broker", "country": "KE", "operator": "mtn"},  # not in question
         {"account": "mtn-ug", "operator": "mtn"},
@@ -110,7 +112,7 @@ def test_only_providers_in_question_are_asked_and_no_more_than_needed(read: Any,
     assert (result.account, asked) == ("broker", ("broker", "other-broker"))
 
 
-def test_no_one_is_asked_when_the_choice_hangs_on_no_operator(read: Any, choose_by: Any) -> None:
+def test_operator_lookup_is_skipped_when_no_route_depends_on_it(read: Any, choose_by: Any) -> None:
     routes = read(
         {"account": "broker", "currency": "UGX", "max_amount": "5000"},
         {"account": "mtn-ug", "operator": "mtn"},
@@ -121,7 +123,7 @@ def test_no_one_is_asked_when_the_choice_hangs_on_no_operator(read: Any, choose_
     assert choose_by(routes, MTN_UG, "5000.01 UGX").asked == ("broker",)
 
 
-def test_no_one_is_asked_when_only_the_country_is_not_known(read: Any, choose_by: Any) -> None:
+def test_operator_lookup_is_skipped_when_only_the_country_is_unknown(read: Any, choose_by: Any) -> None:
     """A code of several countries, and a number that is in none of them."""
     routes = read({"account": "mtn-ug", "country": "UG"}, {"account": "broker", "country": ["US", "CA"]})
 
@@ -130,14 +132,14 @@ def test_no_one_is_asked_when_only_the_country_is_not_known(read: Any, choose_by
     assert "country is not known" in choice.why
 
 
-def test_without_permission_to_ask_it_is_reported_who_would_have_been(read: Any, choose_by: Any) -> None:
+def test_operator_lookup_not_permitted_is_reported_with_its_accounts(read: Any, choose_by: Any) -> None:
     routes = read({"account": "mtn-ug", "operator": "mtn"}, {"account": "broker"})
 
     choice, asked = choose_by(routes, MTN_UG, answers={"broker": "airtel"}, ask=False)
     assert (choice.account, choice.unasked, asked) == ("mtn-ug", ("broker",), ())
 
 
-def test_an_unknown_that_changes_nothing_stops_nothing(read: Any, choose_by: Any) -> None:
+def test_unknown_operator_that_changes_no_account_stops_nothing(read: Any, choose_by: Any) -> None:
     """Two routes to one account: whichever it is, the account is the same."""
     routes = read({"account": "airtel-ke", "operator": "airtel"}, {"account": "airtel-ke", "country": "KE"})
 
@@ -147,13 +149,13 @@ def test_an_unknown_that_changes_nothing_stops_nothing(read: Any, choose_by: Any
     assert choose_by(broker, SAFARICOM_KE, "5 KES", answers={"broker": "airtel"}).asked == ()
 
 
-def test_a_possible_match_alone_is_not_enough(read: Any, choose_by: Any) -> None:
+def test_possible_match_alone_is_not_chosen(read: Any, choose_by: Any) -> None:
     choice, _ = choose_by(read(KENYA[0]), SAFARICOM_KE, "5 KES")
 
     assert choice.account == ""
 
 
-def test_an_operator_in_other_words_is_not_taken_for_missing(read: Any, choose_by: Any) -> None:
+def test_operator_unknown_to_us_is_not_overruled_by_the_prefix(read: Any, choose_by: Any) -> None:
     """The prefix does not overrule what the caller said, even when we do not understand it."""
     for entry in ("AIRTEL_OAPI_UGA", "Airtel"):
         choice, asked = choose_by(read(*UGANDA, {"account": "broker"}), MTN_UG, says=entry)
@@ -162,7 +164,7 @@ def test_an_operator_in_other_words_is_not_taken_for_missing(read: Any, choose_b
 
 
 @pytest.mark.parametrize("to", ["+12025550123", "+80012345678"])
-def test_a_number_elsewhere_matches_no_route_by_country(read: Any, choose_by: Any, to: str) -> None:
+def test_number_of_another_country_matches_no_route_by_country(read: Any, choose_by: Any, to: str) -> None:
     assert choose_by(read(*UGANDA), to).choice.account == ""
 
 
@@ -176,9 +178,7 @@ def test_a_number_elsewhere_matches_no_route_by_country(read: Any, choose_by: An
         ("200.01 UGX", ""),
     ],
 )
-def test_amounts_are_compared_exactly_and_include_their_bounds(
-    read: Any, choose_by: Any, amount: str, account: str
-) -> None:
+def test_amount_bounds_of_a_route_are_exact_and_inclusive(read: Any, choose_by: Any, amount: str, account: str) -> None:
     routes = read(
         {"account": "mtn-ug", "currency": "UGX", "min_amount": "100", "max_amount": "200"},
         {"account": "deposits", "currency": "UGX", "max_amount": "199"},
@@ -187,7 +187,7 @@ def test_amounts_are_compared_exactly_and_include_their_bounds(
     assert choose_by(routes, amount=amount).choice.account == account
 
 
-def test_an_account_takes_no_order_that_it_cannot_pay(read: Any, choose_by: Any) -> None:
+def test_account_is_not_chosen_for_an_order_it_cannot_pay(read: Any, choose_by: Any) -> None:
     """A route says nothing of currency or operation: its account does."""
     routes = read({"account": "refunds"}, {"account": "safaricom"}, {"account": "mtn-ug"})
 
@@ -205,7 +205,7 @@ def test_an_account_takes_no_order_that_it_cannot_pay(read: Any, choose_by: Any)
         (Operation.REFUND, ""),
     ],
 )
-def test_the_operation_is_the_callers_or_each_accounts_own(
+def test_operation_is_that_of_the_caller_or_of_each_account(
     read: Any, choose_by: Any, operation: Operation | None, account: str
 ) -> None:
     routes = read(
@@ -217,7 +217,7 @@ def test_the_operation_is_the_callers_or_each_accounts_own(
     assert choose_by(routes, operation=operation, payee=payee).choice.account == account
 
 
-def test_who_has_no_number_has_no_country(read: Any, choose_by: Any) -> None:
+def test_payee_without_a_number_has_no_country(read: Any, choose_by: Any) -> None:
     """The payer of a collection is known to its provider alone: nothing is concluded of a country."""
     refund = {"operation": Operation.REFUND, "payee": Payee.payer_of("collection/1")}
     by_country = read({"account": "refunds", "country": "UG"}, {"account": "broker"})
@@ -227,7 +227,7 @@ def test_who_has_no_number_has_no_country(read: Any, choose_by: Any) -> None:
     assert (choice.account, asked) == ("", ())
 
 
-def test_every_route_is_explained(read: Any, choose_by: Any) -> None:
+def test_explanation_covers_every_route(read: Any, choose_by: Any) -> None:
     choice, _ = choose_by(read(*UGANDA, *KENYA), AIRTEL_UG)
 
     assert [str(one) for one in choice.tried] == [

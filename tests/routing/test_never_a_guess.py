@@ -60,7 +60,7 @@ def candidates(tables: list[dict[str, Any]], to: str, by_default: bool) -> Itera
 
 @given(tables=st.lists(TABLES, min_size=1, max_size=5), to=TO, by_default=BY_DEFAULT)
 @MANY
-def test_what_is_chosen_hangs_on_nothing_unknown(
+def test_chosen_account_depends_on_nothing_unknown(
     read: Any, choose_by: Any, tables: list[Any], to: str, by_default: bool
 ) -> None:
     """Chosen only when every operator that there could be leads to the same account, and then unless routes that could
@@ -84,7 +84,7 @@ def test_what_is_chosen_hangs_on_nothing_unknown(
     tables=st.lists(TABLES, min_size=1, max_size=5), to=TO, operator=st.sampled_from(OPERATORS), by_default=BY_DEFAULT
 )
 @MANY
-def test_with_a_known_operator_the_first_match_is_taken(
+def test_known_operator_takes_the_first_matching_route(
     read: Any, choose_by: Any, tables: list[Any], to: str, operator: str, by_default: bool
 ) -> None:
     try:
@@ -103,7 +103,7 @@ def test_with_a_known_operator_the_first_match_is_taken(
 
 @given(tables=st.lists(TABLES, min_size=2, max_size=5))
 @MANY
-def test_a_route_that_is_refused_as_hidden_would_never_be_taken(read: Any, tables: list[Any]) -> None:
+def test_route_refused_as_hidden_would_never_be_taken(read: Any, tables: list[Any]) -> None:
     """The check at start refuses nothing that could have had its turn."""
     try:
         read(*tables)

@@ -16,7 +16,7 @@ def brands_of(country: str) -> set[str]:
 
 
 @pytest.mark.parametrize("country", sorted(BRANDS))
-def test_every_brand_is_mapped_or_ignored_on_purpose(country: str) -> None:
+def test_brands_of_the_data_are_all_mapped_or_ignored(country: str) -> None:
     """A release of the data that renames an operator is noticed here, and not by a payee."""
     mapped, ignored = set(BRANDS[country]), IGNORED.get(country, frozenset())
 
@@ -24,11 +24,11 @@ def test_every_brand_is_mapped_or_ignored_on_purpose(country: str) -> None:
     assert brands_of(country) == mapped | ignored
 
 
-def test_only_countries_with_brands_ignore_some() -> None:
+def test_ignored_brands_are_of_countries_with_brands() -> None:
     assert set(IGNORED) <= set(BRANDS)
 
 
-def test_a_country_code_of_these_belongs_to_one_country() -> None:
+def test_country_code_with_operators_belongs_to_one_country() -> None:
     """Otherwise the brands of two countries would be looked for under one."""
     shared = [one for one in BRANDS if len(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code_of(one)]) > 1]
 
@@ -59,7 +59,7 @@ def code_of(country: str) -> int:
         ("99912345678", "", "", True),
     ],
 )
-def test_what_a_number_reports(number: str, country: str, operator: str, is_portable: bool) -> None:
+def test_number_reports_its_country_and_operator(number: str, country: str, operator: str, is_portable: bool) -> None:
     result = parse_number(number)
 
     assert (result.country, result.operator) == (country, operator)
@@ -67,7 +67,7 @@ def test_what_a_number_reports(number: str, country: str, operator: str, is_port
         assert result.is_portable is is_portable
 
 
-def test_what_the_data_flags_as_portable_is_portable() -> None:
+def test_portable_countries_include_those_flagged_by_the_data() -> None:
     """And the countries we add are not flagged: one that is by now can leave the list."""
     flagged = {one for one in BRANDS if phonenumbers.is_mobile_number_portable_region(one)}
 
@@ -76,5 +76,5 @@ def test_what_the_data_flags_as_portable_is_portable() -> None:
     assert set(BRANDS) >= PORTABLE
 
 
-def test_operators_are_plain_keys() -> None:
+def test_operator_names_are_plain_keys() -> None:
     assert [key for key in OPERATORS if not key.replace("_", "").isalnum() or key != key.lower()] == []

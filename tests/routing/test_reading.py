@@ -39,7 +39,7 @@ MTN = {"account": "mtn-ug", "country": "UG", "operator": "mtn"}
         ),
     ],
 )
-def test_what_is_wrong_is_reported_at_start(read: Any, tables: list[dict[str, Any]], says: str) -> None:
+def test_route_with_a_mistake_is_refused_at_start(read: Any, tables: list[dict[str, Any]], says: str) -> None:
     with pytest.raises(SettingsError) as refused:
         read(*tables)
 
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_reported_at_start(read: Any, tables: list[dict[str, An
         ({"currency": "UGX", "min_amount": "5"}, {}, False),
     ],
 )
-def test_a_route_that_never_has_its_turn_is_refused(
+def test_route_that_can_never_match_is_refused(
     read: Any, earlier: dict[str, Any], later: dict[str, Any], is_hidden: bool
 ) -> None:
     tables = ({"account": "mtn-ug", **earlier}, {"account": "airtel-ug", **later})

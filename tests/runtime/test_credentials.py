@@ -27,7 +27,7 @@ def token(fetched: object) -> str:
     return fetched.secrets["token"]
 
 
-def test_however_many_ask_it_is_fetched_once(desk: Desk) -> None:
+def test_credential_is_fetched_once_for_many_callers(desk: Desk) -> None:
     """200 threads, or 1,000 tasks, that all need a token at the same moment cost one token call."""
     fetched = desk.all(lambda line: line.credential(), desk.many)
 
@@ -36,14 +36,14 @@ def test_however_many_ask_it_is_fetched_once(desk: Desk) -> None:
     assert desk.server.count("token") == 1
 
 
-def test_however_many_read_it_is_fetched_once(desk: Desk, asks: Asks) -> None:
+def test_credential_is_fetched_once_for_many_reads(desk: Desk, asks: Asks) -> None:
     answers = desk.all(lambda line: line.exchange(asks["read"]()), desk.many)
 
     assert {answer.text for answer in answers} == {"token-1"}
     assert (desk.server.count("token"), desk.server.count("read")) == (1, desk.many)
 
 
-def test_a_thousand_payments_cost_one_token(loop_desk: Loop) -> None:
+def test_credential_is_fetched_once_for_a_thousand_payments(loop_desk: Loop) -> None:
     keys = [f"k{number}" for number in range(1000)]
 
     rows = loop_desk.pay(*keys)
@@ -52,14 +52,14 @@ def test_a_thousand_payments_cost_one_token(loop_desk: Loop) -> None:
     assert (loop_desk.server.count("token"), loop_desk.server.count("pay")) == (1, 1000)
 
 
-def test_it_is_kept(desk: Desk) -> None:
+def test_credential_is_kept(desk: Desk) -> None:
     for _ in range(3):
         desk.one(lambda line: line.credential())
 
     assert desk.server.count("token") == 1
 
 
-def test_it_is_renewed_before_it_ends(desk: Desk) -> None:
+def test_credential_is_renewed_before_it_expires(desk: Desk) -> None:
     """The provider says until when it may be used, its margin included; from that moment on it is not."""
     desk.server.token_life_s = 60.0
 
@@ -71,7 +71,7 @@ def test_it_is_renewed_before_it_ends(desk: Desk) -> None:
     assert desk.server.count("token") == 2
 
 
-def test_one_without_an_end_is_kept(desk: Desk) -> None:
+def test_credential_without_an_expiry_is_kept(desk: Desk) -> None:
     desk.server.token_life_s = None
     desk.one(lambda line: line.credential())
     desk.clock.advance(10 * 365 * 86_400)
@@ -80,7 +80,7 @@ def test_one_without_an_end_is_kept(desk: Desk) -> None:
     assert desk.server.count("token") == 1
 
 
-def test_one_that_is_over_when_it_comes_is_used_once(desk: Desk, asks: Asks) -> None:
+def test_credential_expired_on_arrival_is_used_once(desk: Desk, asks: Asks) -> None:
     """A server with a slow clock: every request has a token of its own, and none is lost in a loop."""
     desk.server.token_life_s = 5.0
 
@@ -89,7 +89,7 @@ def test_one_that_is_over_when_it_comes_is_used_once(desk: Desk, asks: Asks) -> 
     assert (desk.server.count("token"), desk.server.count("pay")) == (2, 2)
 
 
-def test_requests_that_need_none_have_none(desk: Desk, asks: Asks) -> None:
+def test_request_that_needs_no_credential_has_none(desk: Desk, asks: Asks) -> None:
     assert desk.one(lambda line: line.exchange(asks["token"]())).status == 200
     assert [(request.operation, request.headers) for request in desk.server.requests] == [("token", {})]
 
@@ -97,7 +97,7 @@ def test_requests_that_need_none_have_none(desk: Desk, asks: Asks) -> None:
 # Cancelled and interrupted.
 
 
-def test_a_cancelled_waiter_harms_no_other(loop_desk: Loop) -> None:
+def test_cancelled_waiter_for_a_credential_harms_no_other(loop_desk: Loop) -> None:
     """Not even the one that began the fetch: no waiter owns it."""
     line: AsyncAccountSession = loop_desk.line
 
@@ -115,7 +115,7 @@ def test_a_cancelled_waiter_harms_no_other(loop_desk: Loop) -> None:
     assert loop_desk.server.count("token") == 1
 
 
-def test_a_fetch_that_no_one_waits_for_is_not_lost(loop_desk: Loop) -> None:
+def test_fetch_without_waiters_still_completes(loop_desk: Loop) -> None:
     line: AsyncAccountSession = loop_desk.line
 
     async def main() -> None:
@@ -130,7 +130,7 @@ def test_a_fetch_that_no_one_waits_for_is_not_lost(loop_desk: Loop) -> None:
     assert loop_desk.server.count("token") == 1
 
 
-def test_closing_ends_a_fetch(loop_desk: Loop) -> None:
+def test_closing_the_client_ends_a_fetch(loop_desk: Loop) -> None:
     """A client that is closed leaves no task behind."""
     line: AsyncAccountSession = loop_desk.line
     loop_desk.server.slow_s["token"] = 60.0
@@ -145,7 +145,7 @@ def test_closing_ends_a_fetch(loop_desk: Loop) -> None:
     loop_desk.runner.run(main())
 
 
-def test_an_interrupted_fetch_harms_no_other(thread_desk: Desk) -> None:
+def test_interrupted_fetch_harms_no_other_thread(thread_desk: Desk) -> None:
     """Ctrl-C is for one thread: those who waited with it have no credential yet, and the next one who asks gets one."""
 
     def interrupt(_request: HttpRequest) -> None:
@@ -165,7 +165,7 @@ def test_an_interrupted_fetch_harms_no_other(thread_desk: Desk) -> None:
 # Failures.
 
 
-def test_a_failure_is_shared(desk: Desk, lost: type[NotSent | NoAnswer]) -> None:
+def test_failed_fetch_is_shared_by_all_waiters(desk: Desk, lost: type[NotSent | NoAnswer]) -> None:
     """When no token can be had, those who waited hear it together, and do not run for it one after the other."""
 
     def fail(_request: HttpRequest) -> None:
@@ -179,7 +179,7 @@ def test_a_failure_is_shared(desk: Desk, lost: type[NotSent | NoAnswer]) -> None
     assert desk.server.count("token") == 1
 
 
-def test_a_failure_is_not_kept(desk: Desk) -> None:
+def test_failed_fetch_is_not_kept(desk: Desk) -> None:
     desk.server.token_status = 403
     assert isinstance(desk.one(lambda line: line.credential()), AccountRefused)
 
@@ -187,7 +187,7 @@ def test_a_failure_is_not_kept(desk: Desk) -> None:
     assert token(desk.one(lambda line: line.credential())) == "token-2"
 
 
-def test_a_refusal_is_a_value(desk: Desk) -> None:
+def test_refused_credential_is_a_value(desk: Desk) -> None:
     desk.server.token_status = 403
 
     fetched = desk.all(lambda line: line.credential(), 50)
@@ -196,7 +196,7 @@ def test_a_refusal_is_a_value(desk: Desk) -> None:
     assert desk.server.count("token") == 1
 
 
-def test_without_a_credential_nothing_is_sent(open_desk: Callable[..., Desk], asks: Asks) -> None:
+def test_request_without_its_credential_is_not_sent(open_desk: Callable[..., Desk], asks: Asks) -> None:
     """And the read's own policy does not repeat the token call: it has one of its own."""
     desk = open_desk(retry={"read": RetryPolicy(attempts=3, first_wait_s=0.001, longest_wait_s=0.001, jitter_s=0)})
     desk.server.token_status = 403
@@ -211,7 +211,7 @@ def test_without_a_credential_nothing_is_sent(open_desk: Callable[..., Desk], as
     assert [request.operation for request in desk.server.requests] == ["token", "token"]
 
 
-def test_a_token_call_is_repeated_by_its_policy(open_desk: Callable[..., Desk]) -> None:
+def test_token_call_is_repeated_by_its_own_policy(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk(retry={"token": RetryPolicy(attempts=3, first_wait_s=0.001, longest_wait_s=0.001, jitter_s=0)})
     desk.server.token_status = 503
 
@@ -255,7 +255,7 @@ BUGS = {
 
 
 @pytest.mark.parametrize("bug", BUGS)
-def test_a_providers_bug_is_no_credential(bug: str, desk: Desk, asks: Asks) -> None:
+def test_provider_bug_in_a_fetch_reaches_every_waiter(bug: str, desk: Desk, asks: Asks) -> None:
     """It neither hangs nor moves money, and every waiter hears of it."""
     desk.carrier.sign_in = BUGS[bug](asks)
 
@@ -269,7 +269,7 @@ def test_a_providers_bug_is_no_credential(bug: str, desk: Desk, asks: Asks) -> N
 # Refused by the provider.
 
 
-def test_a_refused_read_is_repeated_once_with_a_new_token(desk: Desk, asks: Asks) -> None:
+def test_refused_read_is_repeated_once_with_a_new_token(desk: Desk, asks: Asks) -> None:
     desk.one(lambda line: line.credential())
     desk.server.forget_tokens()
 
@@ -279,7 +279,7 @@ def test_a_refused_read_is_repeated_once_with_a_new_token(desk: Desk, asks: Asks
     assert (desk.server.count("token"), desk.server.count("read")) == (2, 2)
 
 
-def test_and_only_once(desk: Desk, asks: Asks) -> None:
+def test_refused_read_is_repeated_only_once(desk: Desk, asks: Asks) -> None:
     """A provider that refuses every token is asked twice, not for ever."""
     desk.server.refuses_all = True
 
@@ -287,7 +287,7 @@ def test_and_only_once(desk: Desk, asks: Asks) -> None:
     assert (desk.server.count("token"), desk.server.count("read")) == (2, 2)
 
 
-def test_many_refused_at_once_fetch_one_new_token(desk: Desk, asks: Asks) -> None:
+def test_refused_reads_together_fetch_one_new_token(desk: Desk, asks: Asks) -> None:
     desk.one(lambda line: line.credential())
     desk.server.forget_tokens()
     desk.server.slow_s["read"] = 0.05
@@ -299,7 +299,7 @@ def test_many_refused_at_once_fetch_one_new_token(desk: Desk, asks: Asks) -> Non
     assert 50 < desk.server.count("read") <= 100  # who comes after the renewal is never refused
 
 
-def test_a_refused_payment_is_never_repeated(desk: Desk, asks: Asks) -> None:
+def test_refused_payment_is_never_repeated(desk: Desk, asks: Asks) -> None:
     """Whether it was really not taken is for the engine to decide; the token is dropped, so the next one is fresh."""
     desk.one(lambda line: line.credential())
     desk.server.forget_tokens()
@@ -311,7 +311,7 @@ def test_a_refused_payment_is_never_repeated(desk: Desk, asks: Asks) -> None:
     assert (desk.server.count("pay"), desk.server.count("token")) == (2, 2)
 
 
-def test_a_late_refusal_does_not_drop_a_newer_token(desk: Desk, asks: Asks) -> None:
+def test_late_refusal_does_not_drop_a_newer_token(desk: Desk, asks: Asks) -> None:
     """A payment that left with the old token hears of it after a read has fetched the new one."""
     desk.one(lambda line: line.credential())
     desk.server.forget_tokens()
@@ -331,7 +331,7 @@ def test_a_late_refusal_does_not_drop_a_newer_token(desk: Desk, asks: Asks) -> N
     assert desk.server.count("token") == 2
 
 
-def test_a_payment_is_repeated_for_nothing(open_desk: Callable[..., Desk], asks: Asks) -> None:
+def test_payment_is_never_repeated_whatever_the_result(open_desk: Callable[..., Desk], asks: Asks) -> None:
     """No policy, no status and no lost answer makes a line send a money request again."""
     policy = RetryPolicy(attempts=5, first_wait_s=0.001, statuses=frozenset({200, 401, 503}))
     desk = open_desk(retry={"pay": policy})
@@ -351,7 +351,7 @@ def test_a_payment_is_repeated_for_nothing(open_desk: Callable[..., Desk], asks:
 # What is told.
 
 
-def test_what_is_logged_of_a_credential(desk: Desk, caplog: pytest.LogCaptureFixture, asks: Asks) -> None:
+def test_credential_log_has_the_account_and_no_secret(desk: Desk, caplog: pytest.LogCaptureFixture, asks: Asks) -> None:
     """That it was fetched, for which account; neither the token nor the address it came from."""
     with caplog.at_level(logging.DEBUG, "payments_core"):
         desk.one(lambda line: line.exchange(asks["read"]()))

@@ -53,14 +53,14 @@ def face(cls: type) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
-def test_the_twins_have_one_face(sync: type, twin: type) -> None:
+def test_twin_classes_have_the_same_methods(sync: type, twin: type) -> None:
     """The same methods with the same arguments, defaults and results: who knows one knows both."""
     assert face(sync) == face(twin)
     assert face(sync)
 
 
 @pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
-def test_the_twins_say_the_same(sync: type, twin: type) -> None:
+def test_twin_classes_have_the_same_docstrings(sync: type, twin: type) -> None:
     names = [name for name in face(sync) if not name.startswith("_")]
 
     assert {name: inspect.getdoc(getattr(sync, name)) for name in names} == {
@@ -69,7 +69,7 @@ def test_the_twins_say_the_same(sync: type, twin: type) -> None:
 
 
 @pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
-def test_a_thread_never_waits_in_a_coroutine(sync: type, twin: type) -> None:
+def test_synchronous_twin_has_no_coroutine(sync: type, twin: type) -> None:
     """Nothing in the twin for threads is a coroutine."""
     assert [name for name in face(sync) if inspect.iscoroutinefunction(getattr(sync, name))] == []
     assert [name for name, member in vars(twin).items() if inspect.iscoroutinefunction(member)]
@@ -78,7 +78,7 @@ def test_a_thread_never_waits_in_a_coroutine(sync: type, twin: type) -> None:
 # Permits.
 
 
-def test_no_more_payments_on_the_wire_than_allowed(open_desk: Callable[..., Desk]) -> None:
+def test_max_in_flight_limits_payments_on_the_wire(open_desk: Callable[..., Desk]) -> None:
     """``max_in_flight`` holds for money requests, however many callers there are; all of them get through."""
     desk = open_desk(max_in_flight=3)
     desk.server.slow_s["pay"] = 0.01
@@ -91,7 +91,9 @@ def test_no_more_payments_on_the_wire_than_allowed(open_desk: Callable[..., Desk
     assert desk.permits() == 3
 
 
-def test_reads_need_no_permit(open_desk: Callable[..., Desk], asks: dict[str, Callable[[], HttpRequest]]) -> None:
+def test_reads_take_no_in_flight_permit(
+    open_desk: Callable[..., Desk], asks: dict[str, Callable[[], HttpRequest]]
+) -> None:
     """An account that is busy paying can still find out what became of a payment."""
     desk = open_desk(max_in_flight=1)
     desk.server.slow_s["read"] = 0.2
@@ -124,7 +126,7 @@ def ends(kind: str, desk: Desk) -> Callable[[HttpRequest], None]:
         ("bug", PayoutStatus.SENDING),
     ],
 )
-def test_a_permit_is_given_back_however_it_ends(
+def test_in_flight_permit_is_returned_however_the_payment_ends(
     kind: str, status: PayoutStatus, open_desk: Callable[..., Desk]
 ) -> None:
     desk = open_desk(max_in_flight=2)
@@ -137,7 +139,7 @@ def test_a_permit_is_given_back_however_it_ends(
     assert {type(one) for one in ended} == ({RuntimeError} if kind == "bug" else {type(desk.row("a"))})
 
 
-def test_a_permit_is_given_back_when_nothing_is_sent(open_desk: Callable[..., Desk]) -> None:
+def test_in_flight_permit_is_returned_when_nothing_is_sent(open_desk: Callable[..., Desk]) -> None:
     """A pause that is found only at the last moment holds the payout, not the permit."""
     desk = open_desk(max_in_flight=1)
     desk.row("k")
@@ -147,7 +149,7 @@ def test_a_permit_is_given_back_when_nothing_is_sent(open_desk: Callable[..., De
     assert (desk.server.count("pay"), desk.permits()) == (0, 1)
 
 
-def test_a_permit_is_given_back_when_the_journal_fails(open_desk: Callable[..., Desk]) -> None:
+def test_in_flight_permit_is_returned_when_the_journal_fails(open_desk: Callable[..., Desk]) -> None:
     """Without C2 nothing leaves."""
     desk = open_desk(max_in_flight=1)
     desk.row("k")
@@ -161,7 +163,7 @@ def test_a_permit_is_given_back_when_the_journal_fails(open_desk: Callable[..., 
     assert (desk.server.count("pay"), desk.permits()) == (0, 1)
 
 
-def test_cancelled_payments_give_their_permits_back(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
+def test_cancelled_payments_return_their_in_flight_permits(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
     """Those under way, which stay SENDING as after a crash, and those that still wait, which were never sent."""
     desk = make_desk(type(loop_desk), max_in_flight=2)
     desk.server.slow_s["pay"] = 60.0
@@ -185,7 +187,7 @@ def test_cancelled_payments_give_their_permits_back(make_desk: Callable[..., Loo
     assert states.count(PayoutStatus.CREATED) == 4
 
 
-def test_a_cancelled_waiter_passes_its_permit_on(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
+def test_cancelled_waiter_passes_its_in_flight_permit_on(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
     """Also when it is cancelled in the moment in which the permit becomes its own."""
     desk = make_desk(type(loop_desk), max_in_flight=1)
     desk.server.slow_s["pay"] = 0.02
@@ -205,7 +207,7 @@ def test_a_cancelled_waiter_passes_its_permit_on(make_desk: Callable[..., Loop],
     assert desk.permits() == 1
 
 
-def test_whether_money_was_asked_for(desk: Desk, asks: dict[str, Callable[[], HttpRequest]]) -> None:
+def test_error_says_whether_money_was_asked_for(desk: Desk, asks: dict[str, Callable[[], HttpRequest]]) -> None:
     """An error after this moment says that it may have been sent."""
     with desk.line.executor() as executor:
         desk.one(lambda _line: executor(asks["read"]()))
@@ -217,7 +219,7 @@ def test_whether_money_was_asked_for(desk: Desk, asks: dict[str, Callable[[], Ht
 # Approvals.
 
 
-def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> None:
+def test_payout_that_needs_an_approval_waits_before_any_guard(desk: Desk) -> None:
     """Nothing slow or secret is touched for what may not leave anyway; once approved, the guards are asked."""
     why = desk.approval(lambda _payout: "first payout to this number")
     asked = desk.guard(lambda _payout: None)
@@ -233,7 +235,7 @@ def test_what_needs_an_approval_waits_before_any_guard_is_asked(desk: Desk) -> N
     assert len(asked) == 1
 
 
-def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Desk]) -> None:
+def test_amount_over_the_account_limit_needs_an_approval(open_desk: Callable[..., Desk]) -> None:
     """More than the limit waits, exactly the limit does not, a currency without one does; it takes no plugin."""
     desk = open_desk(approve_above={"EUR": "4.99"})
     (row,) = desk.pay("k")
@@ -245,7 +247,7 @@ def test_the_limit_of_the_account_wants_an_approval(open_desk: Callable[..., Des
 
 
 @pytest.mark.parametrize("name", ["exception", "exit", "true", "coroutine"])
-def test_a_plugin_that_cannot_say_whether_it_needs_one_fails_closed(name: str, desk: Desk) -> None:
+def test_approval_hook_that_fails_fails_closed(name: str, desk: Desk) -> None:
     """The payout waits, and the plugin is asked again."""
     asked = desk.approval(BROKEN[name])
     (row,) = desk.pay("k")
@@ -273,7 +275,7 @@ def at_once(desk: Desk) -> Any:
         return desk.one(lambda _line: executor(PreflightAtOnce(row)))
 
 
-def test_a_new_payout_is_sent_at_once_when_nothing_makes_it_wait(desk: Desk) -> None:
+def test_new_payout_is_sent_at_once_when_nothing_makes_it_wait(desk: Desk) -> None:
     """Without a credential it waits for one; with one it takes a connection, and gives it back whatever follows."""
     free = desk.permits()
     assert at_once(desk) is None
@@ -284,7 +286,7 @@ def test_a_new_payout_is_sent_at_once_when_nothing_makes_it_wait(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("hook", ["guard", "approval"])
-def test_a_new_payout_waits_for_plugins(desk: Desk, hook: str) -> None:
+def test_new_payout_waits_for_plugins(desk: Desk, hook: str) -> None:
     """A plugin is asked when the payout is recorded, never before."""
     preflight(desk)
     asked = getattr(desk, hook)(lambda _payout: None)
@@ -294,7 +296,7 @@ def test_a_new_payout_waits_for_plugins(desk: Desk, hook: str) -> None:
 
 
 @pytest.mark.parametrize("settings", [{"approve_above": {"EUR": "4.99"}}, {"posts_per_s": 5.0}, {"max_in_flight": 1}])
-def test_a_new_payout_waits_for_approval_permit_and_connection(
+def test_new_payout_waits_for_approval_permit_and_connection(
     open_desk: Callable[..., Desk], settings: dict[str, Any]
 ) -> None:
     """An amount above the limit, a cap on payments, or no free connection: it is recorded first."""
@@ -309,14 +311,14 @@ def test_a_new_payout_waits_for_approval_permit_and_connection(
         assert at_once(desk) is None
 
 
-def test_after_preflight_it_is_sent(desk: Desk) -> None:
+def test_payout_is_sent_after_its_preflight(desk: Desk) -> None:
     asked = desk.guard(lambda _payout: None)
 
     assert preflight(desk) == Proceed(desk.clock())
     assert asked == [desk.row("k").id]
 
 
-def test_an_ordinary_payment_draws_no_random_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_payment_draws_no_random_bytes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random bytes are drawn for a provider that signs or answers to a minted path; drawing them lets go of the GIL."""
     drawn: list[int] = []
     desk.pay("warm")
@@ -329,7 +331,7 @@ def test_an_ordinary_payment_draws_no_random_number(desk: Desk, monkeypatch: pyt
     assert drawn == []
 
 
-def test_a_token_is_fresh_and_unguessable(desk: Desk) -> None:
+def test_path_token_is_fresh_and_unguessable(desk: Desk) -> None:
     """Whoever knows the path of a result callback may post to it: each question has a path of its own."""
     moment = desk.runtime.moment()
     tokens = {moment.new_token() for _ in range(100)}
@@ -338,7 +340,7 @@ def test_a_token_is_fresh_and_unguessable(desk: Desk) -> None:
     assert {len(token) for token in tokens} == {32}  # 24 random bytes
 
 
-def test_a_refusal_is_final(desk: Desk) -> None:
+def test_guard_refusal_fails_the_payout(desk: Desk) -> None:
     """The payout fails with the guard's words, numbers masked, before a token or a byte was asked for."""
     desk.guard(lambda _payout: None)
     desk.guard(lambda _payout: "blocked list: 46733123450")
@@ -380,7 +382,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_guard_fails_closed(broken: str, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_guard_that_fails_fails_closed(broken: str, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """The payout waits and the guard is asked again; nothing was sent, and nothing of it ends the program."""
     asked = desk.guard(BROKEN[broken])
 
@@ -398,7 +400,7 @@ def test_a_broken_guard_fails_closed(broken: str, desk: Desk, caplog: pytest.Log
     assert len(asked) == 3
 
 
-def test_a_log_handler_that_fails_prints_nothing_of_a_broken_guard(
+def test_log_handler_that_fails_prints_nothing_of_a_guard_error(
     desk: Desk, capsys: pytest.CaptureFixture[str], full_disk: Callable[[], AbstractContextManager[None]]
 ) -> None:
     """Its words may be the payee's number, and are masked in the event only."""
@@ -418,7 +420,7 @@ def unheard(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return entries
 
 
-def test_a_slow_guard_fails_closed(open_desk: Callable[..., Desk], unheard: list[Any]) -> None:
+def test_guard_that_times_out_fails_closed(open_desk: Callable[..., Desk], unheard: list[Any]) -> None:
     """After ``guard_timeout_s`` the payout waits; what the guard says later counts for nothing and breaks nothing."""
     desk = open_desk(guard_timeout_s=0.05)
     done, late = threading.Event(), threading.Event()
@@ -444,7 +446,7 @@ def test_a_slow_guard_fails_closed(open_desk: Callable[..., Desk], unheard: list
     assert desk.server.requests == []
 
 
-def test_a_guard_does_not_hold_up_the_loop(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
+def test_guard_does_not_block_the_event_loop(make_desk: Callable[..., Loop], loop_desk: Loop) -> None:
     """It may block: other tasks go on meanwhile."""
     desk = make_desk(type(loop_desk), guard_timeout_s=10.0)
     free = threading.Event()
@@ -460,7 +462,7 @@ def test_a_guard_does_not_hold_up_the_loop(make_desk: Callable[..., Loop], loop_
     assert desk.runner.run(main()).status is PayoutStatus.SUCCEEDED
 
 
-def test_a_cancelled_payment_leaves_its_guard_alone(
+def test_cancelled_payment_does_not_interrupt_its_guard(
     make_desk: Callable[..., Loop], loop_desk: Loop, unheard: list[Any]
 ) -> None:
     desk = make_desk(type(loop_desk))
@@ -491,7 +493,7 @@ def test_a_cancelled_payment_leaves_its_guard_alone(
     assert desk.permits() == desk.account.settings.max_in_flight
 
 
-def test_a_guard_is_asked_once_an_attempt(desk: Desk) -> None:
+def test_guard_is_called_once_for_each_attempt(desk: Desk) -> None:
     """Never again before a request that may be on its way: its answer could not take anything back."""
     asked = desk.guard(lambda _payout: None)
     desk.server.at_send = ends("not sent", desk)
@@ -504,7 +506,7 @@ def test_a_guard_is_asked_once_an_attempt(desk: Desk) -> None:
     assert len(asked) == 1
 
 
-def test_no_credential_stops_the_preflight(desk: Desk) -> None:
+def test_preflight_stops_without_a_credential(desk: Desk) -> None:
     """It is found out before the row says SENDING."""
     desk.server.token_status = 500
     (row,) = desk.pay("k")
@@ -513,7 +515,7 @@ def test_no_credential_stops_the_preflight(desk: Desk) -> None:
     assert (desk.server.count("token"), desk.server.count("pay")) == (1, 0)
 
 
-def test_a_refused_account_is_paused_and_nothing_fails(desk: Desk) -> None:
+def test_refused_account_is_paused_and_no_payout_fails(desk: Desk) -> None:
     desk.server.token_status = 403
     (row,) = desk.pay("k")
 

@@ -65,7 +65,7 @@ def create_payout(desk: Desk, key: str, status: PayoutStatus = PayoutStatus.PEND
     return desk.row(key)
 
 
-def test_without_a_cap_the_journal_is_never_asked(open_desk: OpenDesk) -> None:
+def test_account_without_a_cap_takes_no_permit(open_desk: OpenDesk) -> None:
     """No cap, no cost: paying and reading take no permit."""
     desk = open_desk()
     asked = watch(desk)
@@ -74,7 +74,7 @@ def test_without_a_cap_the_journal_is_never_asked(open_desk: OpenDesk) -> None:
     assert asked.permits == []
 
 
-def test_each_read_takes_a_permit(open_desk: OpenDesk) -> None:
+def test_read_takes_a_permit(open_desk: OpenDesk) -> None:
     """What is unknown and what is due are read under a permit; a payment's own way takes no read's permit."""
     desk = open_desk(reads_per_s=200)
     asked = watch(desk)
@@ -110,7 +110,7 @@ def test_payments_are_sent_in_order(open_desk: OpenDesk) -> None:
     assert max(at_send) - min(at_send) >= 4 / 20 - VOID_AFTER_S  # a slow machine's first one leaves late, none early
 
 
-def test_a_permit_that_came_too_late_is_void(open_desk: OpenDesk) -> None:
+def test_permit_that_came_too_late_is_void(open_desk: OpenDesk) -> None:
     """A slow journal's first answer is of no use; the next one is asked for as far ahead as that answer took."""
     desk = open_desk(reads_per_s=100)
     asked = watch(desk, slow_s=0.2)
@@ -123,7 +123,7 @@ def test_a_permit_that_came_too_late_is_void(open_desk: OpenDesk) -> None:
     assert desk.server.count("read") == 1
 
 
-def test_a_payment_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> None:
+def test_payment_that_would_wait_too_long_is_postponed(open_desk: OpenDesk) -> None:
     """Nobody sleeps for ever: it stays unsent, is due when its turn may come, and loses no step of its schedule."""
     desk = open_desk(posts_per_s=0.05)
     assert [row.status for row in desk.pay("first")] == [PayoutStatus.SUCCEEDED]
@@ -135,7 +135,7 @@ def test_a_payment_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> N
     assert (desk.server.count("pay"), desk.permits()) == (1, desk.account.settings.max_in_flight)
 
 
-def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open_desk: OpenDesk) -> None:
+def test_payment_recorded_too_slowly_waits_for_another_permit(open_desk: OpenDesk) -> None:
     """A journal that stalls does not make all that waited for it leave in one burst."""
     desk = open_desk(posts_per_s=20)
     asked = watch(desk)
@@ -162,7 +162,7 @@ def test_a_payment_that_took_long_to_be_written_down_waits_for_another_turn(open
     assert max(at_send) - min(at_send) >= 0.09  # of five turns, at most two were not over
 
 
-def test_a_payment_whose_turn_is_over_is_not_sent_when_no_other_is_near(
+def test_payment_with_a_void_permit_and_no_near_one_is_not_sent(
     open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing has left: it is as unsent as before, and is sent later."""
@@ -191,7 +191,7 @@ def hold(desk: Desk, after_s: float) -> None:
     desk.journal.execute(ApplyTransition(row, row, Event("payout.read", desk.clock()), read_end=end))
 
 
-def test_a_read_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> None:
+def test_read_that_would_wait_too_long_is_postponed(open_desk: OpenDesk) -> None:
     """During a long penalty what is due becomes due at its end, and nothing is asked meanwhile."""
     desk = open_desk(reads_per_s=100)
     hold(desk, 60)
@@ -205,7 +205,7 @@ def test_a_read_that_would_wait_too_long_is_put_off(open_desk: OpenDesk) -> None
     assert again == row
 
 
-def test_a_read_for_a_callback_stays_one_when_it_is_put_off(open_desk: OpenDesk) -> None:
+def test_postponed_callback_read_keeps_its_priority(open_desk: OpenDesk) -> None:
     """A penalty must not move a flood of callbacks into the places of everybody else."""
     desk = open_desk(reads_per_s=100)
     hold(desk, 60)
@@ -218,7 +218,7 @@ def test_a_read_for_a_callback_stays_one_when_it_is_put_off(open_desk: OpenDesk)
     assert later.schedule.is_callback_read
 
 
-def test_no_permit_is_no_reason_to_try_again_at_once(open_desk: OpenDesk, asks: dict[str, Callable[[], Any]]) -> None:
+def test_read_without_a_permit_is_not_retried_at_once(open_desk: OpenDesk, asks: dict[str, Callable[[], Any]]) -> None:
     """A read that may be repeated is not: its turn has not come, however often it is asked."""
     desk = open_desk(reads_per_s=100, retry={"read": RetryPolicy(attempts=5)})
     hold(desk, 60)
@@ -229,7 +229,7 @@ def test_no_permit_is_no_reason_to_try_again_at_once(open_desk: OpenDesk, asks: 
     assert len(asked.permits) == 1
 
 
-def test_each_repetition_of_a_read_takes_a_permit(open_desk: OpenDesk, asks: dict[str, Callable[[], Any]]) -> None:
+def test_repeated_read_takes_a_permit_each_time(open_desk: OpenDesk, asks: dict[str, Callable[[], Any]]) -> None:
     """The cap holds on the wire, not for each question."""
     policy = RetryPolicy(attempts=3, first_wait_s=0.001, longest_wait_s=0.01, jitter_s=0)
     desk = open_desk(reads_per_s=200, retry={"read": policy})
@@ -246,7 +246,7 @@ def test_each_repetition_of_a_read_takes_a_permit(open_desk: OpenDesk, asks: dic
 
 
 @pytest.mark.parametrize("cap", [{"reads_per_s": 100}, {}], ids=["capped", "not capped"])
-def test_a_read_refused_for_the_rate_slows_all_that_follow(open_desk: OpenDesk, cap: dict[str, Any]) -> None:
+def test_read_refused_with_429_holds_all_reads_of_the_account(open_desk: OpenDesk, cap: dict[str, Any]) -> None:
     """One 429 is not repeated at once and holds every read of the account, in this process even where it has no cap."""
     policy = RetryPolicy(attempts=5, statuses=frozenset({429}))
     desk = open_desk(retry={"read": policy}, **cap)
@@ -260,7 +260,7 @@ def test_a_read_refused_for_the_rate_slows_all_that_follow(open_desk: OpenDesk, 
     assert len(desk.journal.holds()) == 1
 
 
-def test_an_account_without_a_cap_stops_asking_once_the_penalty_is_forgotten(open_desk: OpenDesk) -> None:
+def test_account_without_a_cap_takes_no_permit_after_its_penalty(open_desk: OpenDesk) -> None:
     """A penalty costs a permit for each read until an answer comes; then nothing again."""
     desk = open_desk()
     desk.line.limiter.is_penalised = True
@@ -272,7 +272,7 @@ def test_an_account_without_a_cap_stops_asking_once_the_penalty_is_forgotten(ope
     assert len(asked.permits) == 1
 
 
-def test_a_payment_refused_for_the_rate_holds_the_next(open_desk: OpenDesk) -> None:
+def test_payment_refused_with_429_holds_the_next(open_desk: OpenDesk) -> None:
     """The account waits as long as the provider says, with and without a cap."""
     desk = open_desk()
     desk.server.pay_status, desk.server.retry_after = 429, "40"
@@ -287,7 +287,7 @@ def test_a_payment_refused_for_the_rate_holds_the_next(open_desk: OpenDesk) -> N
     assert desk.journal.pauses() == ()
 
 
-def test_a_circuit_opens_for_real_and_reads_go_on(open_desk: OpenDesk) -> None:
+def test_open_circuit_stops_payments_and_not_reads(open_desk: OpenDesk) -> None:
     """Payments without an answer stop the account; what may have arrived is read all the same, and one probe goes."""
     desk = open_desk(circuit_after=3, poll_schedule_s=[600.0])
 

@@ -84,7 +84,7 @@ STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", STRANGE)
-def test_a_configuration_that_is_no_file_of_a_sane_size_is_refused_at_once(folder: Path, kind: str) -> None:
+def test_configuration_that_is_no_file_or_too_large_is_refused_at_once(folder: Path, kind: str) -> None:
     """Neither does it wait for who writes into a pipe, nor read until the memory is full."""
     make, text = STRANGE[kind]
     make(folder / "payouts.toml")
@@ -93,7 +93,7 @@ def test_a_configuration_that_is_no_file_of_a_sane_size_is_refused_at_once(folde
 
 
 @pytest.mark.parametrize("kind", STRANGE)
-def test_a_secret_that_is_no_file_of_a_sane_size_is_refused_at_once(folder: Path, kind: str) -> None:
+def test_secret_that_is_no_file_or_too_large_is_refused_at_once(folder: Path, kind: str) -> None:
     """The same of the file of a secret."""
     make, text = STRANGE[kind]
     make(folder / "key")
@@ -114,7 +114,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize(("provider", "setting"), SECRETS)
-def test_every_providers_keys_and_certificates_are_read_so(folder: Path, provider: str, setting: str) -> None:
+def test_provider_key_files_have_the_same_checks(folder: Path, provider: str, setting: str) -> None:
     """Tokens, private keys and certificates alike; the message says which."""
     pipe(folder / "key")
     plugins = Plugins()
@@ -133,7 +133,7 @@ CHANGEABLE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("how", CHANGEABLE)
 @pytest.mark.parametrize("what", ["configuration", "secret"])
-def test_a_file_that_others_can_change_is_refused(folder: Path, what: str, how: str) -> None:
+def test_file_that_others_can_change_is_refused(folder: Path, what: str, how: str) -> None:
     """Whoever changes it decides who is paid, and from where: the message says what to look at and what to do."""
     if how == "of another user" and os.geteuid():
         pytest.skip("only root gives files away")
@@ -147,7 +147,7 @@ def test_a_file_that_others_can_change_is_refused(folder: Path, what: str, how: 
 
 
 @pytest.mark.parametrize("what", ["configuration", "secret", "journal"])
-def test_neither_a_link_nor_its_file_may_be_replaced(folder: Path, what: str) -> None:
+def test_link_and_its_file_are_both_checked(folder: Path, what: str) -> None:
     """Both are judged: a link in a folder of our own may name a file in one that is open to all, and the reverse."""
     near, far = folder / "near", folder / "far"
     near.mkdir(0o700)
@@ -169,7 +169,7 @@ def test_neither_a_link_nor_its_file_may_be_replaced(folder: Path, what: str) ->
         opened.chmod(0o700)
 
 
-def test_what_was_opened_is_what_is_looked_at_and_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opened_file_is_the_one_that_is_checked_and_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that is put in its place in between changes nothing: neither is it believed, nor is it read."""
     path, real = folder / "key", os.open
     path.write_text("first", "utf-8")
@@ -212,7 +212,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_and_the_library_refuse_it(
+def test_configuration_that_others_can_change_is_refused_everywhere(
     paying: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Not the doctor alone: nothing is paid with a configuration that others can change, and no journal is made."""
@@ -232,7 +232,7 @@ UNSAFE = CHANGEABLE | {
 
 
 @pytest.mark.parametrize("how", UNSAFE)
-def test_a_journal_that_others_can_change_is_not_opened(
+def test_journal_that_others_can_change_is_not_opened(
     paying: Path, how: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A payout that another user planted in it would be paid: no command that reads it goes on, and none makes it."""
@@ -255,7 +255,7 @@ def test_a_journal_that_others_can_change_is_not_opened(
         assert list(file.parent.iterdir()) == []
 
 
-def test_a_secret_that_others_may_read_is_reported_and_used(paying: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_secret_that_others_may_read_is_reported_and_used(paying: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An event each time it is read, and a finding of the doctor's; a payment goes on."""
     key = next((paying.parent / "secrets").glob("*api-key"))
     key.chmod(0o644)
@@ -268,7 +268,7 @@ def test_a_secret_that_others_may_read_is_reported_and_used(paying: Path, capsys
     assert f"other users may read the secret file {key}" in capsys.readouterr().out
 
 
-def test_a_certificate_is_no_secret(folder: Path) -> None:
+def test_certificate_readable_by_all_is_not_reported(folder: Path) -> None:
     """It stands where secrets do, and may be read by everybody."""
     (folder / "portal.cer").write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n", "utf-8")
     entries: list[str] = []
@@ -276,7 +276,7 @@ def test_a_certificate_is_no_secret(folder: Path) -> None:
     assert entries == []
 
 
-def test_what_this_program_writes_is_not_refused_under_any_umask(
+def test_written_files_are_accepted_under_any_umask(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On many systems a new file is one that its group may write: not so the configuration, and secrets."""

@@ -66,7 +66,7 @@ def described(error: BaseException) -> str:
     return "".join([str(error), repr(error), *traceback.format_exception(error), described(behind) if behind else ""])
 
 
-def test_what_is_read(write: Callable[[str], Path]) -> None:
+def test_configuration_is_read_into_settings(write: Callable[[str], Path]) -> None:
     path = write(GOOD)
 
     assert load(path) == load(str(path))
@@ -75,14 +75,14 @@ def test_what_is_read(write: Callable[[str], Path]) -> None:
     )
 
 
-def test_no_accounts_are_no_error(write: Callable[[str], Path]) -> None:
+def test_configuration_without_accounts_is_accepted(write: Callable[[str], Path]) -> None:
     """A journal can be read without them."""
     text = GOOD.partition("[accounts.main]")[0] + "[accounts]\n"
 
     assert load(write(text)).accounts == {}
 
 
-def test_no_configuration(tmp_path: Path) -> None:
+def test_configuration_that_is_missing_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="There is no configuration at") as refused:
         load(tmp_path / "payouts.toml")
 
@@ -90,12 +90,12 @@ def test_no_configuration(tmp_path: Path) -> None:
     assert "--write-config" in refused.value.hint
 
 
-def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+def test_configuration_that_is_a_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="is not a regular file"):
         load(tmp_path)
 
 
-def test_other_encodings_are_refused(tmp_path: Path) -> None:
+def test_configuration_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "payouts.toml"
     path.write_bytes(GOOD.encode("utf-16"))
 
@@ -137,7 +137,7 @@ JOURNALS = ["postgresql://me@db:5432/payouts?sslmode=verify-full", "postgresql:/
 
 
 @pytest.mark.parametrize("url", JOURNALS)
-def test_a_journal_may_be_shared_and_its_address_a_secret(url: str, write: Callable[[str], Path]) -> None:
+def test_journal_url_may_be_a_reference_to_a_secret(url: str, write: Callable[[str], Path]) -> None:
     """An address without a password is written as it is; one with a password is only referred to."""
     assert load(write(GOOD.replace("sqlite:///payouts.db", url))).journal == url
 
@@ -146,7 +146,9 @@ HINTED = {"no installation", "no journal", "no accounts", "accounts is text", "n
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_file_is_reported(case: str, write: Callable[[str], Path]) -> None:
+def test_configuration_mistakes_are_reported_by_place_and_without_values(
+    case: str, write: Callable[[str], Path]
+) -> None:
     """Each problem by its place in the file, and no value with it."""
     text, problem = WRONG[case]
     path = write(text)
@@ -170,7 +172,7 @@ def read(**changed: Any) -> CarrierSettings:
     return read_account(CarrierSettings, "main", raw | changed, resolve_secret=resolve)
 
 
-def test_secrets_come_by_reference_wherever_they_stand() -> None:
+def test_secret_references_are_resolved_in_every_field() -> None:
     settings = read(pin="env:PIN", pins={"a": "env:A"}, old_keys=["env:OLD"])
 
     assert settings.api_key.get_secret_value() == "secret-KEY"
@@ -185,7 +187,7 @@ def test_secrets_come_by_reference_wherever_they_stand() -> None:
 @pytest.mark.parametrize(
     "changed", [{"api_key": SECRET}, {"pin": SECRET}, {"pins": {"a": SECRET}}, {"old_keys": [SECRET]}]
 )
-def test_a_secret_written_out_is_refused(changed: dict[str, Any]) -> None:
+def test_secret_written_out_is_refused_without_repeating_it(changed: dict[str, Any]) -> None:
     """A configuration file gets copied; the refusal names the account and the field, and never what stood there."""
     with pytest.raises(SecretMissing, match=rf"^\[accounts.main\] {next(iter(changed))}: ") as refused:
         read(**changed)
@@ -229,7 +231,7 @@ OWN_FIELDS = {
 
 
 @pytest.mark.parametrize("case", WRONG_FIELDS)
-def test_a_wrong_setting_is_reported(case: str) -> None:
+def test_wrong_setting_is_reported_without_its_value(case: str) -> None:
     """Account, field and problem; never the value, which may be a secret in the wrong place."""
     changed, problem = WRONG_FIELDS[case]
 
@@ -255,7 +257,7 @@ class PostmanSettings(AccountSettings):
 
 
 @pytest.mark.parametrize("wrong", [{"district": ""}, {"currency": "UGX"}, {"districts": "5"}])
-def test_a_provider_s_own_setting_is_looked_for_on_its_own_page(wrong: dict[str, Any]) -> None:
+def test_provider_setting_mistake_names_the_page_of_the_provider(wrong: dict[str, Any]) -> None:
     """The core knows no provider's pages, nor where it was installed from: it names whose page that is."""
     table = {"provider": "postman", "district": "12"} | wrong
 
@@ -276,9 +278,7 @@ def test_a_provider_s_own_setting_is_looked_for_on_its_own_page(wrong: dict[str,
         ({"max_in_flight": 0}, "max_in_flight: must be a whole number from 1 to 1000."),
     ],
 )
-def test_what_is_wrong_is_reported_in_words_for_the_person_who_writes_the_file(
-    wrong: dict[str, Any], problem: str
-) -> None:
+def test_setting_mistakes_are_reported_in_plain_words(wrong: dict[str, Any], problem: str) -> None:
     """Who writes a file knows no strings and no input."""
     with pytest.raises(SettingsError) as refused:
         read_account(
@@ -287,7 +287,7 @@ def test_what_is_wrong_is_reported_in_words_for_the_person_who_writes_the_file(
     assert refused.value.message == f"[accounts.main] is wrong: {problem}"
 
 
-def test_a_setting_of_every_account_is_looked_for_on_the_page_of_all() -> None:
+def test_common_setting_mistake_names_the_settings_page() -> None:
     table = {"provider": "postman", "district": "12", "lease_s": -1}
 
     with pytest.raises(SettingsError) as refused:
@@ -296,7 +296,7 @@ def test_a_setting_of_every_account_is_looked_for_on_the_page_of_all() -> None:
     assert refused.value.hint == "See the page reference/settings of the documentation for every setting."
 
 
-def test_what_is_left_out_is_called_missing_and_a_retired_table_as_it_is_written() -> None:
+def test_missing_setting_is_called_missing_and_a_retired_table_by_its_name() -> None:
     table = {"provider": "carrier", "api_key": "env:KEY"}
 
     with pytest.raises(SettingsError, match=r"^\[accounts.main\] is wrong: currency: is missing\."):
@@ -307,7 +307,7 @@ def test_what_is_left_out_is_called_missing_and_a_retired_table_as_it_is_written
         read_account(CarrierSettings, "main.retired", table | {"api_key": SECRET}, resolve_secret=resolve)
 
 
-def test_every_wrong_setting_is_reported_at_once() -> None:
+def test_wrong_settings_are_all_reported_at_once() -> None:
     with pytest.raises(SettingsError) as refused:
         read(currency="euro", timeout_s=-1, other=1)
 
@@ -315,7 +315,7 @@ def test_every_wrong_setting_is_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize(("timeout_s", "lease_s", "fits"), [(30, 60, True), (30.1, 60, False), (60, 90, False)])
-def test_an_answer_is_waited_for_no_longer_than_half_the_lease(timeout_s: float, lease_s: float, fits: bool) -> None:
+def test_timeout_longer_than_half_the_lease_is_refused(timeout_s: float, lease_s: float, fits: bool) -> None:
     """Otherwise others would ask what became of a payment that is still on its way."""
     if fits:
         assert read(timeout_s=timeout_s, lease_s=lease_s).lease_s == lease_s
@@ -324,7 +324,7 @@ def test_an_answer_is_waited_for_no_longer_than_half_the_lease(timeout_s: float,
             read(timeout_s=timeout_s, lease_s=lease_s)
 
 
-def test_the_defaults_keep_the_rules() -> None:
+def test_default_settings_keep_the_rules() -> None:
     """An account that sets nothing asks for about three days, then stops."""
     settings = read()
     asked_h = sum(settings.poll_schedule_s) / 3600
@@ -337,20 +337,20 @@ def test_the_defaults_keep_the_rules() -> None:
 
 
 @pytest.mark.parametrize(("url", "is_test_mode"), [("http://127.0.0.1:1", True), ("https://api.example.com", False)])
-def test_an_account_on_this_machine_is_in_test_mode(url: str, is_test_mode: bool) -> None:
+def test_account_on_this_machine_is_in_test_mode(url: str, is_test_mode: bool) -> None:
     """Also where its provider does not say so: an emulator's short waits are accepted, and nothing else's."""
     reached = create_model("Reached", __base__=AccountSettings, base_url=(str, url))
 
     assert reached(provider="p", currency="EUR").is_test_mode is is_test_mode
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         read().timeout_s = 5
 
 
 @pytest.mark.parametrize("name", AccountSettings.model_fields)
-def test_every_setting_is_described(name: str) -> None:
+def test_settings_are_all_described_with_their_unit(name: str) -> None:
     """The reference page is made of these; a time says its unit."""
     description = AccountSettings.model_fields[name].description or ""
 
@@ -371,7 +371,7 @@ def account(facts: Facts, **changed: Any) -> Account:
 PROVIDER = cast("PayoutProvider", SimpleNamespace(binding=lambda _operation: {"host": "carrier.example"}))
 
 
-def test_facts_stay_as_the_provider_says() -> None:
+def test_provider_facts_are_the_default() -> None:
     assert account(FACTS).facts == FACTS
     assert account(Facts()).facts == Facts()
 
@@ -388,7 +388,9 @@ def test_facts_stay_as_the_provider_says() -> None:
         ({"dedupe_window_s": 86_400, "environment": "live"}, {"dedupe_window_s": 86_400}),
     ],
 )
-def test_an_account_may_be_more_cautious(changed: dict[str, Any], expected: Mapping[str, float]) -> None:
+def test_account_setting_may_be_more_cautious_than_the_provider(
+    changed: dict[str, Any], expected: Mapping[str, float]
+) -> None:
     facts = account(FACTS, **changed).facts
 
     assert {name: getattr(facts, name) for name in expected} == expected
@@ -405,7 +407,9 @@ def test_an_account_may_be_more_cautious(changed: dict[str, Any], expected: Mapp
         (Facts(), {"dedupe_window_s": 1}, r"dedupe_window_s \(1\) is above"),
     ],
 )
-def test_and_never_less_cautious(facts: Facts, changed: dict[str, Any], problem: str) -> None:
+def test_account_setting_less_cautious_than_the_provider_is_refused(
+    facts: Facts, changed: dict[str, Any], problem: str
+) -> None:
     """A second send rests on these two figures: where money moves they only get safer, and an unknown stays unknown."""
     with pytest.raises(SettingsError, match=problem) as refused:
         account(facts, **changed)
@@ -424,7 +428,7 @@ def secret_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_where_secrets_are(secret_places: Path) -> None:
+def test_secret_is_read_from_the_environment_or_a_file(secret_places: Path) -> None:
     """In the environment, or in files relative to the configuration's folder, without the line break at the end."""
     plugins = Plugins([])
 
@@ -449,7 +453,9 @@ def test_where_secrets_are(secret_places: Path) -> None:
     ],
     ids=ascii,
 )
-def test_a_secret_that_is_not_there(reference: str, problem: str, hint: str, secret_places: Path) -> None:
+def test_secret_that_is_missing_or_empty_is_refused(
+    reference: str, problem: str, hint: str, secret_places: Path
+) -> None:
     """An empty secret is a missing one: it would only fail later, at the provider."""
     with pytest.raises(SecretMissing, match=re.escape(problem)) as refused:
         Plugins([]).resolve_secret(reference, root=secret_places)
@@ -471,7 +477,7 @@ KEYS = [
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("kind", ["env", "file"])
-def test_a_secret_in_the_place_of_its_name_is_not_repeated(tmp_path: Path, kind: str, key: str) -> None:
+def test_secret_in_the_place_of_its_name_is_not_repeated(tmp_path: Path, kind: str, key: str) -> None:
     """Whoever writes ``env:`` before the key itself is told which setting, not the key; the journal's address too."""
     resolve = partial(Plugins([]).resolve_secret, root=tmp_path)
     with pytest.raises(SecretMissing, match=rf"^\[webhooks\.erp\] secret: What stands after {kind}: is not") as refused:
@@ -486,7 +492,7 @@ LIMITS = pytest.mark.parametrize("setting", ["largest_amount", "approve_above"])
 
 
 @LIMITS
-def test_a_limit_is_an_exact_amount_for_each_currency(setting: str) -> None:
+def test_limit_is_an_exact_amount_for_each_currency(setting: str) -> None:
     written = {"UGX": "500000", "EUR": "12.50", "KES": 3000, "ZMW": "0"}
     limits = getattr(account(FACTS, **{setting: written}).settings, setting)
     assert limits == {"UGX": Decimal(500000), "EUR": Decimal("12.50"), "KES": Decimal(3000), "ZMW": Decimal(0)}
@@ -495,7 +501,7 @@ def test_a_limit_is_an_exact_amount_for_each_currency(setting: str) -> None:
 
 @LIMITS
 @pytest.mark.parametrize("written", [12.5, True, "", "-1", -2, "1e3", "NaN", " 5", "5,00", "Infinity", "٣", None, []])
-def test_a_limit_that_is_no_plain_amount_is_refused(setting: str, written: Any) -> None:
+def test_limit_that_is_no_plain_amount_is_refused(setting: str, written: Any) -> None:
     """A float of TOML has lost its digits, and what is understood in two ways is understood in none."""
     with pytest.raises(SettingsError, match=f"{setting}: the amount for UGX must be a whole number, or text"):
         account(FACTS, **{setting: {"EUR": "5", "UGX": written}})
@@ -503,7 +509,7 @@ def test_a_limit_that_is_no_plain_amount_is_refused(setting: str, written: Any) 
 
 @LIMITS
 @pytest.mark.parametrize("written", ["500000", 20000])
-def test_a_limit_without_a_currency_shows_how_the_table_is_written(setting: str, written: Any) -> None:
+def test_limit_without_a_currency_shows_how_the_table_is_written(setting: str, written: Any) -> None:
     with pytest.raises(SettingsError) as refused:
         account(FACTS, **{setting: written})
     assert f'{setting} = {{ EUR = "500000" }}, or [accounts.NAME.{setting}] and below it EUR' in refused.value.message
@@ -511,12 +517,12 @@ def test_a_limit_without_a_currency_shows_how_the_table_is_written(setting: str,
 
 @LIMITS
 @pytest.mark.parametrize(("written", "why"), [({}, "names no currency"), ({"ugx": "5"}, "three capital letters")])
-def test_a_table_of_limits_names_currencies(setting: str, written: Any, why: str) -> None:
+def test_limits_table_without_a_valid_currency_is_refused(setting: str, written: Any, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         account(FACTS, **{setting: written})
 
 
-def test_every_error_of_this_file_is_one_kind() -> None:
+def test_configuration_errors_are_all_settings_errors() -> None:
     """An application catches ``SettingsError`` at start and knows that nothing was sent."""
     assert issubclass(SecretMissing, SettingsError)
     assert issubclass(SettingsError, PaymentsError)

@@ -17,6 +17,6 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=1000)
 @given(ORDINARY | st.lists(PIECES, max_size=9).map(lambda pieces: f"http://{''.join(pieces)}"))
-def test_the_quick_look_says_what_the_close_look_says(url: str) -> None:
+def test_quick_address_check_agrees_with_the_full_parser(url: str) -> None:
     """An address that is sent without being taken apart is one that would have been sent, to the same host."""
     assert exchange._plain_host(url) == exchange._host_of(url)

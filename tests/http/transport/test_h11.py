@@ -59,7 +59,7 @@ class _CtrlC:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # closed by the collector is closed too
 @pytest.mark.parametrize("is_reused", [False, True], ids=["new", "reused"])
-def test_an_interrupt_at_any_line_leaves_no_half_used_connection(serve: Serve, is_reused: bool) -> None:
+def test_interrupt_at_any_line_leaves_no_half_used_connection(serve: Serve, is_reused: bool) -> None:
     """The next request gets its own answer, and no request is ever written twice."""
 
     def echo(line: Connection) -> None:
@@ -87,7 +87,7 @@ def test_an_interrupt_at_any_line_leaves_no_half_used_connection(serve: Serve, i
     assert 50 < line < 1000
 
 
-def test_a_signal_ends_a_wait_for_an_answer(serve: Serve) -> None:
+def test_signal_ends_a_wait_for_an_answer(serve: Serve) -> None:
     """Ctrl-C goes through at once, the connection is closed, and its place is free again."""
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals reach the main thread only")
@@ -110,7 +110,7 @@ def test_a_signal_ends_a_wait_for_an_answer(serve: Serve) -> None:
     transport.close()
 
 
-def test_each_server_has_its_own_connection(serve: Serve) -> None:
+def test_connection_is_used_for_one_server_only(serve: Serve) -> None:
     """A free connection to another server is closed, not written to."""
     one, other = serve(), serve()
     transport = _transport(1)
@@ -133,7 +133,7 @@ _LINES = (
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.0"])
-def test_an_ordinary_answer_is_read_as_h11_reads_it(version: str) -> None:
+def test_ordinary_response_is_read_as_h11_reads_it(version: str) -> None:
     """What is not left to h11 has the same status, fields and end there, and leaves the connection free there too."""
     own = 0
     for status, *lines in itertools.product(_STATUS, _LINES, ("Content-Length: 2", "Y: 1"), _LINES):
@@ -163,7 +163,7 @@ def _read_by_h11(method: str, data: bytes) -> tuple[int, list[tuple[str, str]], 
 
 
 @pytest.mark.parametrize("last", [b"\r\n\r\n{}", b"\r\nConnection: keep-alive\r\n\r\n{}", b"\r\nX-Id: 1\r\n\r\n{}"])
-def test_an_ordinary_answer_does_not_need_h11(serve: Serve, monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
+def test_ordinary_response_does_not_need_h11(serve: Serve, monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
     """The control: every answer could go the long way, and nothing would tell. Pieces of a body make no difference."""
     monkeypatch.setattr(h11_sync.h11, "Connection", None)
 

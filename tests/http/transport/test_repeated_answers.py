@@ -17,7 +17,7 @@ def _get(url: str) -> HttpRequest:
 
 @pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("pause_s", [0, 0.05], ids=["at once", "a little later"])
-def test_a_second_copy_of_an_answer_answers_nothing_else(
+def test_repeated_response_answers_no_other_request(
     world: Any, pause_s: float, is_tls: bool, certificate: Path
 ) -> None:
     """What arrived before a request was written cannot be its answer, on any transport."""

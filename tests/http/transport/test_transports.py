@@ -49,7 +49,7 @@ def answered(outcome: Outcome) -> HttpResponse:
     return outcome
 
 
-def test_they_are_transports() -> None:
+def test_transport_implements_its_port() -> None:
     """Each fits the port it is made for."""
     _lean: Transport = H11Transport(max_connections=1, clock=lambda: AT)
     _sync: Transport = HttpxTransport(max_connections=1, clock=lambda: AT)
@@ -67,7 +67,7 @@ def request_received_by(server: Server, world: World, **changes: Any) -> Receive
     return server.requests[-1]
 
 
-def test_a_transport_sends_the_request_and_nothing_else(world: World) -> None:
+def test_transport_sends_the_request_and_nothing_else(world: World) -> None:
     """The provider's own fields, four the transport owes, and nothing a library would add."""
     headers = {"Authorization": f"Bearer {SECRET}", "X-Reference-Id": "1"}
     parsed = request_received_by(world.server(), world, method="POST", headers=headers, body='{"note": "é"}')
@@ -82,14 +82,14 @@ def test_a_transport_sends_the_request_and_nothing_else(world: World) -> None:
     }
 
 
-def test_a_request_may_name_its_own_agent(world: World) -> None:
+def test_request_may_name_its_own_user_agent(world: World) -> None:
     """Fields of ours give way to the provider's, however they are spelt."""
     parsed = request_received_by(world.server(), world, headers={"user-AGENT": "acme/1", "Accept": "text/plain"})
     assert (parsed.headers["user-agent"], parsed.headers["accept"]) == ("acme/1", "text/plain")
 
 
 @pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("GET", None)])
-def test_no_body_is_reported_where_one_was_expected(world: World, method: str, length: str | None) -> None:
+def test_post_without_a_body_says_so(world: World, method: str, length: str | None) -> None:
     """A POST without a body says so: gateways answer 411 otherwise."""
     assert request_received_by(world.server(), world, method=method).headers.get("content-length") == length
 
@@ -97,12 +97,12 @@ def test_no_body_is_reported_where_one_was_expected(world: World, method: str, l
 @pytest.mark.parametrize(
     "target", ["/a%2Fb/+46733123450?x=%c3%A9&y=a+b&z=%7e~", "/a;b=1,2/@:!$&'()*", "/a//b/", "/%41?q=1?2/3"]
 )
-def test_a_transport_sends_the_address_as_written(world: World, target: str) -> None:
+def test_transport_sends_the_address_as_written(world: World, target: str) -> None:
     """No library rewrites an address: a signature may cover it."""
     assert request_received_by(world.server(), world, target=target).target == target
 
 
-def test_a_redirect_is_an_answer(world: World) -> None:
+def test_redirect_is_returned_and_not_followed(world: World) -> None:
     """A 3xx is returned, and its Location is not called."""
     server = world.server(
         lambda line: line.say("HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
@@ -112,7 +112,9 @@ def test_a_redirect_is_an_answer(world: World) -> None:
     assert [entry.target for entry in server.requests] == ["/pay"]
 
 
-def test_the_environment_is_not_read(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_proxies_and_passwords_are_ignored(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Proxies and passwords of the environment do not touch a payment."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
@@ -125,7 +127,7 @@ def test_the_environment_is_not_read(world: World, monkeypatch: pytest.MonkeyPat
     assert "authorization" not in request_received_by(world.server(), world).headers
 
 
-def test_no_cookie_is_kept(world: World) -> None:
+def test_cookies_are_not_kept(world: World) -> None:
     """A gateway's cookie does not come back to it."""
     server = world.server(lambda line: line.ok(fields="Set-Cookie: a=b\r\n"))
     caller = world.caller()
@@ -138,7 +140,7 @@ def test_no_cookie_is_kept(world: World) -> None:
 # --- What comes back -------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_complete(world: World) -> None:
+def test_response_is_complete(world: World) -> None:
     """Status, lower-case fields, raw body, and the moment it was complete."""
     server = world.server(
         lambda line: line.say(
@@ -159,7 +161,7 @@ def test_an_answer_is_complete(world: World) -> None:
     ],
     ids=["chunked", "until closed", "no content", "after 100"],
 )
-def test_every_form_of_answer(world: World, status: int, text: str, body: bytes) -> None:
+def test_response_framing_of_every_kind_is_understood(world: World, status: int, text: str, body: bytes) -> None:
     """Each way HTTP has to end a message is understood."""
 
     def speak(line: Connection) -> None:
@@ -172,7 +174,7 @@ def test_every_form_of_answer(world: World, status: int, text: str, body: bytes)
     assert (response.status, response.body) == (status, body)
 
 
-def test_nothing_is_unpacked(world: World) -> None:
+def test_compressed_response_is_not_decompressed(world: World) -> None:
     """A body that comes packed although we asked for none stays as it came."""
     packed = gzip.compress(b"x" * 1000)
     server = world.server(
@@ -211,7 +213,9 @@ def test_nothing_is_unpacked(world: World) -> None:
         ({"send_before": datetime(2026, 1, 1)}, "send_before"),  # noqa: DTZ001 the zone is what it lacks
     ],
 )
-def test_a_transport_refuses_what_cannot_be_sent(world: World, changes: dict[str, Any], named: str) -> None:
+def test_request_that_cannot_be_sent_is_refused_without_its_value(
+    world: World, changes: dict[str, Any], named: str
+) -> None:
     """An unfilled slot or a smuggled line is a provider's bug; it is named without its value, and nothing leaves."""
     server = world.server()
     changes = {**changes, "url": changes.get("url", server.url).replace("127.0.0.1/", f"127.0.0.1:{server.port}/")}
@@ -221,7 +225,7 @@ def test_a_transport_refuses_what_cannot_be_sent(world: World, changes: dict[str
     assert server.connections == 0
 
 
-def test_a_closed_transport_says_so(world: World) -> None:
+def test_closed_transport_refuses_to_send(world: World) -> None:
     """Sending after the end is a mistake of the caller, not a payment's fate."""
     caller = world.caller()
     url = world.server().url
@@ -231,7 +235,7 @@ def test_a_closed_transport_says_so(world: World) -> None:
         caller.start(asks(url)).result(5)
 
 
-def test_an_asynchronous_transport_belongs_to_one_loop(serve: Callable[..., Server]) -> None:
+def test_asynchronous_transport_belongs_to_one_loop(serve: Callable[..., Server]) -> None:
     """A second event loop is told so instead of waiting for ever."""
     url = serve().url
     transport = AiohttpTransport(max_connections=1, clock=lambda: AT)
@@ -246,9 +250,7 @@ def test_an_asynchronous_transport_belongs_to_one_loop(serve: Callable[..., Serv
 
 
 @pytest.mark.parametrize("world", LIBRARIES, indirect=True)
-def test_a_library_that_no_longer_reports_when_it_writes_is_not_used(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_library_that_does_not_report_its_writes_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The proof of NotSent rests on one call; the first answer without it stops everything."""
     monkeypatch.setattr(httpx_sync, "_follow", lambda *_: None)
     monkeypatch.delattr(aiohttp_async._WatchedRequest, "send")  # as if aiohttp called it by another name
@@ -257,7 +259,7 @@ def test_a_library_that_no_longer_reports_when_it_writes_is_not_used(
 
 
 @pytest.mark.parametrize("world", LIBRARIES, indirect=True)
-def test_a_guard_that_a_library_no_longer_calls_stops_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guard_that_the_library_does_not_call_stops_everything(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound of the whole wait, and the look at what came unasked, cannot be lost in silence by an upgrade."""
     follow = httpx_sync._follow
 
@@ -282,7 +284,7 @@ def test_a_guard_that_a_library_no_longer_calls_stops_everything(world: World, m
         (AiohttpTransport, ResponseHandler, "should_close"),
     ],
 )
-def test_libraries_without_what_a_guard_needs_are_refused_at_start(
+def test_library_without_what_a_guard_needs_is_refused_at_start(
     monkeypatch: pytest.MonkeyPatch, transport: type, owner: type, name: str
 ) -> None:
     """A release that renames what a transport looks at is an error that names it, before anything is sent."""
@@ -298,7 +300,7 @@ def test_libraries_without_what_a_guard_needs_are_refused_at_start(
         transport(max_connections=1, clock=lambda: AT)
 
 
-def test_a_request_is_written_once() -> None:
+def test_request_is_written_once() -> None:
     """A library that comes back to write the same request again is stopped before the first byte."""
     exchange = Exchange(asks("http://gateway.example/"), lambda: AT)
     exchange.about_to_write()
@@ -309,7 +311,9 @@ def test_a_request_is_written_once() -> None:
 
 @pytest.mark.parametrize("world", LIBRARIES, indirect=True)
 @pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_the_guard_alone_stops_a_retry(world: World, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+def test_retry_by_the_library_is_stopped_by_the_guard(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
     """Even a library that does send again on its own account does not get a second request out."""
 
     async def with_retry(request: Any, send: Any) -> Any:
@@ -327,7 +331,7 @@ def test_the_guard_alone_stops_a_retry(world: World, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("how", ["old", "closed by the server"])
-def test_a_connection_that_may_be_gone_is_not_written_to(
+def test_connection_that_may_be_closed_is_not_written_to(
     world: World, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """A payment written while the server hangs up would be an unknown one: it goes over a new connection."""
@@ -342,7 +346,7 @@ def test_a_connection_that_may_be_gone_is_not_written_to(
     assert server.connections == len(server.requests) == 2
 
 
-def test_an_answer_that_comes_while_writing_is_read_or_unknown(world: World) -> None:
+def test_response_during_the_write_is_read_or_unknown(world: World) -> None:
     """A server that has read enough may answer and hang up: never "not sent", and never written again."""
 
     def refuse(line: Connection) -> None:
@@ -370,7 +374,7 @@ def test_connections_are_shared_and_capped(world: World) -> None:
     assert server.connections <= 16
 
 
-def test_closing_leaves_nothing_behind(world: World) -> None:
+def test_close_leaves_no_connection_and_no_waiter(world: World) -> None:
     """Who still waits for a connection is told at once that nothing was sent; and no connection outlives the end."""
     server = world.server(lambda line: line.hang())
     caller = world.caller(max_connections=2)
@@ -388,7 +392,7 @@ def test_closing_leaves_nothing_behind(world: World) -> None:
         assert line.ended.wait(5), "a connection is still open"
 
 
-def test_a_cancelled_caller_frees_its_connection(serve: Callable[..., Server]) -> None:
+def test_cancelled_caller_frees_its_connection(serve: Callable[..., Server]) -> None:
     """Cancelling ends in a cancellation, and the next request finds the connection's place free."""
     server = serve(lambda line: line.hang(), lambda line: line.ok())
 
@@ -409,7 +413,7 @@ def test_a_cancelled_caller_frees_its_connection(serve: Callable[..., Server]) -
 # --- What nobody may overhear ----------------------------------------------------------------------------------------
 
 
-def test_no_logger_reports_an_address(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_loggers_report_no_address(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """With every logger at DEBUG, neither number nor token nor answer is told by any library."""
     caplog.set_level(logging.DEBUG)
     quotes = f"Location: /{PHONE}\r\nX-Token: {SECRET}\r\n"
@@ -439,7 +443,7 @@ def test_no_logger_reports_an_address(world: World, caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize("how", ["refused", "reset", "hang", "nonsense"])
-def test_no_error_reports_an_address(world: World, how: str) -> None:
+def test_errors_report_no_address(world: World, how: str) -> None:
     """Neither the reason nor anything chained to it holds the path, where phone numbers stand."""
     answers = {
         "refused": lambda line: line.ok(),
@@ -475,7 +479,7 @@ def _over_tls(certificate: Path, answer: Any) -> Any:
     return on_connect
 
 
-def test_a_certificate_no_one_vouches_for_is_not_sent_to(world: World, certificate: Path) -> None:
+def test_server_with_an_untrusted_certificate_receives_nothing(world: World, certificate: Path) -> None:
     """The request does not leave for a server whose certificate is not trusted."""
     entries: list[object] = []
     server = world.server(on_connect=_over_tls(certificate, entries.append))
@@ -485,7 +489,7 @@ def test_a_certificate_no_one_vouches_for_is_not_sent_to(world: World, certifica
     assert entries == []
 
 
-def test_a_trusted_server_is_spoken_to_over_tls(world: World, certificate: Path) -> None:
+def test_tls_carries_requests_to_a_trusted_server(world: World, certificate: Path) -> None:
     """TLS carries the request, a connection is used again, and the whole time-out holds there too."""
     trusted = ssl.create_default_context(cafile=f"{certificate}.crt")
     dripping = False
