@@ -45,7 +45,7 @@ def outcome_of(meaning: object) -> type:
 
 
 @pytest.mark.parametrize("code", RESULTS)
-def test_a_payments_result_means_what_the_table_says(taken: Draft, called: Make, code: str) -> None:
+def test_result_of_a_payment_means_what_the_table_says(taken: Draft, called: Make, code: str) -> None:
     """Written as a number or as text."""
     for written in {code, int(code) if code.isdecimal() else code}:
         report = result(written, "In words.", taken.references["originator"], "AG_1", "SK1")
@@ -56,13 +56,13 @@ def test_a_payments_result_means_what_the_table_says(taken: Draft, called: Make,
 
 
 @pytest.mark.parametrize("code", ["15", "17", "26", "9999", "", None, [], {"a": 1}, True, "0 "])
-def test_a_duplicate_and_what_no_one_listed_are_no_failure(taken: Draft, called: Make, code: Any) -> None:
+def test_result_with_a_duplicate_or_unlisted_code_is_no_failure(taken: Draft, called: Make, code: Any) -> None:
     report = result(code, "In words.", taken.references["originator"], "AG_1", "")
 
     assert isinstance(codec.read_answer(taken, called(report)), Unknown)
 
 
-def test_a_result_reports_what_was_paid_to_whom(taken: Draft, called: Make) -> None:
+def test_result_reports_what_was_paid_to_whom(taken: Draft, called: Make) -> None:
     rows = [("TransactionAmount", 50), ("TransactionReceipt", "SK9"), ("ReceiverPartyPublicName", "254708374149 - J D")]
     outcome = codec.read_answer(taken, called(result(0, "Ok", taken.references["originator"], "AG_1", "SK9", *rows)))
 
@@ -72,7 +72,7 @@ def test_a_result_reports_what_was_paid_to_whom(taken: Draft, called: Make) -> N
     assert outcome.references == {"receipt": "SK9"}
 
 
-def test_an_unknown_operator_is_only_believed_of_the_payment_itself(draft: Draft, taken: Draft, called: Make) -> None:
+def test_result_unknown_operator_counts_for_the_payment_only(draft: Draft, taken: Draft, called: Make) -> None:
     """Of a question it may mean that the reference is not known."""
     ours = draft.references["originator"]
     of_payment = called(result("SFC_IC0003", "No operator.", ours, "AG_1", ""))
@@ -84,7 +84,7 @@ def test_an_unknown_operator_is_only_believed_of_the_payment_itself(draft: Draft
 
 
 @pytest.mark.parametrize("code", [code for code in RESULTS if code != "0"])
-def test_a_question_that_fails_fails_no_payment(taken: Draft, called: Make, code: str) -> None:
+def test_status_query_that_fails_fails_no_payment(taken: Draft, called: Make, code: str) -> None:
     outcome = codec.read_answer(taken, called(result(code, "In words.", "1236-7134259-1", "AG_7", "")))
 
     assert isinstance(outcome, Unknown)
@@ -92,7 +92,7 @@ def test_a_question_that_fails_fails_no_payment(taken: Draft, called: Make, code
 
 @pytest.mark.parametrize("party", ["CreditPartyName", "DebitPartyName"])
 @pytest.mark.parametrize("status", STATUSES)
-def test_an_answer_reports_where_a_payment_stands(taken: Draft, called: Make, status: str, party: str) -> None:
+def test_status_query_result_reports_the_payment(taken: Draft, called: Make, status: str, party: str) -> None:
     """The payee stands in either place, a name comes twice, one has no value, and one fee is told."""
     rows = [
         ("DebitPartyName", "600997 - Us"),
@@ -111,14 +111,14 @@ def test_an_answer_reports_where_a_payment_stands(taken: Draft, called: Make, st
         assert outcome.seen == ReportedDetails(Decimal("50.00"), "KES", "254708374149", None, Decimal("22.40"))
 
 
-def test_an_answer_about_another_payment_is_none(taken: Draft, called: Make) -> None:
+def test_status_query_result_of_another_payment_is_ignored(taken: Draft, called: Make) -> None:
     rows = [("OriginatorConversationID", "somebody-else"), ("TransactionStatus", "Completed"), ("Amount", "50")]
 
     assert isinstance(codec.read_answer(taken, called(result(0, "Ok", "Q", "AG_7", "SK9", *rows))), Unknown)
     assert isinstance(codec.read_answer(taken, called(result(0, "Ok", "Q", "AG_7", "SK9", *rows[1:]))), Unknown)
 
 
-def test_a_masked_payee_is_not_reported(taken: Draft, called: Make) -> None:
+def test_masked_payee_is_not_reported(taken: Draft, called: Make) -> None:
     rows = [("TransactionAmount", 50), ("ReceiverPartyPublicName", "0708***149 - J D")]
     outcome = codec.read_answer(taken, called(result(0, "Ok", taken.references["originator"], "AG_1", "SK9", *rows)))
 
@@ -128,7 +128,7 @@ def test_a_masked_payee_is_not_reported(taken: Draft, called: Make) -> None:
 
 @pytest.mark.parametrize("code", [*ERRORS, "500.001.1001", "500.003.1001", "", "nonsense"])
 @pytest.mark.parametrize("status", [200, 400, 404, 500])
-def test_an_error_means_what_its_code_says_whatever_the_http_status(draft: Draft, code: str, status: int) -> None:
+def test_error_means_what_its_code_says_whatever_the_http_status(draft: Draft, code: str, status: int) -> None:
     means = {"busy": NotAccepted, "token": NotAccepted, None: Unknown}
     outcome = codec.read_submitted(reply(status, {"errorCode": code, "errorMessage": "words"}), draft)
 
@@ -136,7 +136,7 @@ def test_an_error_means_what_its_code_says_whatever_the_http_status(draft: Draft
     assert codec.is_token_refused(reply(status, {"errorCode": code})) == (ERRORS.get(code) == "token")
 
 
-def test_a_duplicate_is_reported_by_code_and_text(draft: Draft) -> None:
+def test_duplicate_is_recognised_by_code_and_text(draft: Draft) -> None:
     def reply_of(text: str) -> object:
         return codec.read_submitted(reply(500, {"errorCode": "500.002.1001", "errorMessage": text}), draft)
 
@@ -144,14 +144,14 @@ def test_a_duplicate_is_reported_by_code_and_text(draft: Draft) -> None:
     assert isinstance(reply_of("Service is currently under maintenance. Please try again later"), Unknown)
 
 
-def test_a_page_of_html_is_nothing(draft: Draft) -> None:
+def test_html_page_is_no_answer(draft: Draft) -> None:
     outcome = codec.read_submitted(reply(200, b"<html><title>Incapsula incident</title></html>"), draft)
 
     assert isinstance(outcome, Unknown)
     assert outcome.text == "Incapsula incident"
 
 
-def test_a_question_that_was_taken_is_answered_later() -> None:
+def test_accepted_status_query_is_answered_by_callback() -> None:
     assert isinstance(codec.read_asked(reply(200, {"ResponseCode": "0"})), Deferred)
     assert isinstance(codec.read_asked(reply(200, {"ResponseCode": "0", "errorCode": "500.003.02"})), Unknown)
     assert isinstance(codec.read_asked(reply(500, {"errorCode": "500.003.02"})), Unknown)
@@ -160,7 +160,7 @@ def test_a_question_that_was_taken_is_answered_later() -> None:
 @pytest.mark.parametrize(
     ("payload", "life_s"), [("3600", 3540), (3599, 3539), ("60", 50), (None, 3539), ("soon", 3539)]
 )
-def test_a_token_lives_as_long_as_configured(payload: object, life_s: int) -> None:
+def test_token_lives_as_long_as_reported_less_a_margin(payload: object, life_s: int) -> None:
     """As text or as a number, and a little less."""
     answer = reply(200, {"access_token": "abc", "expires_in": payload})
     credential = codec.read_token(answer)
@@ -171,14 +171,14 @@ def test_a_token_lives_as_long_as_configured(payload: object, life_s: int) -> No
 
 
 @pytest.mark.parametrize("code", TOKEN_ERRORS)
-def test_who_is_refused_a_token_is_blocked(code: str) -> None:
+def test_refused_token_call_is_an_account_refusal(code: str) -> None:
     refused = codec.read_token(reply(400, {"errorCode": code, "errorMessage": "Invalid"}))
 
     assert isinstance(refused, AccountRefused)
     assert refused.reason.code is TOKEN_ERRORS[code]
 
 
-def test_no_token_is_no_refusal() -> None:
+def test_missing_token_is_no_account_refusal() -> None:
     for answer in (reply(500, b"<html>"), reply(200, {}), reply(200, {"access_token": 7}), reply(400)):
         with pytest.raises(NoAnswer):
             codec.read_token(answer)

@@ -58,7 +58,7 @@ def called_back_at(folder: Path, ran: Ran) -> int:
     return port
 
 
-def test_the_answer_comes_by_the_server_and_the_doctor_waits_for_none(
+def test_balance_command_waits_for_the_callback_server_and_doctor_does_not(
     tmp_path: Path, emulator: MpesaDarajaEmulator, ran: Ran
 ) -> None:
     port = called_back_at(tmp_path, ran)

@@ -60,7 +60,7 @@ def held(available: str) -> dict[str, Any]:
     return result(0, "Processed.", "Q-1", "AG_1", "", ("AccountBalance", f"Utility Account|KES|9|{available}|0|0"))
 
 
-def test_each_account_is_reported_and_the_one_that_pays_stands_first(play: Play) -> None:
+def test_balances_list_every_account_with_the_paying_one_first(play: Play) -> None:
     harness = play(funds=5000)
 
     assert asked(harness) == (
@@ -72,7 +72,7 @@ def test_each_account_is_reported_and_the_one_that_pays_stands_first(play: Play)
     assert [(account, answered) for account, answered, _ in stored(harness)] == [("mpesa", 1)] * 2
 
 
-def test_it_follows_what_was_paid_and_reserves_what_is_on_its_way(play: Play) -> None:
+def test_balance_follows_payments_and_reserves_open_ones(play: Play) -> None:
     harness = play(funds=120, ends_after_s=30.0)
     harness.pay(harness.key("paid"))
     harness.settle(harness.key("paid"))
@@ -87,14 +87,14 @@ def test_it_follows_what_was_paid_and_reserves_what_is_on_its_way(play: Play) ->
     assert asked(harness)[0].amount == Decimal(20)
 
 
-def test_an_answer_may_come_before_the_question_was_answered(play: Play) -> None:
+def test_balance_result_may_come_before_the_acknowledgement(play: Play) -> None:
     harness = play()
     with harness.faults(callback_early={"on": "balance"}):
         assert asked(harness)[0].label == "Utility Account"
     assert harness.emulator.callbacks()[-1]["faults"] == ["callback_early"]
 
 
-def test_a_second_answer_changes_nothing(play: Play) -> None:
+def test_balance_result_repeated_changes_nothing(play: Play) -> None:
     """The same acknowledgement, and the first one stands."""
     harness = play()
     with harness.faults(callback_repeated={"on": "balance", "value": 2}):
@@ -110,14 +110,14 @@ def test_a_second_answer_changes_nothing(play: Play) -> None:
 
 
 @pytest.mark.parametrize("answers", ["empty,true", "empty,true,other", "true,empty"])
-def test_what_is_no_answer_leaves_the_question_open(play: Play, answers: str) -> None:
+def test_balance_query_stays_open_after_a_body_without_a_result(play: Play, answers: str) -> None:
     """Before the true one or after it."""
     harness = play(funds=5000, **MpesaDarajaEmulator.options({"answers": answers}))
 
     assert asked(harness)[0] == Balance(Decimal("5000.00"), "KES", "Utility Account")
 
 
-def test_garbage_leaves_the_question_open_and_the_answer_still_counts(play: Play) -> None:
+def test_balance_query_stays_open_after_garbage_and_on_other_paths(play: Play) -> None:
     """And what comes to a path that nobody minted, or to the account's own, is about no balance."""
     harness = play(answers_after_s=3600.0)
     refused(harness, wait_s=0.0)
@@ -137,7 +137,7 @@ def test_garbage_leaves_the_question_open_and_the_answer_still_counts(play: Play
     assert json.loads(answer) == {"balances": [{"amount": "7.50", "currency": "KES", "label": "Utility Account"}]}
 
 
-def test_without_an_answer_it_says_what_has_to_run(play: Play) -> None:
+def test_balance_without_a_result_says_what_has_to_run(play: Play) -> None:
     harness, before = play(), time.monotonic()
     with harness.faults(callback_lost={"on": "balance"}):
         error = refused(harness, wait_s=0.3)
@@ -147,20 +147,20 @@ def test_without_an_answer_it_says_what_has_to_run(play: Play) -> None:
     assert "payouts serve" in error.hint
 
 
-def test_an_answer_that_comes_late_is_waited_for(play: Play) -> None:
+def test_balance_result_that_comes_late_is_waited_for(play: Play) -> None:
     harness = play(answers_after_s=0.7)
 
     assert asked(harness)[0].label == "Utility Account"
 
 
-def test_a_caller_that_waits_handles_what_is_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_balance_caller_handles_stored_results_while_waiting(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server that took the callback may have ended before it was handled."""
     monkeypatch.setattr("payments_core.callbacks.application.CallbackApp._begin_handling", lambda _: None)
 
     assert asked(play())[0].label == "Utility Account"
 
 
-def test_a_queue_that_gives_up_is_no_answer(play: Play) -> None:
+def test_balance_queue_timeout_is_no_result(play: Play) -> None:
     harness = play(balances="queued")
     refused(harness, wait_s=0.0)
     harness.emulator.advance(61)
@@ -170,7 +170,7 @@ def test_a_queue_that_gives_up_is_no_answer(play: Play) -> None:
     assert outcomes(harness) == {"makes no sense": 1}
 
 
-def test_a_restart_between_question_and_answer_loses_neither(play: Play) -> None:
+def test_balance_result_survives_a_restart(play: Play) -> None:
     """Nobody waits any more; what comes is kept, and the next question has an answer of its own."""
     harness = play(answers_after_s=60.0)
     refused(harness, wait_s=0.0)
@@ -185,7 +185,7 @@ def test_a_restart_between_question_and_answer_loses_neither(play: Play) -> None
 @pytest.mark.parametrize(
     "wrong", [{"initiator": "somebody"}, {"initiator_password": "env:PAYMENTS_CONFORMANCE_WRONG_SECRET"}]
 )
-def test_a_wrong_initiator_is_reported_with_its_reason(
+def test_balance_with_a_wrong_initiator_reports_the_reason(
     play: Play, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]
 ) -> None:
     monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "another-password")
@@ -197,7 +197,7 @@ def test_a_wrong_initiator_is_reported_with_its_reason(
     assert "did not tell its balance: 2001: The initiator information is invalid." in error.message
 
 
-def test_a_question_that_is_not_taken_is_not_waited_for(play: Play) -> None:
+def test_balance_query_that_is_refused_is_not_waited_for(play: Play) -> None:
     harness, before = play(), time.monotonic()
     with harness.faults(status_429={"on": "balance", "next": 9}):
         error = refused(harness, wait_s=60.0)
@@ -207,14 +207,14 @@ def test_a_question_that_is_not_taken_is_not_waited_for(play: Play) -> None:
     assert time.monotonic() - before < 30
 
 
-def test_without_an_address_nothing_is_asked(play: Play) -> None:
+def test_balance_without_a_callback_address_sends_nothing(play: Play) -> None:
     harness = play()
     harness.payer = harness.open(callback_url="")
 
     assert "callback_url is not set" in refused(harness).message
 
 
-def test_an_old_question_is_dropped_when_the_next_one_is_asked(play: Play) -> None:
+def test_balance_query_replaces_an_older_one(play: Play) -> None:
     harness = play()
     asked(harness)
     harness.emulator.advance(86_400 - 60)
@@ -225,7 +225,7 @@ def test_an_old_question_is_dropped_when_the_next_one_is_asked(play: Play) -> No
     assert len(stored(harness)) == 2
 
 
-def test_nothing_of_the_path_or_the_credential_is_kept(play: Play) -> None:
+def test_balance_query_stores_neither_path_nor_credential(play: Play) -> None:
     harness = play()
     asked(harness)
     token = harness.emulator.callbacks()[-1]["url"].rpartition("/")[2]
@@ -243,7 +243,7 @@ def read(called: Callable[..., Callback], *rows: tuple[str, Any], code: object =
     return balances.read_balances(called(result(code, "so it is", "Q-1", "AG_1", "", *rows)))  # type: ignore[arg-type]
 
 
-def test_what_is_available_is_reported_exactly(called: Callable[..., Callback]) -> None:
+def test_balance_amounts_are_reported_exactly(called: Callable[..., Callback]) -> None:
     outcome = f"Working Account|KES|1|-2.10|0|0&{UTILITY}"
 
     assert read(called, ("BOCompletedTime", 20261125), ("AccountBalance", outcome)) == (
@@ -260,13 +260,13 @@ def test_what_is_available_is_reported_exactly(called: Callable[..., Callback]) 
         UTILITY.replace("KES", "USD"),
     ],
 )
-def test_what_is_not_wholly_clear_is_no_balance(called: Callable[..., Callback], expected: object) -> None:
+def test_balance_that_is_partly_unreadable_is_refused_whole(called: Callable[..., Callback], expected: object) -> None:
     """Not even the part that can be read: which account is missing could be the one that pays."""
     assert read(called, ("AccountBalance", expected)) is None
 
 
 @pytest.mark.parametrize("code", RESULTS)
-def test_every_code_is_a_reason_or_no_answer(called: Callable[..., Callback], code: str) -> None:
+def test_balance_error_code_is_a_reason_or_no_answer(called: Callable[..., Callback], code: str) -> None:
     """Never a balance; and what would be said of a payee is said of nobody."""
     answer = read(called, code=code)
 
@@ -279,7 +279,7 @@ def test_every_code_is_a_reason_or_no_answer(called: Callable[..., Callback], co
     assert (answer.reason.code, answer.reason.provider_code, answer.reason.text) == (wanted, code, "so it is")
 
 
-def test_what_the_question_is_answered_with() -> None:
+def test_balance_query_acknowledgement_meanings() -> None:
     refusals = {
         "500.003.02": ReasonCode.PROVIDER_UNAVAILABLE,
         "404.001.03": ReasonCode.CREDENTIALS,
@@ -296,7 +296,7 @@ def test_what_the_question_is_answered_with() -> None:
     assert isinstance(balances.read_acceptance(reply(200, {"ResponseCode": "0"})), Deferred)
 
 
-def test_the_request_names_the_path_by_a_slot_and_moves_no_money(provider: MpesaDarajaProvider) -> None:
+def test_balance_request_has_a_slot_for_the_path_and_moves_no_money(provider: MpesaDarajaProvider) -> None:
     request: Any = next(provider.query_balances())
 
     assert not request.moves_money

@@ -22,7 +22,7 @@ def checked(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("payload", "level"), [("", "wrong"), (ELSEWHERE, "note")])
-def test_an_account_that_nothing_can_answer_is_not_well(tmp_path: Path, payload: str, level: str) -> None:
+def test_doctor_reports_an_account_without_a_callback_address(tmp_path: Path, payload: str, level: str) -> None:
     """It is found before the first payment is refused for it, with what to do."""
     config = tmp_path / "payouts.toml"
     with MpesaDarajaEmulator() as emulator:

@@ -38,7 +38,7 @@ def by(payout: Payout) -> str:
     return payout.history[-1].decided_by
 
 
-def test_a_result_ends_a_payment_without_a_question(play: Play) -> None:
+def test_result_callback_ends_a_payment_without_a_status_query(play: Play) -> None:
     # It comes when the answer has long been written down, and before the first question: never early on a slow machine.
     harness = play(ends_after_s=30.0)
     payer, key = harness.open(poll_schedule_s=[60.0, 60.0]), harness.key("told")
@@ -51,7 +51,7 @@ def test_a_result_ends_a_payment_without_a_question(play: Play) -> None:
 
 
 @pytest.mark.parametrize(("payee", "status"), [("254708374149", PAID), (FAILING, FAILED)])
-def test_a_result_may_come_before_the_answer(
+def test_result_callback_may_come_before_the_acknowledgement(
     play: Play, monkeypatch: pytest.MonkeyPatch, payee: str, status: PayoutStatus
 ) -> None:
     """It is left as it is while the payment is being sent, and decides afterwards: what is proven is not asked for."""
@@ -72,21 +72,21 @@ def test_a_result_may_come_before_the_answer(
 
 
 @pytest.mark.parametrize("parties", ["credit", "debit"])
-def test_a_silent_sandbox_is_asked(play: Play, parties: str) -> None:
+def test_payment_without_a_callback_is_checked(play: Play, parties: str) -> None:
     payout = paid(play(silent=True, parties=parties))
 
     assert (payout.status, by(payout)) == (PAID, "result_callback")
     assert "payout.queried" in {entry.event for entry in payout.history}
 
 
-def test_a_slow_sandbox_is_waited_for(play: Play) -> None:
+def test_payment_in_a_slow_sandbox_is_waited_for(play: Play) -> None:
     payout = paid(play(ends_after_s=200.0, answers_after_s=50.0))
 
     assert payout.status is PAID
 
 
 @pytest.mark.parametrize("payee", FAILURES)
-def test_a_payment_fails_with_the_reason_of_its_result(play: Play, payee: str) -> None:
+def test_payment_fails_with_the_reason_of_its_result(play: Play, payee: str) -> None:
     payout = paid(play(), payee=f"+{payee}")
 
     assert payout.status is FAILED
@@ -94,7 +94,7 @@ def test_a_payment_fails_with_the_reason_of_its_result(play: Play, payee: str) -
     assert payout.reason.provider_code == str(FAILURES[payee][0])
 
 
-def test_a_lost_result_of_a_failure_is_asked_for(play: Play) -> None:
+def test_failure_with_a_lost_callback_is_found_by_a_status_query(play: Play) -> None:
     payout = paid(play(silent=True), payee="+254190000001")
 
     assert payout.status is FAILED
@@ -102,14 +102,14 @@ def test_a_lost_result_of_a_failure_is_asked_for(play: Play) -> None:
     assert payout.reason.code is ReasonCode.REJECTED
 
 
-def test_what_daraja_does_not_know_is_no_failure(play: Play) -> None:
+def test_payment_unknown_to_daraja_is_no_failure(play: Play) -> None:
     """SFC_IC0003 to a question: nobody knows, so a person looks."""
     payout = paid(play(silent=True, declined="unknown"), payee="+254190000001")
 
     assert payout.status is REVIEW
 
 
-def test_when_no_answer_ever_comes_nothing_is_failed(play: Play) -> None:
+def test_payment_without_any_answer_is_not_failed(play: Play) -> None:
     """Neither to the payment nor to any question."""
     harness = play()
     payout = paid(harness, callback_lost={"on": "any"})
@@ -118,7 +118,7 @@ def test_when_no_answer_ever_comes_nothing_is_failed(play: Play) -> None:
     assert harness.posts(payout) == 1
 
 
-def test_a_queue_that_gives_up_sends_the_request_back(play: Play) -> None:
+def test_queue_timeout_callback_is_a_hint_and_no_failure(play: Play) -> None:
     """A hint, and no failure."""
     harness = play()
     key = harness.key("queued")
@@ -136,7 +136,7 @@ def test_a_queue_that_gives_up_sends_the_request_back(play: Play) -> None:
     assert harness.credits(end) == 0
 
 
-def test_a_security_credential_that_comes_back_is_not_kept_for_a_moment(play: Play) -> None:
+def test_security_credential_in_a_callback_is_never_stored(play: Play) -> None:
     """Not even until it is handled: the inbox is durable."""
     harness = play()
     inbox = harness.payer.client.inbox
@@ -150,7 +150,7 @@ def test_a_security_credential_that_comes_back_is_not_kept_for_a_moment(play: Pl
     assert json.loads(body) == {"OriginatorConversationID": "po_x", "SecurityCredential": "***"}
 
 
-def test_what_a_provider_cannot_redact_is_not_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callback_that_cannot_be_redacted_is_not_stored(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     harness = play()
     inbox = harness.payer.client.inbox
     place = inbox.place(inbox.tokens["mpesa"])
@@ -181,7 +181,7 @@ def contradictions(payout: Payout) -> int:
         ("forged,empty,true,true", f"+{FAILING}", PAID, 1),
     ],
 )
-def test_whatever_comes_to_a_result_path_the_first_end_is_recorded_and_another_contradicts(
+def test_result_path_records_the_first_end_and_contradicts_another(
     play: Play, results: str, payee: str, status: PayoutStatus, contradicted: int
 ) -> None:
     """All of it is kept and acknowledged; no question is needed, and nothing is lost."""
@@ -208,7 +208,7 @@ def rest(harness: Harness, key: str) -> Payout:
 
 
 @pytest.mark.parametrize(("answers", "contradicted"), [("true", 1), ("empty,true", 1), ("empty", 0)])
-def test_a_failure_that_is_forged_is_vetoed_by_a_question(play: Play, answers: str, contradicted: int) -> None:
+def test_forged_failure_is_vetoed_by_a_status_query(play: Play, answers: str, contradicted: int) -> None:
     """Who knows the path posts a failure, and the true result is lost: nothing is paid again before it is known."""
     harness = play(ends_after_s=2.0, **MpesaDarajaEmulator.options({"results": "forged", "answers": answers}))
     key = harness.key("forged")
@@ -228,7 +228,7 @@ def test_a_failure_that_is_forged_is_vetoed_by_a_question(play: Play, answers: s
     assert harness.credits(payout) == 1
 
 
-def test_a_true_failure_stands_after_three_questions(play: Play) -> None:
+def test_true_failure_stands_after_three_status_queries(play: Play) -> None:
     harness = play()
     key = harness.key("fails")
     harness.pay(key, payee=Payee.msisdn(f"+{FAILING}"))
@@ -239,7 +239,7 @@ def test_a_true_failure_stands_after_three_questions(play: Play) -> None:
     assert outcomes(harness) == {"answered": 1, "repeated": 3}
 
 
-def test_a_success_is_believed_only_with_amount_and_payee(play: Play) -> None:
+def test_success_counts_only_with_the_right_amount_and_payee(play: Play) -> None:
     """A forged one that names another payee stops the machine; the true result that follows says how it is."""
     harness = play(ends_after_s=30.0)
     key = harness.key("another payee")
@@ -258,7 +258,7 @@ def test_a_success_is_believed_only_with_amount_and_payee(play: Play) -> None:
     assert harness.get(key).status is PAID
 
 
-def test_a_duplicate_that_is_reported_by_a_result_fails_nothing(play: Play) -> None:
+def test_duplicate_reported_by_a_result_fails_nothing(play: Play) -> None:
     """The journal was lost, the payment is asked for again, and code 15 comes to the new path."""
     harness = play(duplicates="result")
     key = harness.key("twice")
@@ -273,7 +273,7 @@ def test_a_duplicate_that_is_reported_by_a_result_fails_nothing(play: Play) -> N
     assert harness.credits(again) == 1
 
 
-def test_a_wrong_password_moves_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_payment_with_a_wrong_password_moves_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYMENTS_CONFORMANCE_WRONG_SECRET", "another-password")
     harness = play()
     wrong = harness.open(journal="wrong.db", initiator_password="env:PAYMENTS_CONFORMANCE_WRONG_SECRET")
@@ -287,7 +287,7 @@ def test_a_wrong_password_moves_nothing(play: Play, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("expires_in", ["text", "number"])
-def test_a_new_token_kills_the_one_before_and_the_next_payment_is_made(play: Play, expires_in: str) -> None:
+def test_payment_after_its_token_was_replaced_is_made(play: Play, expires_in: str) -> None:
     harness = play(expires_in=expires_in)
     assert paid(harness).status is PAID
     harness.open(journal="other.db", called_back=False).ask(
@@ -302,7 +302,7 @@ def test_a_new_token_kills_the_one_before_and_the_next_payment_is_made(play: Pla
     assert harness.credits(end) == 1
 
 
-def test_salaries_are_paid_as_salaries(play: Play) -> None:
+def test_salary_command_is_sent_as_configured(play: Play) -> None:
     harness = play()
     key = harness.key("salary")
     order = {"key": key, "payee": Payee.msisdn("+254708374149"), "amount": Money("50", "KES")}
@@ -312,7 +312,7 @@ def test_salaries_are_paid_as_salaries(play: Play) -> None:
     assert harness.emulator.ledger()[-1]["command"] == "SalaryPayment"
 
 
-def test_every_switch_is_read_from_text() -> None:
+def test_emulator_switches_are_read_from_text() -> None:
     read = MpesaDarajaEmulator.options({"tokens": "many", "ends_after_s": "2", "callback_url": "http://localhost/c/t"})
 
     assert read == {"tokens": "many", "ends_after_s": 2, "callback_url": "http://localhost/c/t"}
@@ -320,7 +320,7 @@ def test_every_switch_is_read_from_text() -> None:
         MpesaDarajaEmulator.options({"token": "many"})
 
 
-def test_a_configuration_is_kept_over_a_restart(tmp_path: Path) -> None:
+def test_emulator_configuration_survives_a_restart(tmp_path: Path) -> None:
     """With its secrets; the certificate is the new emulator's."""
     path = tmp_path / "payouts.toml"
     first = MpesaDarajaEmulator(port=1)
@@ -333,7 +333,7 @@ def test_a_configuration_is_kept_over_a_restart(tmp_path: Path) -> None:
     assert later.certificate.strip() in "".join(file.read_text() for file in (tmp_path / "secrets").iterdir())
 
 
-def test_the_gateway_refuses_as_daraja_does() -> None:
+def test_emulator_refuses_as_daraja_does() -> None:
     with MpesaDarajaEmulator() as emulator:
         for method, path, code in (
             ("GET", "/oauth/v1/generate?grant_type=client_credentials", "400.008.01"),

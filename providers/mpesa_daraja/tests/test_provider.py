@@ -24,7 +24,7 @@ MakeOrder = Callable[..., Order]
 MakeSettings = Callable[..., MpesaDarajaSettings]
 
 
-def test_a_payment_is_asked_for_in_the_portals_words(draft: Draft, attempt: Attempt) -> None:
+def test_payment_request_is_the_documented_one(draft: Draft, attempt: Attempt) -> None:
     """Whole shillings, a reference that begins with our id, secrets and the answer's path as slots."""
     fields = json.loads(draft.request.body or "")
 
@@ -38,7 +38,7 @@ def test_a_payment_is_asked_for_in_the_portals_words(draft: Draft, attempt: Atte
     assert slots_in(draft.request) == {"access_token", "answer_token", "security_credential"}
 
 
-def test_the_password_is_sent_only_encrypted(provider: MpesaDarajaProvider, draft: Draft, keys: Keys) -> None:
+def test_password_is_sent_only_encrypted(provider: MpesaDarajaProvider, draft: Draft, keys: Keys) -> None:
     sent = provider.apply(draft.request, Credential({"access_token": "abc"}), at=datetime.now(UTC), entropy=bytes)
     sealed = json.loads(sent.body or "")["SecurityCredential"]
 
@@ -61,18 +61,18 @@ def test_the_password_is_sent_only_encrypted(provider: MpesaDarajaProvider, draf
         ({"options": {"command_id": "Bribe"}}, InvalidPayout),
     ],
 )
-def test_what_cannot_be_paid_is_refused(
+def test_order_that_cannot_be_paid_is_refused(
     provider: MpesaDarajaProvider, make_order: MakeOrder, wrong: dict[str, object], error: type[Exception]
 ) -> None:
     assert [type(one) for one in provider.validate(make_order(**wrong))] == [error]
 
 
 @pytest.mark.parametrize("amount", ["10", "250000", "50.00"])
-def test_the_least_and_the_most_are_paid(provider: MpesaDarajaProvider, make_order: MakeOrder, amount: str) -> None:
+def test_amount_limits_are_inclusive(provider: MpesaDarajaProvider, make_order: MakeOrder, amount: str) -> None:
     assert not list(provider.validate(make_order(amount=amount, payee="+254190000010")))
 
 
-def test_nothing_is_paid_that_could_not_be_answered(make_settings: MakeSettings, make_order: MakeOrder) -> None:
+def test_payment_without_a_callback_address_is_refused(make_settings: MakeSettings, make_order: MakeOrder) -> None:
     [finding] = MpesaDarajaProvider(make_settings(callback_url="")).validate(make_order())
 
     assert "callback_url" in finding.message
@@ -96,12 +96,12 @@ def test_nothing_is_paid_that_could_not_be_answered(make_settings: MakeSettings,
         ("command_id", "Bribe"),
     ],
 )
-def test_wrong_settings_are_found_at_the_start(make_settings: MakeSettings, field: str, value: str) -> None:
+def test_settings_mistakes_are_found_at_start(make_settings: MakeSettings, field: str, value: str) -> None:
     with pytest.raises(ValidationError):
         make_settings(**{field: value})
 
 
-def test_a_certificate_without_an_rsa_key_is_refused(make_settings: MakeSettings) -> None:
+def test_certificate_without_an_rsa_key_is_refused(make_settings: MakeSettings) -> None:
     from datetime import timedelta
 
     from cryptography import x509
@@ -118,7 +118,7 @@ def test_a_certificate_without_an_rsa_key_is_refused(make_settings: MakeSettings
         make_settings(certificate=pem)
 
 
-def test_the_sandbox_and_this_machine_are_rehearsal(make_settings: MakeSettings) -> None:
+def test_sandbox_and_this_machine_are_test_mode(make_settings: MakeSettings) -> None:
     assert make_settings(environment="sandbox").is_test_mode
     assert make_settings(base_url="http://127.0.0.1:80").is_test_mode
     assert not make_settings().is_test_mode
@@ -127,7 +127,7 @@ def test_the_sandbox_and_this_machine_are_rehearsal(make_settings: MakeSettings)
 # --- callbacks to the account's path ---
 
 
-def test_what_a_queue_gave_up_is_a_hint(provider: MpesaDarajaProvider, draft: Draft, called: Make) -> None:
+def test_queue_timeout_body_is_a_hint(provider: MpesaDarajaProvider, draft: Draft, called: Make) -> None:
     """The request itself comes back; of a question under another name."""
     ours = draft.references["originator"]
     for name in ("OriginatorConversationID", "OriginalConversationID"):
@@ -136,7 +136,7 @@ def test_what_a_queue_gave_up_is_a_hint(provider: MpesaDarajaProvider, draft: Dr
         assert (parsed.references, parsed.status) == ({"originator": ours}, "queue_timeout")
 
 
-def test_every_callback_is_accepted_in_m_pesas_words(provider: MpesaDarajaProvider, called: Make) -> None:
+def test_callbacks_are_acknowledged_in_the_documented_form(provider: MpesaDarajaProvider, called: Make) -> None:
     assert json.loads(provider.acknowledge(called(b"")).body) == {"ResultCode": 0, "ResultDesc": "Accepted"}
 
 
@@ -150,17 +150,19 @@ def test_every_callback_is_accepted_in_m_pesas_words(provider: MpesaDarajaProvid
         b"[" * 100_000 + b"SecurityCredential: SEALED",
     ],
 )
-def test_a_security_credential_is_not_kept(provider: MpesaDarajaProvider, called: Make, expected: object) -> None:
+def test_security_credential_is_redacted_from_callbacks(
+    provider: MpesaDarajaProvider, called: Make, expected: object
+) -> None:
     assert b"SEALED" not in provider.redact(called(expected)).body
 
 
-def test_anything_else_is_kept_as_it_came(provider: MpesaDarajaProvider, called: Make) -> None:
+def test_callback_without_secrets_is_stored_unchanged(provider: MpesaDarajaProvider, called: Make) -> None:
     for entry in (b"", b"no JSON", {"Result": {"ResultCode": 0}}, b' {"a" : 1.10}'):
         callback = called(entry)
         assert provider.redact(callback) is callback
 
 
-def test_loading_the_plugin_imports_no_cryptography() -> None:
+def test_plugin_loading_imports_no_cryptography() -> None:
     code = "import sys, payments_mpesa_daraja.plugin; sys.exit('cryptography' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,7 +18,7 @@ from payments_core.testing.conformance import Harness
 S = PayoutStatus
 
 
-def test_nothing_is_sent_before_the_statement_was_compared(play: Callable[..., Harness]) -> None:
+def test_restored_journal_sends_nothing_before_the_statement_is_compared(play: Callable[..., Harness]) -> None:
     """However short the gap: what the statement has is for a person, and all else is sent then, once."""
     harness = play()
     files = [sqlite3.connect(harness.folder / name) for name in ("payouts.db", "restored.db")]

@@ -8,7 +8,7 @@ from payments_mtn_momo.callback_address import check_callback_host, check_callba
 
 
 @pytest.mark.parametrize("host", ["pay.example.org", "localhost", "a", "xn--bcher-kva.example", "a-1.b-2.example.org"])
-def test_a_bare_name_can_be_registered(host: str) -> None:
+def test_callback_host_may_be_a_bare_name(host: str) -> None:
     check_callback_host(host)
 
 
@@ -31,7 +31,7 @@ def test_a_bare_name_can_be_registered(host: str) -> None:
         ("[2001:db8::7]", "no bare host name"),
     ],
 )
-def test_what_would_match_no_callback_is_no_host(host: str, says: str) -> None:
+def test_callback_host_that_matches_no_callback_is_refused(host: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         check_callback_host(host)
 
@@ -47,11 +47,11 @@ def test_what_would_match_no_callback_is_no_host(host: str, says: str) -> None:
 )
 @pytest.mark.parametrize("is_live", [True, False])
 @pytest.mark.parametrize("registered", ["", "pay.example.org"])
-def test_an_address_on_the_registered_host_is_good(url: str, is_live: bool, registered: str) -> None:
+def test_callback_address_on_the_registered_host_is_accepted(url: str, is_live: bool, registered: str) -> None:
     check_callback_url(url, is_live=is_live, registered_host=registered)
 
 
-def test_plain_http_is_for_rehearsals() -> None:
+def test_callback_address_with_plain_http_needs_test_mode() -> None:
     check_callback_url("http://pay.example.org/momo", is_live=False)
     with pytest.raises(ValueError, match="must start with https://"):
         check_callback_url("http://pay.example.org/momo", is_live=True)
@@ -76,14 +76,14 @@ def test_plain_http_is_for_rehearsals() -> None:
     ],
 )
 @pytest.mark.parametrize("is_live", [True, False])
-def test_an_address_mtn_would_refuse_or_never_call_is_refused(url: str, says: str, is_live: bool) -> None:
+def test_callback_address_that_mtn_would_refuse_is_refused(url: str, says: str, is_live: bool) -> None:
     with pytest.raises(ValueError, match=says) as caught:
         check_callback_url(url, is_live=is_live)
 
     assert "secret" not in str(caught.value)
 
 
-def test_another_host_than_the_registered_one_is_refused() -> None:
+def test_callback_address_on_another_host_is_refused() -> None:
     """MTN would answer 500 INVALID_CALLBACK_URL_HOST and create nothing."""
     for url in ("https://other.example.org/momo", "https://pay.example.org.evil.example/momo", "https://example.org"):
         with pytest.raises(ValueError, match=r"registered is pay\.example\.org"):

@@ -45,7 +45,7 @@ def named(**changed: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_a_callback_names_the_payment_in_our_words_and_mtn_s(method: str) -> None:
+def test_callback_names_the_payment_by_our_and_mtn_s_reference(method: str) -> None:
     assert callbacks.parse(came(SUCCESSFUL, method)) == ParsedCallback(references=BOTH, status="SUCCESSFUL")
 
 
@@ -78,7 +78,7 @@ def test_a_callback_names_the_payment_in_our_words_and_mtn_s(method: str) -> Non
         (named(payerMessage="x" * 65_536), None),
     ],
 )
-def test_what_can_be_understood_is_received_and_nothing_more(body: object, expected: ParsedCallback | None) -> None:
+def test_callback_fields_are_read_as_far_as_understood(body: object, expected: ParsedCallback | None) -> None:
     """An unknown status survives, a missing one too; a reason never stands in the way."""
     assert callbacks.parse(came(body)) == expected
 
@@ -86,7 +86,7 @@ def test_what_can_be_understood_is_received_and_nothing_more(body: object, expec
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"<html>", b"\xff\xfe", b"[" * 60_000, b'{"externalId":' + b"9" * 5_000 + b"}", b"status=FAILED"]
 )
-def test_nonsense_is_not_received(raw: bytes) -> None:
+def test_callback_without_sense_is_not_received(raw: bytes) -> None:
     assert callbacks.parse(Callback("POST", {}, raw, AT)) is None
 
 
@@ -101,7 +101,7 @@ BODIES = st.dictionaries(st.sampled_from([*SUCCESSFUL, "reason", "extra"]), JSON
 
 
 @given(raw=st.binary(max_size=200) | BODIES, method=st.sampled_from(["PUT", "POST", "GET", ""]))
-def test_nothing_that_arrives_raises_or_goes_unanswered(raw: bytes, method: str) -> None:
+def test_callback_of_any_content_raises_nothing(raw: bytes, method: str) -> None:
     """Whatever is heard is text that can be stored, and only texts and numbers become references."""
     callback = Callback(method, {}, raw, AT)
 
@@ -116,7 +116,7 @@ def test_nothing_that_arrives_raises_or_goes_unanswered(raw: bytes, method: str)
 
 @pytest.mark.parametrize("operation", [Operation.TRANSFER, Operation.DEPOSIT])
 @pytest.mark.parametrize(("number", "status"), [("46733123499", "SUCCESSFUL"), ("46733123450", "FAILED")])
-def test_what_the_gateway_writes_as_a_status_is_received(operation: Operation, number: str, status: str) -> None:
+def test_callback_with_the_body_of_a_status_is_received(operation: Operation, number: str, status: str) -> None:
     """A callback has the body of the status read; a deposit's, and a failed payment's, holds no number of MTN's."""
     fate = (TRANSFER_PAYEES if operation is Operation.TRANSFER else DEPOSIT_PAYEES).get(number, AT_ONCE)
     party = {"partyIdType": "MSISDN", "partyId": number}
@@ -141,7 +141,7 @@ def test_what_the_gateway_writes_as_a_status_is_received(operation: Operation, n
         assert ("financial_transaction_id" in parsed.references) is numbered
 
 
-def test_the_provider_takes_callbacks(make_settings: Callable[..., MtnMomoSettings]) -> None:
+def test_provider_has_the_callbacks_capability(make_settings: Callable[..., MtnMomoSettings]) -> None:
     provider = MtnMomoProvider(make_settings())
     callback = came(SUCCESSFUL)
 

@@ -98,9 +98,7 @@ POSTS: list[tuple[str, HttpResponse, type, ReasonCode | None]] = [
 
 
 @pytest.mark.parametrize(("given_answer", "means", "code"), [row[1:] for row in POSTS], ids=[row[0] for row in POSTS])
-def test_each_answer_to_a_post_has_its_meaning(
-    given_answer: HttpResponse, means: type, code: ReasonCode | None
-) -> None:
+def test_submit_answer_has_its_meaning(given_answer: HttpResponse, means: type, code: ReasonCode | None) -> None:
     outcome = read_submit(given_answer)
 
     assert type(outcome) is means
@@ -121,14 +119,14 @@ def test_each_answer_to_a_post_has_its_meaning(
         (answer(429), None),
     ],
 )
-def test_a_rate_limit_says_how_long(given_answer: HttpResponse, wait_s: float | None) -> None:
+def test_rate_limit_answer_says_how_long_to_wait(given_answer: HttpResponse, wait_s: float | None) -> None:
     outcome = read_submit(given_answer)
 
     assert isinstance(outcome, NotAccepted)
     assert outcome.retry_after_s == wait_s
 
 
-def test_a_page_is_named_by_its_title() -> None:
+def test_html_page_is_named_by_its_title() -> None:
     outcome = read_submit(answer(503, PAGE))
 
     assert isinstance(outcome, Unknown)
@@ -179,14 +177,14 @@ GETS: list[tuple[str, HttpResponse, type]] = [
 
 
 @pytest.mark.parametrize(("given_answer", "means"), [row[1:] for row in GETS], ids=[row[0] for row in GETS])
-def test_each_answer_to_a_read_has_its_meaning(given_answer: HttpResponse, means: type) -> None:
+def test_check_answer_has_its_meaning(given_answer: HttpResponse, means: type) -> None:
     outcome = read_status(given_answer)
 
     assert type(outcome) is means
     assert outcome.http_status == given_answer.status
 
 
-def test_a_success_reports_what_was_paid() -> None:
+def test_success_reports_what_was_paid() -> None:
     outcome = read_status(answer(200, STATUS))
 
     assert outcome == Final(
@@ -213,7 +211,7 @@ def test_numbers_are_read_like_text() -> None:
 
 
 @pytest.mark.parametrize("amount", ["", "a lot", "500,00", "NaN", "Infinity", "1e999999999", True, [], {}])
-def test_an_amount_that_cannot_be_read_agrees_with_none(amount: object) -> None:
+def test_unreadable_amount_agrees_with_none(amount: object) -> None:
     outcome = read_status(answer(200, STATUS | {"amount": amount}))
 
     assert isinstance(outcome, Final)
@@ -222,7 +220,7 @@ def test_an_amount_that_cannot_be_read_agrees_with_none(amount: object) -> None:
     assert outcome.seen.amount.is_nan()
 
 
-def test_what_is_not_shown_is_not_seen_and_what_cannot_be_read_agrees_with_nothing() -> None:
+def test_absent_field_is_unreported_and_unreadable_one_agrees_with_none() -> None:
     silent = read_status(answer(200, STATUS | dict.fromkeys(("amount", "payee", "currency", "externalId"))))
     odd = {"payee": "46733999999", "currency": ["UGX"], "externalId": ["x"]}
     shown = read_status(answer(200, STATUS | odd))
@@ -232,7 +230,7 @@ def test_what_is_not_shown_is_not_seen_and_what_cannot_be_read_agrees_with_nothi
     assert (shown.seen.payee, shown.seen.currency, shown.seen.external_id) == ("46733999999", "?", "?")
 
 
-def test_an_impossible_amount_is_seen_so_that_it_cannot_pass_for_ours() -> None:
+def test_impossible_amount_is_reported_and_differs_from_ours() -> None:
     outcome = read_status(answer(200, STATUS | {"amount": "-12.50"}))
 
     assert isinstance(outcome, Final)
@@ -273,14 +271,14 @@ OTHER_REASONS = [
 ]
 
 
-def test_every_listed_reason_has_a_row() -> None:
+def test_documented_reasons_have_a_row() -> None:
     assert set(REASONS) == {*SPEC_REASONS, *OTHER_REASONS}
     assert len(SPEC_REASONS) == 17
     assert not [word for word, row in REASONS.items() if row.reason in {None, ReasonCode.UNRECOGNISED}]
 
 
 @pytest.mark.parametrize("word", sorted(REASONS))
-def test_a_reason_is_read_as_text_and_as_an_object(word: str) -> None:
+def test_reason_is_read_as_text_and_as_an_object(word: str) -> None:
     bare = read_status(answer(200, STATUS | {"status": "FAILED", "reason": word}))
     result = read_status(answer(200, STATUS | {"status": "FAILED", "reason": momo(word, "Told.")}))
 
@@ -299,21 +297,21 @@ def test_a_reason_is_read_as_text_and_as_an_object(word: str) -> None:
     ("reason", "kept"),
     [("SOMETHING_NEW", "SOMETHING_NEW"), (None, ""), ({}, ""), ([], ""), ({"code": {"a": 1}}, ""), (17, "17")],
 )
-def test_an_unlisted_reason_is_kept_and_fails_all_the_same(reason: object, kept: str) -> None:
+def test_unlisted_reason_is_kept_and_the_failure_stands(reason: object, kept: str) -> None:
     outcome = read_status(answer(200, STATUS | {"status": "FAILED", "reason": reason}))
 
     assert isinstance(outcome, Final)
     assert outcome.reason == Reason(ReasonCode.UNRECOGNISED, kept)
 
 
-def test_a_reason_beside_a_success_does_not_make_it_a_failure() -> None:
+def test_reason_beside_a_success_does_not_make_it_a_failure() -> None:
     outcome = read_status(answer(200, STATUS | {"reason": "NOT_ENOUGH_FUNDS"}))
 
     assert isinstance(outcome, Final)
     assert outcome.succeeded
 
 
-def test_the_status_table_lets_two_words_end_a_payment() -> None:
+def test_status_table_has_two_final_words() -> None:
     assert {word for word, means in STATUSES.items() if means is Final} == {"SUCCESSFUL", "FAILED"}
 
 
@@ -362,7 +360,7 @@ def texts(outcome: SubmitOutcome | CheckOutcome) -> list[str]:
 @given(ANSWERS)
 @example(answer(400, b"[" * 100_000))
 @example(answer(429, b"", retry_after="Mon, 99 Nov 99999 09:00:00 +9999"))
-def test_no_answer_to_a_post_ends_a_payment_but_a_400(given_answer: HttpResponse) -> None:
+def test_submit_answer_is_final_only_as_a_listed_400(given_answer: HttpResponse) -> None:
     """Whatever a gateway, a proxy or a firewall sends: it is read, can be stored, and ends only by the table."""
     outcome = read_submit(given_answer)
 
@@ -373,7 +371,7 @@ def test_no_answer_to_a_post_ends_a_payment_but_a_400(given_answer: HttpResponse
 
 @given(ANSWERS)
 @example(answer(200, b'{"status":"FAILED","reason":"\\ud800","amount":1e400}'))
-def test_no_answer_to_a_read_ends_a_payment_but_the_two_words(given_answer: HttpResponse) -> None:
+def test_check_answer_is_final_only_as_successful_or_failed(given_answer: HttpResponse) -> None:
     """Whatever comes back from a read, only a 200 whose status is SUCCESSFUL or FAILED is an end."""
     outcome = read_status(given_answer)
 
@@ -399,12 +397,12 @@ def test_no_answer_to_a_read_ends_a_payment_but_the_two_words(given_answer: Http
         ("it_is-v1.0", "it_is-v1.0"),
     ],
 )
-def test_a_note_is_reduced_to_what_the_gateway_takes(note: str, sent: str) -> None:
+def test_note_is_reduced_to_what_the_gateway_accepts(note: str, sent: str) -> None:
     assert reduce_note(note) == sent
 
 
 @given(st.text(max_size=2000))
-def test_no_note_can_make_the_gateway_refuse_a_payment(note: str) -> None:
+def test_note_never_makes_the_gateway_refuse_a_payment(note: str) -> None:
     reduced = reduce_note(note)
 
     assert 1 <= len(reduced) <= 60
@@ -412,7 +410,7 @@ def test_no_note_can_make_the_gateway_refuse_a_payment(note: str) -> None:
     assert not set(reduced) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._-")
 
 
-def test_a_transfer_is_written_as_documented(make_order: Callable[..., Order]) -> None:
+def test_transfer_body_is_the_documented_one(make_order: Callable[..., Order]) -> None:
     order = make_order(amount="12.50", note="d'été")
     body = encode_payment(
         order.amount, external_id="po_abc", to=recipient(order.payee), payer_message=order.note, payee_note=order.note

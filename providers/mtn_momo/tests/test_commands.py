@@ -85,7 +85,7 @@ def consent(payouts: Payouts, sandbox: MtnMomoEmulator, folder: Path) -> Payouts
     return lambda to, *more: payouts("consent", "--account", "mtn-sandbox", "--to", to, *more)
 
 
-def test_what_was_consented_to_is_shown_masked(consent: Payouts, sandbox: MtnMomoEmulator) -> None:
+def test_consent_command_shows_the_person_masked(consent: Payouts, sandbox: MtnMomoEmulator) -> None:
     ran, table = consent(NUMBER, "--scope", "all_info", "--json"), consent(NUMBER)
 
     assert (ran.code, table.code) == (0, 0)
@@ -103,7 +103,7 @@ def test_what_was_consented_to_is_shown_masked(consent: Payouts, sandbox: MtnMom
     assert sandbox.ledger() == []
 
 
-def test_it_is_shown_whole_when_asked_for(consent: Payouts) -> None:
+def test_consent_command_shows_the_person_whole_with_reveal(consent: Payouts) -> None:
     ran = consent(NUMBER, "--scope", "all_info", "--reveal", "--json")
 
     assert ran.json["payee"] == "46733123499"
@@ -111,7 +111,7 @@ def test_it_is_shown_whole_when_asked_for(consent: Payouts) -> None:
     assert "address.country" in consent(NUMBER, "--scope", "all_info", "--reveal").out
 
 
-def test_no_one_has_answered_is_an_exit_code_of_its_own(consent: Payouts) -> None:
+def test_consent_command_without_an_answer_exits_with_its_own_code(consent: Payouts) -> None:
     ran, result = consent(WAITS, "--wait", "0", "--json"), consent(WAITS, "--wait", "0")
 
     assert (ran.code, ran.json["answered"], ran.json["person"]) == (4, False, None)
@@ -119,7 +119,7 @@ def test_no_one_has_answered_is_an_exit_code_of_its_own(consent: Payouts) -> Non
     assert "has not answered within 0 s" in result.out
 
 
-def test_an_answer_that_comes_while_it_waits_is_taken(payouts: Payouts, folder: Path) -> None:
+def test_consent_command_accepts_an_answer_while_it_waits(payouts: Payouts, folder: Path) -> None:
     with MtnMomoEmulator(consent_interval_s=1, consent_pending_s=0.5) as emulator:
         emulator.write_config(folder / "payouts.toml")
         ran = payouts("consent", "--account", "mtn-sandbox", "--to", WAITS, "--wait", "30", "--json")
@@ -127,13 +127,13 @@ def test_an_answer_that_comes_while_it_waits_is_taken(payouts: Payouts, folder: 
     assert (ran.code, ran.json["answered"]) == (0, True)
 
 
-def test_a_lost_answer_is_asked_for_again(consent: Payouts, sandbox: MtnMomoEmulator) -> None:
+def test_consent_command_asks_again_after_a_lost_answer(consent: Payouts, sandbox: MtnMomoEmulator) -> None:
     sandbox.set_faults({"answer_lost_before_acceptance": {"on": "oauth2_token", "next": 1}})
 
     assert consent(NUMBER, "--wait", "30").code == 0
 
 
-def test_a_no_is_an_answer(consent: Payouts) -> None:
+def test_consent_command_reports_a_refusal_as_an_answer(consent: Payouts) -> None:
     """It is no error, and leaves as a wallet that is not active does; what is not told leaves with 4, as elsewhere."""
     ran, result, unknown = consent(REJECTS, "--json"), consent(REJECTS), consent("+46733123450", "--json")
 
@@ -144,7 +144,7 @@ def test_a_no_is_an_answer(consent: Payouts) -> None:
     assert "no such account holder" in unknown.error["message"]
 
 
-def test_a_gateway_that_is_down_is_not_known_yet(payouts: Payouts, folder: Path) -> None:
+def test_consent_command_with_the_gateway_down_is_not_known_yet(payouts: Payouts, folder: Path) -> None:
     with MtnMomoEmulator() as emulator:
         emulator.write_config(folder / "payouts.toml")
 
@@ -153,7 +153,7 @@ def test_a_gateway_that_is_down_is_not_known_yet(payouts: Payouts, folder: Path)
     assert (ran.code, ran.error["code"]) == (4, "lookup_failed")
 
 
-def test_the_only_account_need_not_be_named(consent: Payouts, payouts: Payouts, folder: Path) -> None:
+def test_consent_command_needs_no_name_of_the_only_account(consent: Payouts, payouts: Payouts, folder: Path) -> None:
     ran = payouts("consent", "--to", NUMBER, "--json")
     text = (folder / "payouts.toml").read_text("utf-8")
     table = text[text.index("[accounts.") :].replace("mtn-sandbox]", "second]")
@@ -164,7 +164,7 @@ def test_the_only_account_need_not_be_named(consent: Payouts, payouts: Payouts, 
     assert (several.code, "Configured: mtn-sandbox, second." in several.error["message"]) == (2, True)
 
 
-def test_a_misuse_of_consent_is_reported(consent: Payouts, payouts: Payouts) -> None:
+def test_consent_command_reports_misuse(consent: Payouts, payouts: Payouts) -> None:
     assert consent("0733123499").code == 1
     assert consent(NUMBER, "--scope", "everything").code == 2
     assert payouts("consent", "--account", "mtn-sandbox").code == 2
@@ -189,7 +189,9 @@ def users(emulator: MtnMomoEmulator) -> set[str]:
     return set(emulator._gateway.gateway.door.users) - {emulator.credentials.api_user}
 
 
-def test_a_new_configuration_pays_at_once(provision: Payouts, sandbox: MtnMomoEmulator, folder: Path) -> None:
+def test_provision_command_writes_a_configuration_that_pays(
+    provision: Payouts, sandbox: MtnMomoEmulator, folder: Path
+) -> None:
     """User, key and account are made; the key stands in a file of its owner's alone, and nowhere else."""
     ran = provision("--json")
 
@@ -211,7 +213,7 @@ def test_a_new_configuration_pays_at_once(provision: Payouts, sandbox: MtnMomoEm
     assert run(["doctor"]) == 0
 
 
-def test_what_to_do_next_is_reported(provision: Payouts) -> None:
+def test_provision_command_says_what_to_do_next(provision: Payouts) -> None:
     fields = provision("--config", "other.toml").out
 
     assert "[accounts.mtn-sandbox] to other.toml" in fields
@@ -219,7 +221,7 @@ def test_what_to_do_next_is_reported(provision: Payouts) -> None:
     assert "--amount 5 --wait 10 --config other.toml" in fields
 
 
-def test_an_account_is_added_and_nothing_else_is_touched(
+def test_provision_command_adds_an_account_and_changes_nothing_else(
     provision: Payouts, sandbox: MtnMomoEmulator, folder: Path
 ) -> None:
     config = folder / "payouts.toml"
@@ -237,7 +239,9 @@ def test_an_account_is_added_and_nothing_else_is_touched(
     assert run(["doctor"]) == 0
 
 
-def test_an_account_is_never_written_over(provision: Payouts, sandbox: MtnMomoEmulator, folder: Path) -> None:
+def test_provision_command_never_overwrites_an_account(
+    provision: Payouts, sandbox: MtnMomoEmulator, folder: Path
+) -> None:
     """It is found before anything is made."""
     sandbox.write_config(folder / "payouts.toml")
     before = (folder / "payouts.toml").read_bytes()
@@ -259,7 +263,7 @@ def test_an_account_is_never_written_over(provision: Payouts, sandbox: MtnMomoEm
         ({"answer_lost_after_acceptance": {"on": "create_api_key", "next": 1}}, 1),
     ],
 )
-def test_one_that_stops_half_way_is_run_again(
+def test_provision_command_that_stopped_half_way_can_be_run_again(
     provision: Payouts, sandbox: MtnMomoEmulator, folder: Path, fault: dict[str, Any], left: int
 ) -> None:
     sandbox.set_faults(fault)
@@ -275,7 +279,7 @@ def test_one_that_stops_half_way_is_run_again(
     assert again.json["api_user"] in users(sandbox)
 
 
-def test_one_that_cannot_write_says_so(provision: Payouts, folder: Path) -> None:
+def test_provision_command_that_cannot_write_says_so(provision: Payouts, folder: Path) -> None:
     (folder / "secrets").write_text("a file where a folder belongs", "utf-8")
 
     ran = provision("--json")
@@ -285,7 +289,9 @@ def test_one_that_cannot_write_says_so(provision: Payouts, folder: Path) -> None
     assert not (folder / "payouts.toml").exists()
 
 
-def test_a_user_that_takes_a_moment_to_appear_is_waited_for(payouts: Payouts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_provision_command_waits_for_a_user_that_appears_late(
+    payouts: Payouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with MtnMomoEmulator(user_appears_s=0.6) as emulator:
         monkeypatch.setenv("MOMO_KEY", emulator.credentials.subscription_key)
         given = ("--subscription-key", "env:MOMO_KEY", "--callback-host", "pay.example.org", "--url", emulator.url)
@@ -293,7 +299,7 @@ def test_a_user_that_takes_a_moment_to_appear_is_waited_for(payouts: Payouts, mo
         assert payouts("provision", *given).code == 0
 
 
-def test_a_key_may_be_in_a_file(payouts: Payouts, sandbox: MtnMomoEmulator, folder: Path) -> None:
+def test_provision_command_reads_a_key_from_a_file(payouts: Payouts, sandbox: MtnMomoEmulator, folder: Path) -> None:
     """Its path starts at the configuration's folder, there as in the account."""
     (folder / "pay").mkdir()
     (folder / "pay" / "key").write_text(sandbox.credentials.subscription_key, "utf-8")
@@ -321,7 +327,7 @@ def test_a_key_may_be_in_a_file(payouts: Payouts, sandbox: MtnMomoEmulator, fold
         ({"--account": "Not A Name"}, 1, "cannot be added"),
     ],
 )
-def test_a_misuse_of_provision_is_reported_before_anything_is_made(
+def test_provision_command_reports_misuse_before_anything_is_made(
     payouts: Payouts,
     sandbox: MtnMomoEmulator,
     folder: Path,
@@ -341,7 +347,7 @@ def test_a_misuse_of_provision_is_reported_before_anything_is_made(
     assert not (folder / "payouts.toml").exists()
 
 
-def test_the_real_sandbox_is_used_only_when_it_is_named(tmp_path: Path) -> None:
+def test_provision_command_uses_the_real_sandbox_only_when_named(tmp_path: Path) -> None:
     """It is never called here: only where a call would go, and that the account needs no address of its own."""
     assert _gateway("", live_url=True) == BASE_URLS["sandbox"] == "https://sandbox.momodeveloper.mtn.com"
     plan = Plan(
@@ -358,7 +364,7 @@ def test_the_real_sandbox_is_used_only_when_it_is_named(tmp_path: Path) -> None:
     assert written["api_key"] == "file:secrets/mtn-sandbox-d4ffabe0-api-key"
 
 
-def test_a_key_on_the_command_line_is_refused_and_not_repeated(payouts: Payouts, sandbox: MtnMomoEmulator) -> None:
+def test_provision_command_refuses_a_key_as_an_argument(payouts: Payouts, sandbox: MtnMomoEmulator) -> None:
     key = sandbox.credentials.subscription_key
     ran = payouts("provision", "--subscription-key", key, "--callback-host", "pay.example.org", "--url", sandbox.url)
 
@@ -367,7 +373,9 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(payouts: Payouts,
     assert key not in ran.out + ran.err
 
 
-def test_a_wrong_key_is_reported_as_one(provision: Payouts, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def test_provision_command_reports_a_wrong_key(
+    provision: Payouts, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
     monkeypatch.setenv("MOMO_KEY", "0123456789abcdef0123456789abcdef")
 
     ran = provision("--json")
@@ -378,7 +386,7 @@ def test_a_wrong_key_is_reported_as_one(provision: Payouts, monkeypatch: pytest.
     assert not (folder / "payouts.toml").exists()
 
 
-def test_the_commands_are_there_in_a_process_of_their_own(sandbox: MtnMomoEmulator, tmp_path: Path) -> None:
+def test_commands_are_listed_in_a_fresh_process(sandbox: MtnMomoEmulator, tmp_path: Path) -> None:
     environment = os.environ | {"MOMO_KEY": sandbox.credentials.subscription_key}
     given = ["--subscription-key", "env:MOMO_KEY", "--callback-host", "pay.example.org", "--url", sandbox.url]
     command = [sys.executable, "-P", "-m", "payments_core", "mtn_momo", "provision", *given, "--json"]

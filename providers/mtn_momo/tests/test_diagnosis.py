@@ -50,7 +50,7 @@ def live(request: pytest.FixtureRequest) -> Iterator[MtnMomoEmulator]:
 # --- everything well -----------------------------------------------------------------------------------------------
 
 
-def test_a_sandbox_that_is_well_is_well(ask: Ask) -> None:
+def test_sandbox_account_without_faults_is_well(ask: Ask) -> None:
     with MtnMomoEmulator(callback_host=HOST) as emulator:
         findings = found(ask(emulator, CALLBACKS), emulator)
 
@@ -63,7 +63,7 @@ def test_a_sandbox_that_is_well_is_well(ask: Ask) -> None:
     assert findings["callback host"].says == f"registered is {HOST}"
 
 
-def test_a_live_account_that_is_well_is_well(ask: Ask, live: MtnMomoEmulator) -> None:
+def test_live_account_without_faults_is_well(ask: Ask, live: MtnMomoEmulator) -> None:
     """What cannot be read there, the registered callback host, is said and not passed over."""
     plain, calling = found(ask(live), live), found(ask(live, CALLBACKS), live)
 
@@ -79,7 +79,7 @@ def test_a_live_account_that_is_well_is_well(ask: Ask, live: MtnMomoEmulator) ->
 # --- target environment and currency -------------------------------------------------------------------------------
 
 
-def test_the_sandbox_s_flapping_balance_is_never_wrong(ask: Ask) -> None:
+def test_sandbox_balance_that_flaps_is_no_finding(ask: Ask) -> None:
     with MtnMomoEmulator(balance="flapping") as emulator:
         client = ask(emulator)
         seen = {outcome: found(client, emulator)["target environment"] for outcome in FLAPPING}
@@ -101,9 +101,7 @@ def test_the_sandbox_s_flapping_balance_is_never_wrong(ask: Ask) -> None:
         ("account_not_found", "note", "HTTP 404 RESOURCE_NOT_FOUND"),
     ],
 )
-def test_a_live_balance_that_is_refused_is_wrong_and_one_that_fails_is_not(
-    ask: Ask, outcome: str, level: str, says: str
-) -> None:
+def test_live_balance_that_is_refused_is_a_finding(ask: Ask, outcome: str, level: str, says: str) -> None:
     with MtnMomoEmulator(target="mtnuganda", balance=outcome) as emulator:
         finding = found(ask(emulator), emulator)["target environment"]
 
@@ -111,7 +109,7 @@ def test_a_live_balance_that_is_refused_is_wrong_and_one_that_fails_is_not(
     assert finding.hint
 
 
-def test_another_product_s_user_is_found_by_the_write(ask: Ask) -> None:
+def test_user_of_another_product_is_found_by_the_write(ask: Ask) -> None:
     """The balance says it at random in the sandbox; a payment's refusal does not."""
     with MtnMomoEmulator(other_products_keys=("collections",)) as emulator:
         door = emulator._gateway.gateway.door
@@ -125,7 +123,7 @@ def test_another_product_s_user_is_found_by_the_write(ask: Ask) -> None:
     assert "Disbursements subscription key" in findings["permission to pay"].hint
 
 
-def test_a_wallet_of_another_currency_is_wrong(make_settings: MakeSettings, at: datetime) -> None:
+def test_wallet_of_another_currency_is_a_finding(make_settings: MakeSettings, at: datetime) -> None:
     """Liberia has two: a payment in the other one would be refused."""
     liberia = make_settings(target_environment="mtnliberia")
 
@@ -149,7 +147,7 @@ def test_a_wallet_of_another_currency_is_wrong(make_settings: MakeSettings, at: 
         ("", "", "ok"),
     ],
 )
-def test_a_callback_host_that_is_not_the_registered_one_is_wrong(
+def test_callback_host_other_than_the_registered_one_is_a_finding(
     ask: Ask, registered: str, line: str, level: str
 ) -> None:
     with MtnMomoEmulator(callback_host=registered) as emulator:
@@ -160,9 +158,7 @@ def test_a_callback_host_that_is_not_the_registered_one_is_wrong(
 
 
 @pytest.mark.parametrize("fault", ["status_503", "status_429", "answer_lost_before_acceptance"])
-def test_a_registered_host_that_cannot_be_read_is_no_fault_of_ours(
-    ask: Ask, emulator: MtnMomoEmulator, fault: str
-) -> None:
+def test_registered_host_that_cannot_be_read_is_no_finding(ask: Ask, emulator: MtnMomoEmulator, fault: str) -> None:
     client = ask(emulator, CALLBACKS)
     emulator.set_faults({fault: {"on": "get_api_user"}})
 
@@ -173,7 +169,7 @@ def test_a_registered_host_that_cannot_be_read_is_no_fault_of_ours(
 
 
 @pytest.mark.parametrize("shape", ["empty", "validation_error"])
-def test_a_gateway_that_reads_payments_permits_them(ask: Ask, shape: str) -> None:
+def test_write_probe_read_by_the_gateway_proves_permission(ask: Ask, shape: str) -> None:
     with MtnMomoEmulator(bad_request=shape) as emulator:
         client = ask(emulator)
         assert found(client, emulator)["permission to pay"].level == "ok"
@@ -194,7 +190,7 @@ def test_a_gateway_that_reads_payments_permits_them(ask: Ask, shape: str) -> Non
         ({"token_refused": {"on": "transfer"}}, "note", "is not known (HTTP 401)"),
     ],
 )
-def test_a_write_that_is_refused_is_wrong_and_one_that_fails_is_not(
+def test_write_probe_that_is_refused_is_a_finding(
     ask: Ask, live: MtnMomoEmulator, fault: dict[str, Any], level: str, says: str
 ) -> None:
     client = ask(live)
@@ -209,7 +205,7 @@ def test_a_write_that_is_refused_is_wrong_and_one_that_fails_is_not(
     assert findings["permission to pay"].hint
 
 
-def test_what_to_ask_mtn_is_reported(ask: Ask, live: MtnMomoEmulator) -> None:
+def test_diagnosis_says_what_to_ask_mtn(ask: Ask, live: MtnMomoEmulator) -> None:
     live.set_faults({"writes_forbidden": True})
 
     hint = found(ask(live), live)["permission to pay"].hint
@@ -218,7 +214,7 @@ def test_what_to_ask_mtn_is_reported(ask: Ask, live: MtnMomoEmulator) -> None:
     assert "authorise the account for payments" in hint
 
 
-def test_a_wrong_key_is_wrong_and_hides_nothing_else(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_wrong_key_is_a_finding_and_hides_no_other(ask: Ask, emulator: MtnMomoEmulator) -> None:
     client = ask(emulator)
     emulator._gateway.gateway.door.new_key(emulator.credentials.api_user, ends_tokens=True)
     try:
@@ -259,7 +255,9 @@ def flow(settings: MtnMomoSettings, at: datetime, **fields: Any) -> dict[str, Fi
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-def test_a_probe_that_is_taken_is_wrong_and_loud(make_settings: MakeSettings, at: datetime, status: int) -> None:
+def test_write_probe_that_is_accepted_is_an_alarming_finding(
+    make_settings: MakeSettings, at: datetime, status: int
+) -> None:
     """It must never happen: were it ever to, nobody may take it for a good sign."""
     finding = flow(make_settings(), at, permission_probe=(status, b""))["permission to pay"]
 
@@ -283,20 +281,20 @@ def test_a_probe_that_is_taken_is_wrong_and_loud(make_settings: MakeSettings, at
         ((504, b"<html>"), "note"),
     ],
 )
-def test_only_momo_s_own_refusal_of_the_form_permits(
+def test_write_probe_permission_needs_momo_s_own_refusal(
     make_settings: MakeSettings, at: datetime, answer: tuple[int, Any], level: str
 ) -> None:
     assert flow(make_settings(), at, permission_probe=answer)["permission to pay"].level == level
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", {"availableBalance": "5"}, {"currency": "EUR"}])
-def test_a_balance_that_cannot_be_read_proves_nothing(make_settings: MakeSettings, at: datetime, body: object) -> None:
+def test_unreadable_balance_proves_nothing(make_settings: MakeSettings, at: datetime, body: object) -> None:
     finding = flow(make_settings(target_environment="mtnghana"), at, balance=(200, body))["target environment"]
 
     assert finding.level == "note"
 
 
-def test_one_question_that_fails_does_not_hide_the_others(make_settings: MakeSettings, at: datetime) -> None:
+def test_failed_lookup_hides_no_other_finding(make_settings: MakeSettings, at: datetime) -> None:
     lost = {name: NoAnswer("reset", at=at) for name in ("balance", "get_api_user")}
 
     findings = flow(make_settings(), at, **lost)
@@ -309,7 +307,7 @@ def test_one_question_that_fails_does_not_hide_the_others(make_settings: MakeSet
     }
 
 
-def test_what_a_gateway_repeats_of_our_secrets_is_not_shown(
+def test_diagnosis_shows_no_secret_that_the_gateway_repeats(
     make_settings: MakeSettings, at: datetime, held: Credentials
 ) -> None:
     """A refused login's words reach us in why nothing was sent."""
@@ -323,7 +321,7 @@ def test_what_a_gateway_repeats_of_our_secrets_is_not_shown(
     assert held.subscription_key not in shown
 
 
-def test_the_probe_cannot_pay(make_settings: MakeSettings, at: datetime) -> None:
+def test_write_probe_cannot_pay(make_settings: MakeSettings, at: datetime) -> None:
     """No payee, no amount, no reference: it is a payment's address and nothing else of one."""
     carried: list[HttpRequest] = []
 

@@ -49,7 +49,7 @@ def body(draft: Draft) -> dict[str, Any]:
     return read
 
 
-def test_each_operation_has_an_address_of_its_own(
+def test_operation_has_an_address_of_its_own(
     provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAttempt
 ) -> None:
     """Deposits and refunds by their second version, whose status is read by the first."""
@@ -76,7 +76,7 @@ def test_each_operation_has_an_address_of_its_own(
     assert reads == {operation: f"/v1_0/{operation}/{reference}" for operation in PAID}
 
 
-def test_a_deposit_has_a_transfer_s_body_and_a_refund_names_what_it_refunds(
+def test_deposit_and_refund_have_their_documented_bodies(
     provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAttempt
 ) -> None:
     transfer, deposit, refund = (body(provider.draft(make_order(**more), make_attempt())) for more in PAID.values())
@@ -92,7 +92,7 @@ def test_a_deposit_has_a_transfer_s_body_and_a_refund_names_what_it_refunds(
 
 
 @pytest.mark.parametrize("operation", PAID)
-def test_a_draft_of_any_kind_is_pure(
+def test_draft_of_each_operation_is_pure(
     provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAttempt, operation: Operation
 ) -> None:
     first, second = (provider.draft(make_order(**PAID[operation]), make_attempt()) for _ in range(2))
@@ -103,7 +103,7 @@ def test_a_draft_of_any_kind_is_pure(
 
 
 @pytest.mark.parametrize("operation", PAID)
-def test_a_callback_is_asked_for_only_where_one_is_set(
+def test_callback_header_is_sent_only_where_an_address_is_set(
     make_settings: MakeSettings, make_order: MakeOrder, make_attempt: MakeAttempt, operation: Operation
 ) -> None:
     """An empty header would be refused; one with an address is part of what is stored and sent each time."""
@@ -119,7 +119,7 @@ def test_a_callback_is_asked_for_only_where_one_is_set(
 
 
 @pytest.mark.parametrize("operation", PAID)
-def test_notes_are_reduced_to_what_mtn_takes(
+def test_notes_are_reduced_to_what_mtn_accepts(
     provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAttempt, operation: Operation
 ) -> None:
     def note(text: str) -> set[str]:
@@ -140,7 +140,7 @@ def test_notes_are_reduced_to_what_mtn_takes(
         (Payee("msisdn", "46733123499"), {"partyIdType": "MSISDN", "partyId": "46733123499"}),
     ],
 )
-def test_every_kind_of_payee_is_written_in_mtn_s_words(
+def test_payee_kinds_are_written_in_mtn_s_words(
     provider: MtnMomoProvider,
     make_order: MakeOrder,
     make_attempt: MakeAttempt,
@@ -151,7 +151,7 @@ def test_every_kind_of_payee_is_written_in_mtn_s_words(
     assert body(provider.draft(make_order(payee, operation=operation), make_attempt()))["payee"] == expected
 
 
-def test_an_aggregator_s_transfer_type_is_sent_as_it_is(
+def test_transfer_type_of_an_aggregator_is_sent_as_given(
     provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAttempt
 ) -> None:
     draft = provider.draft(make_order(options={"transfer_type": "CUSTOM_PAYMENT"}), make_attempt())
@@ -159,9 +159,7 @@ def test_an_aggregator_s_transfer_type_is_sent_as_it_is(
     assert body(draft)["transferType"] == "CUSTOM_PAYMENT"
 
 
-def test_a_collection_that_is_no_reference_of_mtn_s_is_not_refunded(
-    provider: MtnMomoProvider, make_order: MakeOrder
-) -> None:
+def test_refund_of_a_collection_without_a_uuid_is_refused(provider: MtnMomoProvider, make_order: MakeOrder) -> None:
     [finding] = provider.validate(make_order(**(REFUND | {"payee": Payee.payer_of("invoice-7")})))
 
     assert isinstance(finding, InvalidPayee)
@@ -183,7 +181,7 @@ def send(client: Asking, **given: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["msisdn", "email", "party_code"])
-def test_a_deposit_arrives_once(ask: Ask, kind: str) -> None:
+def test_deposit_arrives_once(ask: Ask, kind: str) -> None:
     value = {"msisdn": "46733123499", "email": "someone@example.org", "party_code": str(uuid.UUID(int=7))}[kind]
     with MtnMomoEmulator(callback_host="pay.example.org") as emulator:
         client = ask(emulator, 'callback_url = "http://pay.example.org/momo"', 'default_operation = "deposit"')
@@ -200,7 +198,7 @@ def test_a_deposit_arrives_once(ask: Ask, kind: str) -> None:
     assert "financial_transaction_id" not in first.references  # MTN gives a deposit none
 
 
-def test_a_refund_goes_back_to_the_payer(ask: Ask) -> None:
+def test_refund_goes_back_to_the_payer(ask: Ask) -> None:
     with MtnMomoEmulator() as emulator:
         collection = emulator.add_collection(amount="20", currency="EUR", payer="46733123499")
         money = {"amount": Money("12.50", "EUR"), "original_amount": Money("20", "EUR")}
@@ -214,7 +212,7 @@ def test_a_refund_goes_back_to_the_payer(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(("kind", "status"), [("CUSTOM_PAYMENT", "SUCCEEDED"), ("SOMETHING_ELSE", "FAILED")])
-def test_an_aggregator_pays_with_its_transfer_type(ask: Ask, kind: str, status: str) -> None:
+def test_aggregator_pays_with_its_transfer_type(ask: Ask, kind: str, status: str) -> None:
     with MtnMomoEmulator(aggregator=True) as emulator:
         paid = send(
             ask(emulator),
@@ -227,7 +225,7 @@ def test_an_aggregator_pays_with_its_transfer_type(ask: Ask, kind: str, status: 
     assert str(paid.status) == status
 
 
-def test_a_callback_mtn_would_refuse_stops_the_account_and_not_the_payout(ask: Ask) -> None:
+def test_callback_that_mtn_refuses_pauses_the_account_and_fails_nothing(ask: Ask) -> None:
     """500 INVALID_CALLBACK_URL_HOST is about us: nothing was created, and the payout waits."""
     with MtnMomoEmulator(callback_host="pay.example.org") as emulator:
         client = ask(emulator, 'callback_url = "http://other.example.org/momo"')

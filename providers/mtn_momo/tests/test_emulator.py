@@ -82,9 +82,7 @@ def entry(emulator: MtnMomoEmulator, reference: str) -> dict[str, Any]:
     return found
 
 
-def test_a_payment_travels_and_shows_in_the_ledger(
-    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
-) -> None:
+def test_payment_is_recorded_in_the_ledger(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
     taken = caller.pay(reference)
     read = caller.read(reference)
 
@@ -133,13 +131,13 @@ MET: list[tuple[str, Any, int | type[Exception], int, int]] = [
 ]
 
 
-def test_every_fault_is_met_below() -> None:
+def test_faults_are_all_tested_here() -> None:
     """Those of callbacks are met by who is called back, in emulator/test_callbacks.py."""
     assert {row[0] for row in MET} | {"outage_s"} == {name for name in FAULTS if not name.startswith("callback_")}
 
 
 @pytest.mark.parametrize(("name", "form", "post", "read", "credited"), MET, ids=[row[0] for row in MET])
-def test_each_fault_over_a_socket(
+def test_fault_acts_over_a_socket(
     caller: BlockingWaiter,
     emulator: MtnMomoEmulator,
     reference: str,
@@ -165,7 +163,7 @@ def test_each_fault_over_a_socket(
     assert entry(emulator, reference).get("credits", 0) == credited
 
 
-def test_a_token_comes_late(caller: BlockingWaiter, emulator: MtnMomoEmulator) -> None:
+def test_token_may_come_late(caller: BlockingWaiter, emulator: MtnMomoEmulator) -> None:
     emulator.set_faults({"token_slow_s": 0.3})
     started = time.monotonic()
 
@@ -173,9 +171,7 @@ def test_a_token_comes_late(caller: BlockingWaiter, emulator: MtnMomoEmulator) -
     assert time.monotonic() - started >= 0.3
 
 
-def test_an_outage_ends_when_the_clock_says_so(
-    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
-) -> None:
+def test_outage_ends_when_the_clock_says_so(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
     emulator.set_faults({"outage_s": 600})
     with pytest.raises(RESET):
         caller.pay(reference)
@@ -218,7 +214,7 @@ def raw_post(emulator: MtnMomoEmulator, reference: str, token: str) -> tuple[byt
 
 
 @pytest.mark.parametrize("name", ["answer_lost_after_acceptance", "answer_lost_before_acceptance"])
-def test_a_lost_answer_is_a_reset_without_a_byte_and_without_noise(
+def test_lost_answer_is_a_reset_without_a_byte_and_without_a_log(
     caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     emulator.set_faults({name: True})
@@ -228,7 +224,7 @@ def test_a_lost_answer_is_a_reset_without_a_byte_and_without_noise(
     assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-def test_an_empty_answer_is_cut_in_its_head(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_empty_answer_is_cut_in_its_head(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
     emulator.set_faults({"reset_mid_body": True})
 
     got, ended = raw_post(emulator, reference, caller.headers["Authorization"].split()[1])
@@ -237,7 +233,7 @@ def test_an_empty_answer_is_cut_in_its_head(caller: BlockingWaiter, emulator: Mt
     assert ended == "reset"
 
 
-def test_an_answer_with_a_body_is_cut_in_its_body(
+def test_answer_with_a_body_is_cut_in_its_body(
     caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
 ) -> None:
     caller.pay(reference)
@@ -249,7 +245,7 @@ def test_an_answer_with_a_body_is_cut_in_its_body(
             response.read()
 
 
-def test_a_wrong_fault_is_a_400_with_the_names(caller: BlockingWaiter) -> None:
+def test_unknown_fault_is_a_400_with_the_names(caller: BlockingWaiter) -> None:
     refused = caller.post("/__emulator/faults", json={"anser_lost": 1})
 
     assert refused.status_code == 400
@@ -259,18 +255,18 @@ def test_a_wrong_fault_is_a_400_with_the_names(caller: BlockingWaiter) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7"])
 @pytest.mark.parametrize("route", ["faults", "clock"])
-def test_what_is_no_object_is_a_400(caller: BlockingWaiter, route: str, body: bytes) -> None:
+def test_fault_body_that_is_no_object_is_a_400(caller: BlockingWaiter, route: str, body: bytes) -> None:
     assert caller.post(f"/__emulator/{route}", content=body).status_code == 400
 
 
 @pytest.mark.parametrize(
     "expected", [{}, {"advance_s": -1}, {"advance_s": "1"}, {"advance_s": True}, {"advance_s": 1, "x": 1}]
 )
-def test_the_clock_takes_a_step_forward_only(caller: BlockingWaiter, expected: dict[str, Any]) -> None:
+def test_clock_moves_forward_only(caller: BlockingWaiter, expected: dict[str, Any]) -> None:
     assert caller.post("/__emulator/clock", json=expected).status_code == 400
 
 
-def test_the_clock_moves_tokens_and_delayed_payments(
+def test_clock_moves_tokens_and_delayed_payments(
     caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
 ) -> None:
     caller.pay(reference, "46733123454")
@@ -284,14 +280,14 @@ def test_the_clock_moves_tokens_and_delayed_payments(
     assert caller.read(reference).status_code == 401
 
 
-def test_it_says_what_it_is(caller: BlockingWaiter) -> None:
+def test_emulator_describes_itself(caller: BlockingWaiter) -> None:
     fields = caller.get("/__emulator/").json()
 
     assert "No money moves" in fields["what"]
     assert list(fields["fault_names"]) == list(FAULTS)
 
 
-def test_a_hundred_callers_of_one_reference_pay_once(emulator: MtnMomoEmulator, reference: str) -> None:
+def test_reference_used_by_a_hundred_callers_is_paid_once(emulator: MtnMomoEmulator, reference: str) -> None:
     """A hundred connections at once: one is taken, the others are duplicates, one credit."""
     together = threading.Barrier(100)
 
@@ -312,7 +308,7 @@ def test_a_hundred_callers_of_one_reference_pay_once(emulator: MtnMomoEmulator, 
     assert (entry(emulator, reference)["posts"], entry(emulator, reference)["credits"]) == (100, 1)
 
 
-def test_two_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: BlockingWaiter) -> None:
+def test_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: BlockingWaiter) -> None:
     """A slow answer to one keeps nobody else waiting."""
     emulator.set_faults({"slow_s": {"payee": "46733123498", "value": 0.5}})
     slow, quick = str(uuid.uuid4()), str(uuid.uuid4())
@@ -326,7 +322,7 @@ def test_two_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: 
         assert waiting.result().status_code == 202
 
 
-def test_stopping_waits_for_no_client_and_logs_nothing(caplog: pytest.LogCaptureFixture, reference: str) -> None:
+def test_stop_waits_for_no_client_and_logs_nothing(caplog: pytest.LogCaptureFixture, reference: str) -> None:
     caplog.set_level(logging.WARNING)
     emulator = MtnMomoEmulator(faults={"slow_s": 60})
     emulator.start()
@@ -346,7 +342,7 @@ def test_stopping_waits_for_no_client_and_logs_nothing(caplog: pytest.LogCapture
     assert [record for record in caplog.records if record.name != "asyncio" or record.levelno > logging.WARNING] == []
 
 
-def test_half_a_request_is_not_carried_out(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_half_a_request_is_not_executed(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
     port = int(emulator.url.rpartition(":")[2])
     token = caller.headers["Authorization"].split()[1]
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
@@ -356,7 +352,7 @@ def test_half_a_request_is_not_carried_out(caller: BlockingWaiter, emulator: Mtn
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists its sockets in a file")
-def test_it_listens_on_this_machine_only(emulator: MtnMomoEmulator) -> None:
+def test_emulator_listens_on_this_machine_only(emulator: MtnMomoEmulator) -> None:
     """Nothing but the loopback address is bound, and no argument changes that."""
     port = int(emulator.url.rpartition(":")[2])
     listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text("utf-8").splitlines() if " 0A " in line]
@@ -364,14 +360,14 @@ def test_it_listens_on_this_machine_only(emulator: MtnMomoEmulator) -> None:
     assert emulator.url == f"http://127.0.0.1:{port}"
 
 
-def test_a_wrong_argument_is_refused() -> None:
+def test_wrong_argument_is_refused() -> None:
     with pytest.raises(ValueError, match="no target"):
         MtnMomoEmulator(target="mtnatlantis")
     with pytest.raises(BadFaults):
         MtnMomoEmulator(faults={"x": 1})
 
 
-def test_a_taken_port_is_an_error_at_once(emulator: MtnMomoEmulator) -> None:
+def test_port_in_use_is_an_error_at_once(emulator: MtnMomoEmulator) -> None:
     with pytest.raises(OSError, match="in use"):
         MtnMomoEmulator(port=int(emulator.url.rpartition(":")[2])).start()
 
@@ -392,7 +388,7 @@ def account(path: Path, name: str) -> MtnMomoSettings:
 
 
 @pytest.mark.parametrize(("target", "name"), [("", "mtn-sandbox"), ("mtnuganda", "mtn-uganda")])
-def test_the_configuration_pays_through_it(
+def test_written_configuration_pays_through_the_emulator(
     emulator: MtnMomoEmulator, tmp_path: Path, reference: str, target: str, name: str
 ) -> None:
     path = tmp_path / "payouts.toml"
@@ -413,7 +409,7 @@ def test_the_configuration_pays_through_it(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file modes")
-def test_secrets_are_readable_by_their_owner_alone(emulator: MtnMomoEmulator, tmp_path: Path) -> None:
+def test_written_secrets_are_readable_by_their_owner_alone(emulator: MtnMomoEmulator, tmp_path: Path) -> None:
     """Whatever the umask: the folder is 0700, each file 0600, and no secret stands in the configuration."""
     before = os.umask(0)
     try:
@@ -434,7 +430,7 @@ def test_secrets_are_readable_by_their_owner_alone(emulator: MtnMomoEmulator, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["payouts.toml", "secrets"]
 
 
-def test_a_restart_over_its_own_file_serves_the_same_credentials(tmp_path: Path, reference: str) -> None:
+def test_restart_with_its_configuration_keeps_the_credentials(tmp_path: Path, reference: str) -> None:
     """The same journal works on: file and namespace are kept, the new process takes the old credentials."""
     path = tmp_path / "payouts.toml"
     with MtnMomoEmulator() as first:
@@ -468,7 +464,7 @@ def test_another_configuration_is_never_overwritten(emulator: MtnMomoEmulator, t
     assert account(path, "mtn-sandbox").base_url == emulator.url
 
 
-def test_two_configurations_share_a_folder(tmp_path: Path) -> None:
+def test_configurations_can_share_a_folder(tmp_path: Path) -> None:
     """Each has secrets and a journal of its own, also where one was renamed."""
     with MtnMomoEmulator() as first, MtnMomoEmulator() as second, MtnMomoEmulator() as third:
         first.write_config(tmp_path / "payouts.toml")
@@ -490,7 +486,7 @@ def test_lost_secrets_are_reported(emulator: MtnMomoEmulator, tmp_path: Path) ->
         emulator.write_config(path)
 
 
-def test_an_emulator_without_an_address_cannot_write(tmp_path: Path) -> None:
+def test_configuration_needs_the_address_of_a_running_emulator(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="Start the emulator first"):
         MtnMomoEmulator().write_config(tmp_path / "payouts.toml")
     MtnMomoEmulator(9400).write_config(tmp_path / "payouts.toml")

@@ -10,7 +10,7 @@ FOREIGN = Path(__file__).parent / "foreign"
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "other-clients.md"
 
 
-def test_each_client_has_a_version_a_driver_its_expectations_and_its_place_in_the_page() -> None:
+def test_foreign_clients_have_version_driver_expectations_and_a_page() -> None:
     spec = importlib.util.spec_from_file_location("foreign_run", FOREIGN / "run.py")
     assert spec is not None
     assert spec.loader is not None

@@ -97,7 +97,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("target", "platform"), PLATFORMS, ids=[platform for _, platform in PLATFORMS])
-def test_every_call_over_a_socket(target: str, platform: str) -> None:
+def test_calls_of_every_operation_work_over_a_socket(target: str, platform: str) -> None:
     order = {
         "amount": "500",
         "currency": TARGETS[target].currency,
@@ -137,7 +137,7 @@ def steer(emulator: MtnMomoEmulator) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_collection_is_reported_over_http(steer: httpx.Client, emulator: MtnMomoEmulator) -> None:
+def test_collection_is_declared_over_http(steer: httpx.Client, emulator: MtnMomoEmulator) -> None:
     fields = {"amount": "12.50", "currency": "EUR", "payer": "+46733123498"}
     made = steer.post("/collections", json=fields)
     wrong = steer.post("/collections", json=fields | {"state": "LOST"})
@@ -153,7 +153,7 @@ def test_a_collection_is_reported_over_http(steer: httpx.Client, emulator: MtnMo
     assert steer.post("/collections", content=b"[]").status_code == 400
 
 
-def test_it_says_its_platform_its_switches_and_its_calls(steer: httpx.Client) -> None:
+def test_emulator_describes_its_platform_switches_and_calls(steer: httpx.Client) -> None:
     fields = steer.get("/").json()
 
     assert (fields["platform"], fields["targets"]) == ("sandbox", ["sandbox"])
@@ -162,7 +162,7 @@ def test_it_says_its_platform_its_switches_and_its_calls(steer: httpx.Client) ->
     assert "other_products_keys" not in fields["switches"]
 
 
-def test_the_subscription_key_may_stand_in_the_address(emulator: MtnMomoEmulator) -> None:
+def test_subscription_key_may_be_in_the_address(emulator: MtnMomoEmulator) -> None:
     with BlockingWaiter(emulator, {}) as caller:
         caller.login()
         key = caller.headers.pop("Ocp-Apim-Subscription-Key")
@@ -171,7 +171,7 @@ def test_the_subscription_key_may_stand_in_the_address(emulator: MtnMomoEmulator
         assert caller.get(path, params={"subscription-key": key}).status_code == 200
 
 
-def test_a_fault_may_strike_one_call(steer: httpx.Client, emulator: MtnMomoEmulator) -> None:
+def test_fault_may_strike_one_call(steer: httpx.Client, emulator: MtnMomoEmulator) -> None:
     steer.post("/faults", json={"status_503": {"on": "balance"}, "token_refused": {"on": "basic_user_info"}})
     with BlockingWaiter(emulator, {}) as caller:
         caller.login()
@@ -189,14 +189,14 @@ def test_a_fault_may_strike_one_call(steer: httpx.Client, emulator: MtnMomoEmula
         ({"reason_shape": "list"}, "reason_shape must be one of"),
     ],
 )
-def test_an_emulator_that_cannot_be(given: dict[str, Any], says: str) -> None:
+def test_emulator_with_invalid_arguments_is_refused(given: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=r"no platform|not served|must be") as caught:
         MtnMomoEmulator(**given)
     assert says in str(caught.value)
 
 
 @pytest.mark.parametrize("target", [name for name in TARGETS if name != "sandbox"])
-def test_every_target_has_a_configuration(tmp_path: Path, target: str) -> None:
+def test_target_has_a_configuration(tmp_path: Path, target: str) -> None:
     emulator = MtnMomoEmulator(9400, target=target)
     [name] = emulator.write_config(tmp_path / "payouts.toml")
 
@@ -206,7 +206,7 @@ def test_every_target_has_a_configuration(tmp_path: Path, target: str) -> None:
     assert "platform" not in account  # its own
 
 
-def test_a_moved_target_is_written_down_with_its_platform(tmp_path: Path) -> None:
+def test_configuration_of_a_moved_target_has_its_platform(tmp_path: Path) -> None:
     path = tmp_path / "payouts.toml"
     emulator = MtnMomoEmulator(9400, target="mtnuganda", platform="momo_africa")
     emulator.write_config(path)
@@ -220,7 +220,7 @@ def test_a_moved_target_is_written_down_with_its_platform(tmp_path: Path) -> Non
         MtnMomoEmulator(9400, target="mtnuganda").write_config(path)
 
 
-def test_callers_of_both_versions_at_once_pay_once(emulator: MtnMomoEmulator) -> None:
+def test_reference_used_by_both_versions_at_once_is_paid_once(emulator: MtnMomoEmulator) -> None:
     """One reference on two addresses and three operations: one is taken."""
     order = {"amount": "5", "currency": "EUR", "payee": {"partyIdType": "MSISDN", "partyId": "46733123499"}}
     refund = {"amount": "5", "currency": "EUR", "referenceIdToRefund": str(uuid.uuid4())}

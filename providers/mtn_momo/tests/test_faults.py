@@ -84,18 +84,18 @@ def status(outcome: Outcome) -> int:
     return outcome.answer.status
 
 
-def test_the_names_are_the_promised_ones() -> None:
+def test_fault_names_are_the_documented_ones() -> None:
     assert list(FAULTS) == NAMES
 
 
-def test_an_answer_lost_after_acceptance_is_carried_out() -> None:
+def test_answer_lost_after_acceptance_is_executed() -> None:
     caller = BlockingWaiter(answer_lost_after_acceptance=True)
     outcome = caller.post()
 
     assert (outcome.arrives, caller.paid) == ("nothing", 1)
 
 
-def test_an_answer_lost_before_acceptance_is_not_carried_out_but_counted() -> None:
+def test_answer_lost_before_acceptance_is_counted_and_not_executed() -> None:
     caller = BlockingWaiter(answer_lost_before_acceptance={"next": 1})
     reference = str(uuid.uuid4())
     outcome = caller.post(reference=reference)
@@ -105,7 +105,7 @@ def test_an_answer_lost_before_acceptance_is_not_carried_out_but_counted() -> No
     assert caller.unruly.gateway.ledger(START)[0]["posts"] == 2
 
 
-def test_an_answer_cut_in_the_middle_is_carried_out() -> None:
+def test_answer_cut_in_the_middle_is_executed() -> None:
     caller = BlockingWaiter(reset_mid_body=True)
 
     assert (caller.post().arrives, caller.paid) == ("part", 1)
@@ -123,7 +123,7 @@ def test_an_answer_cut_in_the_middle_is_carried_out() -> None:
         ({"writes_forbidden": True}, 403, 0),
     ],
 )
-def test_a_refusal_pays_nothing_unless_configured_otherwise(faults: dict[str, Any], expected: int, paid: int) -> None:
+def test_refusal_pays_nothing_unless_configured_otherwise(faults: dict[str, Any], expected: int, paid: int) -> None:
     caller = BlockingWaiter(**faults)
 
     assert status(caller.post()) == expected
@@ -131,7 +131,7 @@ def test_a_refusal_pays_nothing_unless_configured_otherwise(faults: dict[str, An
     assert status(caller.get(str(uuid.uuid4()))) == 404  # reads are left alone
 
 
-def test_a_429_says_when_to_come_back() -> None:
+def test_status_429_says_when_to_come_back() -> None:
     outcome = BlockingWaiter(status_429={"value": 1.5}).post()
 
     assert outcome.answer is not None
@@ -139,7 +139,7 @@ def test_a_429_says_when_to_come_back() -> None:
     assert b"Try again in 2 seconds." in outcome.answer.body
 
 
-def test_a_500_says_the_configured_code() -> None:
+def test_status_500_has_the_configured_code() -> None:
     caller = BlockingWaiter(status_500=[{"next": 1, "code": "NOT_ALLOWED"}, {"next": 1}])
     entries = [caller.post().answer for _ in range(2)]
 
@@ -148,7 +148,7 @@ def test_a_500_says_the_configured_code() -> None:
     assert status(caller.post()) == 202
 
 
-def test_the_firewall_answers_in_html() -> None:
+def test_firewall_answers_in_html() -> None:
     outcome = BlockingWaiter(waf_page=True).post()
 
     assert outcome.answer is not None
@@ -156,7 +156,7 @@ def test_the_firewall_answers_in_html() -> None:
     assert b"Microsoft-Azure-Application-Gateway" in outcome.answer.body
 
 
-def test_slowness_is_a_wait_after_the_work() -> None:
+def test_slow_answer_waits_after_the_work() -> None:
     caller = BlockingWaiter(slow_s=5, token_slow_s=15)
 
     assert (caller.post().after_s, caller.paid) == (5.0, 1)
@@ -164,7 +164,7 @@ def test_slowness_is_a_wait_after_the_work() -> None:
     assert caller.get(str(uuid.uuid4())).after_s == 0.0
 
 
-def test_an_invisible_payment_appears_later() -> None:
+def test_invisible_payment_appears_later() -> None:
     caller = BlockingWaiter(invisible_s=10)
     reference = str(uuid.uuid4())
     caller.post(reference=reference)
@@ -176,7 +176,7 @@ def test_an_invisible_payment_appears_later() -> None:
     assert status(caller.get(reference)) == 200
 
 
-def test_a_stuck_payment_stays_pending_and_is_not_credited() -> None:
+def test_stuck_payment_stays_pending_and_is_not_credited() -> None:
     caller = BlockingWaiter(stuck_pending={"next": 1})
     reference = str(uuid.uuid4())
     caller.post(reference=reference)
@@ -189,7 +189,7 @@ def test_a_stuck_payment_stays_pending_and_is_not_credited() -> None:
     assert caller.unruly.gateway.ledger(caller.at)[0]["credits"] == 0
 
 
-def test_a_refused_token_stays_refused_until_a_new_one_is_fetched() -> None:
+def test_refused_token_stays_refused_until_a_new_one_is_fetched() -> None:
     caller = BlockingWaiter(token_refused={"next": 1})
 
     assert [status(caller.post()), status(caller.post()), caller.paid] == [401, 401, 0]
@@ -197,7 +197,7 @@ def test_a_refused_token_stays_refused_until_a_new_one_is_fetched() -> None:
     assert status(caller.post()) == 202
 
 
-def test_an_outage_resets_everything_for_its_time() -> None:
+def test_outage_resets_every_connection_for_its_time() -> None:
     caller = BlockingWaiter(outage_s=20)
 
     caller.at = START + timedelta(seconds=19)
@@ -207,13 +207,13 @@ def test_an_outage_resets_everything_for_its_time() -> None:
     assert status(caller.post()) == 202
 
 
-def test_next_strikes_that_often_and_no_more() -> None:
+def test_fault_with_next_strikes_that_many_times() -> None:
     caller = BlockingWaiter(status_503={"next": 3})
 
     assert [status(caller.post()) for _ in range(5)] == [503, 503, 503, 202, 202]
 
 
-def test_a_payee_is_struck_alone() -> None:
+def test_fault_for_a_payee_strikes_no_other() -> None:
     caller = BlockingWaiter(slow_s={"payee": f"+{PAYEE}", "value": 5}, status_503={"payee": "46733123498", "next": 1})
 
     assert caller.post().after_s == 5.0
@@ -224,13 +224,13 @@ def test_a_payee_is_struck_alone() -> None:
 @pytest.mark.parametrize(
     ("on", "struck"), [("post", (503, 404, 200)), ("get", (202, 503, 200)), ("token", (202, 404, 503))]
 )
-def test_a_fault_strikes_the_requests_it_names(on: str, struck: tuple[int, int, int]) -> None:
+def test_fault_strikes_the_requests_it_names(on: str, struck: tuple[int, int, int]) -> None:
     caller = BlockingWaiter(status_503={"on": on})
 
     assert (status(caller.post()), status(caller.get(str(uuid.uuid4()))), status(caller.login())) == struck
 
 
-def test_a_read_is_struck_by_the_payee_of_its_payment() -> None:
+def test_fault_for_a_payee_strikes_reads_of_its_payments() -> None:
     caller = BlockingWaiter(status_503={"on": "get", "payee": PAYEE})
     ours, others = str(uuid.uuid4()), str(uuid.uuid4())
     caller.post(reference=ours)
@@ -244,7 +244,7 @@ def drawn(**faults: Any) -> list[str]:
     return [caller.post().arrives for _ in range(200)]
 
 
-def test_a_number_is_a_probability_and_a_seed_repeats_it() -> None:
+def test_fault_probability_is_repeated_by_its_seed() -> None:
     first = drawn(seed=7, answer_lost_after_acceptance=0.2)
 
     assert 20 <= first.count("nothing") <= 60
@@ -255,13 +255,13 @@ def test_a_number_is_a_probability_and_a_seed_repeats_it() -> None:
     assert drawn(seed=7, answer_lost_after_acceptance={"p": 0.2}) == first
 
 
-def test_one_fault_more_does_not_move_another() -> None:
+def test_fault_added_does_not_change_the_draws_of_another() -> None:
     alone = drawn(seed=7, answer_lost_after_acceptance=0.2)
 
     assert drawn(seed=7, answer_lost_after_acceptance=0.2, slow_s={"p": 0.5, "value": 1}) == alone
 
 
-def test_a_probability_and_a_value_go_together() -> None:
+def test_fault_may_have_a_probability_and_a_value() -> None:
     caller = BlockingWaiter(slow_s={"p": 0.3, "value": 5})
     waits = [caller.post().after_s for _ in range(200)]
 
@@ -292,7 +292,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("described", "says"), WRONG)
-def test_a_wrong_description_says_what_is_right_and_changes_nothing(described: dict[str, Any], says: str) -> None:
+def test_invalid_fault_is_refused_with_what_is_right(described: dict[str, Any], says: str) -> None:
     caller = BlockingWaiter(status_503=True)
     with pytest.raises(BadFaults) as caught:
         caller.unruly.set_faults(described, START)
@@ -302,12 +302,12 @@ def test_a_wrong_description_says_what_is_right_and_changes_nothing(described: d
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_name_takes_a_bare_number_and_an_object(name: str) -> None:
+def test_fault_is_given_as_a_number_or_an_object(name: str) -> None:
     Faults.read({name: 1}, START)
     Faults.read({name: {}}, START)
 
 
-def test_nothing_clears_everything() -> None:
+def test_empty_faults_clear_all() -> None:
     caller = BlockingWaiter(status_503=True, outage_s=100)
     caller.unruly.set_faults({}, START)
 

@@ -86,7 +86,7 @@ def momo(answer: Answer) -> tuple[int, str]:
     return answer.status, json.loads(answer.body)["code"]
 
 
-def test_a_token_looks_like_the_sandbox_s(caller: BlockingWaiter) -> None:
+def test_token_has_the_form_of_the_sandbox_s(caller: BlockingWaiter) -> None:
     answer = caller.token()
     fields = json.loads(answer.body)
 
@@ -97,7 +97,7 @@ def test_a_token_looks_like_the_sandbox_s(caller: BlockingWaiter) -> None:
     assert len(fields["access_token"].split(".")) == 3
 
 
-def test_each_token_is_another_and_the_old_one_stays_good(caller: BlockingWaiter, reference: str) -> None:
+def test_token_stays_valid_when_another_is_issued(caller: BlockingWaiter, reference: str) -> None:
     first, second = (json.loads(caller.token().body)["access_token"] for _ in range(2))
 
     assert first != second
@@ -106,18 +106,18 @@ def test_each_token_is_another_and_the_old_one_stays_good(caller: BlockingWaiter
 
 
 @pytest.mark.parametrize(("user", "key"), [("", "wrong"), (str(uuid.UUID(int=0xC0DE, version=4)), ""), ("x", "y")])
-def test_a_wrong_pair_is_login_failed(caller: BlockingWaiter, user: str, key: str) -> None:
+def test_wrong_pair_is_login_failed(caller: BlockingWaiter, user: str, key: str) -> None:
     answer = caller.token(user, key)
 
     assert (answer.status, answer.body) == (500, b'{"error":"login_failed"}')
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic", "Basic !!!", "Basic w7g=", "Bearer x"])
-def test_what_is_no_pair_is_login_failed(caller: BlockingWaiter, authorization: str) -> None:
+def test_malformed_pair_is_login_failed(caller: BlockingWaiter, authorization: str) -> None:
     assert caller.token(Authorization=authorization).status == 500
 
 
-def test_a_token_is_over_after_an_hour(caller: BlockingWaiter, reference: str) -> None:
+def test_token_expires_after_an_hour(caller: BlockingWaiter, reference: str) -> None:
     caller.at += timedelta(seconds=3599)
     assert caller.get(reference).status == 404
     caller.at += timedelta(seconds=1)
@@ -125,7 +125,7 @@ def test_a_token_is_over_after_an_hour(caller: BlockingWaiter, reference: str) -
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "x"])
-def test_no_call_goes_without_a_token(caller: BlockingWaiter, reference: str, authorization: str) -> None:
+def test_calls_need_a_token(caller: BlockingWaiter, reference: str, authorization: str) -> None:
     for answer in (
         caller.get(reference, Authorization=authorization),
         caller.post(reference, headers={"Authorization": authorization}),
@@ -136,9 +136,7 @@ def test_no_call_goes_without_a_token(caller: BlockingWaiter, reference: str, au
 
 
 @pytest.mark.parametrize(("key", "says"), [("", "missing subscription key"), ("x", "invalid subscription key")])
-def test_a_subscription_key_is_asked_for_everywhere(
-    caller: BlockingWaiter, reference: str, key: str, says: str
-) -> None:
+def test_calls_need_a_subscription_key(caller: BlockingWaiter, reference: str, key: str, says: str) -> None:
     wrong = {"Ocp-Apim-Subscription-Key": key}
     for answer in (caller.token(**wrong), caller.post(headers=wrong), caller.get(reference, **wrong)):
         fields = json.loads(answer.body)
@@ -157,14 +155,14 @@ def test_a_subscription_key_is_asked_for_everywhere(
         ("GET", "/"),
     ],
 )
-def test_an_unknown_route_is_the_gateway_s_404(caller: BlockingWaiter, method: str, path: str) -> None:
+def test_unknown_route_is_the_gateway_s_404(caller: BlockingWaiter, method: str, path: str) -> None:
     answer = caller.gateway.handle(method, path, caller.headers, b"{}", START)
 
     assert answer.status == 404
     assert json.loads(answer.body) == {"statusCode": 404, "message": "Resource not found"}
 
 
-def test_a_taken_transfer_is_an_empty_202(caller: BlockingWaiter, reference: str) -> None:
+def test_accepted_transfer_is_an_empty_202(caller: BlockingWaiter, reference: str) -> None:
     answer = caller.post(reference)
 
     assert (answer.status, answer.body, answer.headers["content-length"]) == (202, b"", "0")
@@ -173,7 +171,7 @@ def test_a_taken_transfer_is_an_empty_202(caller: BlockingWaiter, reference: str
     assert answer.headers["date"] == "Mon, 02 Nov 2026 09:00:00 GMT"
 
 
-def test_a_success_is_written_as_recorded(caller: BlockingWaiter, reference: str) -> None:
+def test_successful_status_is_written_as_recorded(caller: BlockingWaiter, reference: str) -> None:
     """Key order, the amount without trailing zeros, the transaction id as a text of ten digits."""
     caller.post(reference)
     body = caller.get(reference).body.decode()
@@ -186,7 +184,7 @@ def test_a_success_is_written_as_recorded(caller: BlockingWaiter, reference: str
     )
 
 
-def test_a_reference_is_found_in_either_case(caller: BlockingWaiter, reference: str) -> None:
+def test_reference_is_found_in_either_case(caller: BlockingWaiter, reference: str) -> None:
     caller.post(reference.upper())
 
     assert caller.get(reference).status == 200
@@ -194,7 +192,7 @@ def test_a_reference_is_found_in_either_case(caller: BlockingWaiter, reference: 
 
 
 @pytest.mark.parametrize(("payee", "fate"), sorted(TRANSFER_PAYEES.items()))
-def test_each_test_payee_has_its_end(caller: BlockingWaiter, reference: str, payee: str, fate: Any) -> None:
+def test_transfer_test_payee_has_its_end(caller: BlockingWaiter, reference: str, payee: str, fate: Any) -> None:
     assert caller.pay(payee, reference).status == 202
     caller.at += timedelta(days=1) - timedelta(seconds=1)
     caller.headers["Authorization"] = f"Bearer {json.loads(caller.token().body)['access_token']}"
@@ -208,13 +206,13 @@ def test_each_test_payee_has_its_end(caller: BlockingWaiter, reference: str, pay
     assert (entry["state"], entry["reason"]) == (result["status"], fate.reason or None)
 
 
-def test_the_table_of_payees_is_the_documented_one() -> None:
+def test_test_payee_table_is_the_documented_one() -> None:
     assert sorted(TRANSFER_PAYEES) == [str(46733123450 + n) for n in range(14)]
     assert TRANSFER_PAYEES["46733123455"].reason == "NOT_ENOUGH_FUNDS"
     assert TRANSFER_PAYEES["46733123457"].reason == "PAYEE_NOT_FOUND"
 
 
-def test_a_delayed_payment_is_created_then_pending_then_paid(caller: BlockingWaiter, reference: str) -> None:
+def test_delayed_payment_is_created_then_pending_then_paid(caller: BlockingWaiter, reference: str) -> None:
     caller.pay("46733123454", reference)
 
     fields = {}
@@ -230,7 +228,7 @@ def test_a_delayed_payment_is_created_then_pending_then_paid(caller: BlockingWai
     }
 
 
-def test_the_same_reference_is_paid_once(caller: BlockingWaiter, reference: str) -> None:
+def test_reference_used_again_is_paid_once(caller: BlockingWaiter, reference: str) -> None:
     answers = [caller.post(reference) for _ in range(3)]
     other = caller.post(reference, amount="99")
 
@@ -255,7 +253,7 @@ def test_the_same_reference_is_paid_once(caller: BlockingWaiter, reference: str)
     )
 
 
-def test_a_hole_in_the_duplicate_check_would_show_as_two_credits(
+def test_ledger_would_show_a_hole_in_the_duplicate_check(
     caller: BlockingWaiter, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger counts money that left, it does not assume that the check works."""
@@ -267,7 +265,7 @@ def test_a_hole_in_the_duplicate_check_would_show_as_two_credits(
     assert (entry["posts"], entry["credits"]) == (2, 2)
 
 
-def test_a_failed_reference_stays_used(caller: BlockingWaiter, reference: str) -> None:
+def test_reference_of_a_failed_payment_stays_used(caller: BlockingWaiter, reference: str) -> None:
     caller.pay("46733123457", reference)
 
     assert caller.post(reference).status == 409
@@ -277,14 +275,14 @@ def test_a_failed_reference_stays_used(caller: BlockingWaiter, reference: str) -
     "reference",
     ["", "x", str(uuid.UUID(int=7, version=1)), str(uuid.UUID(int=7)), uuid.UUID(int=7, version=4).hex],
 )
-def test_a_reference_must_be_a_version_4_uuid(caller: BlockingWaiter, reference: str) -> None:
+def test_reference_must_be_a_version_4_uuid(caller: BlockingWaiter, reference: str) -> None:
     answer = caller.post(headers={"X-Reference-Id": reference})
 
     assert (answer.status, answer.body) == (400, b"")
     assert caller.ledger() == []
 
 
-def test_a_read_needs_a_uuid_of_any_kind(caller: BlockingWaiter) -> None:
+def test_status_read_needs_a_uuid_of_any_version(caller: BlockingWaiter) -> None:
     assert caller.get("x").status == 400
     assert momo(caller.get(str(uuid.uuid1()))) == (404, "RESOURCE_NOT_FOUND")
 
@@ -312,13 +310,13 @@ BAD_BODIES: list[Any] = [
 
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=range(len(BAD_BODIES)))
-def test_a_body_it_cannot_use_is_a_400_and_nothing_is_paid(caller: BlockingWaiter, body: Any) -> None:
+def test_invalid_body_is_a_400_and_nothing_is_paid(caller: BlockingWaiter, body: Any) -> None:
     assert caller.post(body=body).status == 400
     assert caller.ledger() == []
 
 
 @pytest.mark.parametrize("payee", [{}, {"partyIdType": "", "partyId": ""}])
-def test_a_payee_without_fields_is_a_500(caller: BlockingWaiter, payee: dict[str, str]) -> None:
+def test_payee_without_fields_is_a_500(caller: BlockingWaiter, payee: dict[str, str]) -> None:
     assert momo(caller.post(body={"payee": payee})) == (500, "INTERNAL_PROCESSING_ERROR")
 
 
@@ -326,7 +324,7 @@ def test_a_payee_without_fields_is_a_500(caller: BlockingWaiter, payee: dict[str
     ("target", "currency", "status"),
     [("sandbox", "UGX", 500), ("mtnuganda", "EUR", 500), ("sandbox", "EUR", 202), ("mtnuganda", "UGX", 202)],
 )
-def test_each_target_pays_in_its_own_money(target: str, currency: str, status: int) -> None:
+def test_target_pays_in_its_own_currency(target: str, currency: str, status: int) -> None:
     answer = BlockingWaiter(target).post(amount="25000", currency=currency)
 
     assert answer.status == status
@@ -338,14 +336,14 @@ def test_shillings_with_decimals_are_refused() -> None:
 
 
 @pytest.mark.parametrize("target", ["", "Sandbox", "mtnuganda"])
-def test_another_target_is_forbidden(caller: BlockingWaiter, reference: str, target: str) -> None:
+def test_request_for_another_target_is_forbidden(caller: BlockingWaiter, reference: str, target: str) -> None:
     wrong = {"X-Target-Environment": target}
 
     assert momo(caller.post(headers=wrong)) == (500, "NOT_ALLOWED_TARGET_ENVIRONMENT")
     assert momo(caller.get(reference, **wrong)) == (500, "NOT_ALLOWED_TARGET_ENVIRONMENT")
 
 
-def test_another_api_user_does_not_see_a_payment(caller: BlockingWaiter, reference: str) -> None:
+def test_payment_is_hidden_from_another_api_user(caller: BlockingWaiter, reference: str) -> None:
     caller.post(reference)
     other = Credentials.new()
     caller.gateway.door.admit(other)
@@ -355,7 +353,7 @@ def test_another_api_user_does_not_see_a_payment(caller: BlockingWaiter, referen
     assert caller.get(reference).status == 200
 
 
-def test_where_sources_disagree_there_is_a_switch(reference: str) -> None:
+def test_switches_cover_what_sources_disagree_about(reference: str) -> None:
     caller = BlockingWaiter(reason_shape="object", login_refusal=401, bad_request="validation_error", delayed_s=0)
     caller.pay("46733123455", reference)
 

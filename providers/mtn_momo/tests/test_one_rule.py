@@ -23,7 +23,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("payee", WRONG, ids=["dashes", "braces", "email", "alias"])
-def test_a_payee_is_refused_alike(
+def test_payee_is_refused_alike_by_every_client(
     payee: Payee, make_settings: Callable[..., MtnMomoSettings], make_order: Callable[..., Order]
 ) -> None:
     """Nothing leaves for a payee that MTN cannot address, by whichever door it came, and the cause is the same."""

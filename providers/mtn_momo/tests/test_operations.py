@@ -48,7 +48,7 @@ SANDBOX = {
 PARTS = {"reference": "r", "currency": "EUR", "account_type": "msisdn", "account": "46", "api_user": "u"}
 
 
-def test_all_seventeen_and_three_calls_are_there(make_settings: MakeSettings) -> None:
+def test_operations_table_has_all_twenty_documented_calls(make_settings: MakeSettings) -> None:
     """Each call's method and address are the documented ones, made through the one builder."""
     settings = make_settings()
     requests = {row.operation_id: build(settings, row.name, path=PARTS) for row in OPERATIONS.values()}
@@ -59,7 +59,7 @@ def test_all_seventeen_and_three_calls_are_there(make_settings: MakeSettings) ->
     assert all(row.why and row.source and row.subject for row in OPERATIONS.values())
 
 
-def test_payments_have_no_retry_policy_and_reads_have_one() -> None:
+def test_retry_policies_exist_for_reads_and_not_for_payments() -> None:
     """What moves money or does something is never repeated by a transport; reads and the token call are."""
     repeated = {row.name for row in OPERATIONS.values() if row.repeatable}
     paying = {row.name for row in OPERATIONS.values() if row.moves_money}
@@ -71,7 +71,7 @@ def test_payments_have_no_retry_policy_and_reads_have_one() -> None:
     assert all(row.success == {202} for row in OPERATIONS.values() if row.moves_money)
 
 
-def test_every_call_names_key_and_target(make_settings: MakeSettings) -> None:
+def test_requests_name_key_and_target(make_settings: MakeSettings) -> None:
     """The target header stands on the token too, as the newer platform asks; no secret is in a built request."""
     for row in OPERATIONS.values():
         request = build(make_settings(), row.name, path=PARTS)
@@ -84,7 +84,7 @@ def test_every_call_names_key_and_target(make_settings: MakeSettings) -> None:
         assert request.operation == row.name
 
 
-def test_a_request_carries_what_it_is_given(make_settings: MakeSettings) -> None:
+def test_request_has_the_given_values(make_settings: MakeSettings) -> None:
     request = build(
         make_settings(),
         "bc_authorize",
@@ -121,7 +121,7 @@ def test_path_values_cannot_change_the_address(make_settings: MakeSettings) -> N
     assert escaped.url.endswith("/accountholder/email/a%2F..%2Fb%3Fc%23d%40e.org/active")
 
 
-def test_sealed_secrets_are_sent_and_not_shown(make_settings: MakeSettings) -> None:
+def test_filled_secrets_are_sent_and_not_shown(make_settings: MakeSettings) -> None:
     settings = make_settings(api_key="an=opaque+key/with~punctuation=")
     request = fill(build(settings, "token"), own_secrets(settings))
 
@@ -148,19 +148,19 @@ WRONG: list[tuple[dict[str, dict[str, Any]], str]] = [
 
 
 @pytest.mark.parametrize(("overrides", "says"), WRONG, ids=[str(place) for place, _ in enumerate(WRONG)])
-def test_a_senseless_retry_figure_is_refused(overrides: dict[str, dict[str, Any]], says: str) -> None:
+def test_retry_figure_without_sense_is_refused(overrides: dict[str, dict[str, Any]], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         overridden(retry_policies(), overrides)
 
 
-def test_a_retry_figure_can_be_set() -> None:
+def test_retry_figure_can_be_set() -> None:
     changed = overridden(retry_policies(), {"balance": {"attempts": 5, "deadline_s": 60, "statuses": [503]}})
 
     assert (changed["balance"].attempts, changed["balance"].deadline_s, changed["balance"].statuses) == (5, 60, {503})
     assert changed["transfer_status"] == retry_policies()["transfer_status"]
 
 
-def test_every_answer_and_reason_has_words() -> None:
+def test_answers_and_reasons_have_sentences_that_agree_with_their_effect() -> None:
     """Each row has its sentences, and they agree with its effect about whether money can have moved."""
     rows = error_catalog.ANSWERS
     ambiguous = {Effect.UNKNOWN, Effect.ACCEPTED, Effect.DUPLICATE}
@@ -173,7 +173,7 @@ def test_every_answer_and_reason_has_words() -> None:
         assert row.do.endswith(".")
 
 
-def test_rows_are_plain_data() -> None:
+def test_table_rows_are_plain_data() -> None:
     assert json.dumps({name: sorted(row.success) for name, row in OPERATIONS.items()})
     with pytest.raises(TypeError):
         OPERATIONS["transfer"] = OPERATIONS["balance"]  # type: ignore[index]

@@ -86,7 +86,7 @@ def draft(provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAt
     return provider.draft(make_order(), make_attempt())
 
 
-def test_a_draft_is_equal_for_equal_arguments(
+def test_draft_is_equal_for_equal_arguments(
     provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAttempt
 ) -> None:
     first, second = (provider.draft(make_order(), make_attempt()) for _ in range(2))
@@ -96,7 +96,7 @@ def test_a_draft_is_equal_for_equal_arguments(
     assert HttpRequest.from_json(first.request.to_json()) == first.request
 
 
-def test_the_reference_of_a_key_never_changes(
+def test_reference_of_a_key_never_changes(
     provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAttempt
 ) -> None:
     """A golden vector: another value here means that a key paid yesterday would be paid again today."""
@@ -112,7 +112,7 @@ def test_the_reference_of_a_key_never_changes(
     }
 
 
-def test_a_reference_is_a_version_4_uuid(
+def test_reference_is_a_version_4_uuid(
     provider: MtnMomoProvider, make_order: MakeOrder, make_attempt: MakeAttempt
 ) -> None:
     made = {provider.draft(make_order(), make_attempt(str(n))).references["reference"] for n in range(100)}
@@ -122,7 +122,7 @@ def test_a_reference_is_a_version_4_uuid(
     assert {uuid.UUID(reference).variant for reference in made} == {uuid.RFC_4122}
 
 
-def test_the_request_is_the_documented_one(draft: Draft) -> None:
+def test_transfer_request_is_the_documented_one(draft: Draft) -> None:
     request = draft.request
 
     assert (request.method, request.operation) == ("POST", "transfer")
@@ -139,7 +139,7 @@ def test_the_request_is_the_documented_one(draft: Draft) -> None:
     assert request.credential
 
 
-def test_no_secret_is_stored_or_shown(line: NativeSession, draft: Draft, held: Credentials) -> None:
+def test_secrets_are_neither_stored_nor_shown(line: NativeSession, draft: Draft, held: Credentials) -> None:
     """Neither the stored request nor the repr of any request that left shows key, subscription or token."""
     token = line.login().secrets["access_token"]
     run_flow(line.provider.submit(draft), line)
@@ -174,7 +174,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("changed", "error", "says"), REFUSALS)
-def test_what_cannot_be_paid_is_refused_with_a_way_out(
+def test_order_that_cannot_be_paid_is_refused_with_a_hint(
     provider: MtnMomoProvider,
     make_order: MakeOrder,
     changed: dict[str, object],
@@ -188,7 +188,7 @@ def test_what_cannot_be_paid_is_refused_with_a_way_out(
     assert finding.hint
 
 
-def test_all_that_is_wrong_is_found(provider: MtnMomoProvider, make_order: MakeOrder) -> None:
+def test_validation_finds_all_that_is_wrong(provider: MtnMomoProvider, make_order: MakeOrder) -> None:
     """The payee first, then the amount."""
     found = provider.validate(make_order(payee=Payee("alias", "somebody"), amount="12.505"))
 
@@ -211,7 +211,7 @@ def test_all_that_is_wrong_is_found(provider: MtnMomoProvider, make_order: MakeO
         Payee("party_code", f"{{{uuid.UUID(int=7)}}}"),
     ],
 )
-def test_a_payee_that_cannot_be_addressed_is_refused_and_not_shown(
+def test_payee_that_cannot_be_addressed_is_refused_and_not_shown(
     provider: MtnMomoProvider, make_order: MakeOrder, payee: Payee
 ) -> None:
     [finding] = provider.validate(make_order(payee))
@@ -221,7 +221,7 @@ def test_a_payee_that_cannot_be_addressed_is_refused_and_not_shown(
     assert finding.hint
 
 
-def test_shillings_have_no_decimals(
+def test_shillings_with_decimals_are_refused(
     make_settings: MakeSettings, make_order: MakeOrder, make_attempt: MakeAttempt
 ) -> None:
     """An amount the route cannot carry is refused, never rounded; trailing zeros are no decimals."""
@@ -238,7 +238,7 @@ def test_shillings_have_no_decimals(
     assert draft.request.url.startswith("https://proxy.momoapi.mtn.com/")
 
 
-def test_the_binding_says_where_and_as_whom(make_settings: MakeSettings, held: Credentials) -> None:
+def test_binding_says_where_and_as_whom(make_settings: MakeSettings, held: Credentials) -> None:
     live = MtnMomoProvider(make_settings(target_environment="mtnuganda"))
     rotated = MtnMomoProvider(make_settings(target_environment="mtnuganda", api_key="another", subscription_key="too"))
 
@@ -255,7 +255,7 @@ def test_the_binding_says_where_and_as_whom(make_settings: MakeSettings, held: C
     assert MtnMomoProvider(make_settings()).binding(Operation.TRANSFER)["platform"] == "sandbox"
 
 
-def test_a_transfer_is_taken_once_and_read(line: NativeSession, draft: Draft) -> None:
+def test_transfer_is_accepted_once_and_read(line: NativeSession, draft: Draft) -> None:
     line.login()
 
     assert isinstance(run_flow(line.provider.check(draft), line), NotFound)
@@ -283,7 +283,7 @@ def test_reads_are_repeatable_and_payments_are_not(line: NativeSession, draft: D
 
 
 @pytest.mark.parametrize("ended", [NotSent, NoAnswer])
-def test_an_exchange_without_an_answer_stays_what_it_is(
+def test_exchange_without_an_answer_stays_not_sent_or_no_answer(
     provider: MtnMomoProvider, draft: Draft, at: datetime, ended: type[NotSent] | type[NoAnswer]
 ) -> None:
     def fail(_: Command) -> Reply:
@@ -294,7 +294,7 @@ def test_an_exchange_without_an_answer_stays_what_it_is(
             run_flow(flow, fail)
 
 
-def test_a_token_is_renewed_ten_minutes_early(line: NativeSession) -> None:
+def test_token_is_renewed_ten_minutes_early(line: NativeSession) -> None:
     found = line.login()
 
     assert found.expires_at == line.at + timedelta(seconds=3000)
@@ -305,7 +305,7 @@ def test_a_token_is_renewed_ten_minutes_early(line: NativeSession) -> None:
     ("payload", "life_s"),
     [("3600", 3000), (600, 500), ("60", 50), (None, 3000), ("soon", 3000), (-5, 3000), (0, 3000), ("1e30", 85_800)],
 )
-def test_a_token_lives_as_long_as_reported_or_an_hour(
+def test_token_lives_as_long_as_reported_or_an_hour(
     provider: MtnMomoProvider, at: datetime, payload: object, life_s: int
 ) -> None:
     body = json.dumps({"access_token": "t", "expires_in": payload}).encode()
@@ -328,7 +328,7 @@ TOKEN_REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "body", "code"), TOKEN_REFUSALS)
-def test_a_refusal_of_our_credentials_blocks(
+def test_refused_credentials_are_an_account_refusal(
     provider: MtnMomoProvider, at: datetime, status: int, body: bytes, code: ReasonCode
 ) -> None:
     found = run_flow(provider.authenticate(), lambda _: HttpResponse(status, {}, body, at))
@@ -355,7 +355,7 @@ def test_a_refusal_of_our_credentials_blocks(
         (204, b'{"access_token":"t"}'),
     ],
 )
-def test_any_other_answer_is_no_token_and_no_refusal(
+def test_token_call_with_another_answer_is_no_refusal(
     provider: MtnMomoProvider, at: datetime, status: int, body: bytes
 ) -> None:
     with pytest.raises(NoAnswer) as caught:
@@ -369,7 +369,7 @@ def test_any_other_answer_is_no_token_and_no_refusal(
     ("switches", "code"),
     [(Switches(), ReasonCode.CREDENTIALS), (Switches(login_refusal=401), ReasonCode.CREDENTIALS)],
 )
-def test_a_wrong_key_blocks_the_account(
+def test_wrong_key_pauses_the_account(
     make_settings: MakeSettings, held: Credentials, at: datetime, switches: Switches, code: ReasonCode
 ) -> None:
     provider = MtnMomoProvider(make_settings(api_key="wrong"))
@@ -380,7 +380,7 @@ def test_a_wrong_key_blocks_the_account(
     assert found.reason.code is code
 
 
-def test_a_refused_token_is_distinguished_from_a_refused_subscription(
+def test_refused_token_is_distinguished_from_a_refused_subscription(
     line: NativeSession, draft: Draft, held: Credentials, make_settings: MakeSettings
 ) -> None:
     """The core drops its token after the first kind; after the second a new token would change nothing."""
@@ -404,7 +404,7 @@ def test_a_refused_token_is_distinguished_from_a_refused_subscription(
     assert not line.provider.is_auth_refusal(HttpResponse(403, {}, b"", line.at))
 
 
-def test_the_spec_declares_what_the_provider_does(make_settings: MakeSettings) -> None:
+def test_spec_declares_what_the_provider_does(make_settings: MakeSettings) -> None:
     settings = make_settings()
     provider = SPEC.build(settings)
 
@@ -431,7 +431,7 @@ def test_the_spec_declares_what_the_provider_does(make_settings: MakeSettings) -
     assert isinstance(emulator, MtnMomoEmulator)
 
 
-def test_loading_the_plugin_loads_no_server_no_settings_and_no_client() -> None:
+def test_plugin_loading_loads_no_server_no_settings_and_no_client() -> None:
     program = "import payments_mtn_momo.plugin, sys; print(*sys.modules)"
 
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -441,7 +441,7 @@ def test_loading_the_plugin_loads_no_server_no_settings_and_no_client() -> None:
     assert {"starlette", "uvicorn", "pydantic", "httpx", "payments_mtn_momo.spec"} & loaded == set()
 
 
-def test_the_gateway_and_the_package_load_no_server() -> None:
+def test_gateway_and_package_load_no_server() -> None:
     program = (
         "import payments_mtn_momo, payments_core.testing.emulator.fault_injection, sys;"
         "payments_mtn_momo.MtnMomoProvider;"

@@ -47,7 +47,7 @@ def refusal(call: Callable[[], object]) -> LookupFailed:
 # --- on every platform ---------------------------------------------------------------------------------------------
 
 
-def test_everything_is_reported_on_every_platform(ask: Ask, anywhere: MtnMomoEmulator) -> None:
+def test_lookups_are_answered_on_every_platform(ask: Ask, anywhere: MtnMomoEmulator) -> None:
     client = ask(anywhere)
     currency = "EUR" if anywhere.platform == "sandbox" else "UGX"
 
@@ -66,7 +66,7 @@ def test_everything_is_reported_on_every_platform(ask: Ask, anywhere: MtnMomoEmu
     assert anywhere.ledger() == []
 
 
-def test_a_wallet_no_one_has_is_reported_as_the_platform_reports_it(ask: Ask, anywhere: MtnMomoEmulator) -> None:
+def test_unknown_wallet_is_reported_as_the_platform_reports_it(ask: Ask, anywhere: MtnMomoEmulator) -> None:
     """The sandbox says 404 for it; in production a client measured that it is only not active."""
     found = ask(anywhere).account_holder(Payee.msisdn("+46733123450"))
 
@@ -87,7 +87,7 @@ BALANCES = {
 }
 
 
-def test_a_balance_that_flaps_is_reported_or_not_reported_each_time(ask: Ask) -> None:
+def test_flapping_balance_is_reported_or_refused_each_time(ask: Ask) -> None:
     """The sandbox gives one outcome after another: none of them is taken for another, and zero is a balance."""
     with MtnMomoEmulator(balance="flapping") as emulator:
         client = ask(emulator)
@@ -101,7 +101,7 @@ def test_a_balance_that_flaps_is_reported_or_not_reported_each_time(ask: Ask) ->
     assert seen == BALANCES
 
 
-def test_a_balance_in_another_currency_is_not_reported(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_balance_in_another_currency_is_not_reported(ask: Ask, emulator: MtnMomoEmulator) -> None:
     client = ask(emulator)
 
     assert refusal(lambda: client.balances(currency="UGX")).reason == "misconfigured"
@@ -121,7 +121,7 @@ HOLDERS = {
 }
 
 
-def test_every_holder_of_the_portal_s_table_is_reported_as_it_says(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_holders_of_the_portal_s_table_are_reported_as_it_says(ask: Ask, emulator: MtnMomoEmulator) -> None:
     """Numbers, e-mail addresses and party codes; an error says nothing about the payee."""
     client = ask(emulator)
     seen = {}
@@ -135,7 +135,7 @@ def test_every_holder_of_the_portal_s_table_is_reported_as_it_says(ask: Ask, emu
     assert client.account_holder(Payee("email", "someone@example.org")) is HolderStatus.ACTIVE
 
 
-def test_a_bare_true_is_an_answer_too(ask: Ask) -> None:
+def test_bare_true_is_a_holder_status(ask: Ask) -> None:
     with MtnMomoEmulator(active_shape="bare") as emulator:
         client = ask(emulator)
 
@@ -143,7 +143,7 @@ def test_a_bare_true_is_an_answer_too(ask: Ask) -> None:
         assert client.account_holder(Payee.msisdn("+46733123451")) is HolderStatus.NOT_ACTIVE
 
 
-def test_a_name_may_come_in_parts(ask: Ask) -> None:
+def test_name_may_come_in_parts(ask: Ask) -> None:
     """The export's fields hold no whole name."""
     with MtnMomoEmulator(basic_user_info="spec") as emulator:
         person = ask(emulator).name(GOOD)
@@ -161,9 +161,7 @@ def test_a_name_may_come_in_parts(ask: Ask) -> None:
         Payee("email", "a\x00@example.org"),
     ],
 )
-def test_a_payee_that_cannot_be_asked_about_is_not_asked_about(
-    ask: Ask, emulator: MtnMomoEmulator, payee: Payee
-) -> None:
+def test_lookup_of_an_unsupported_payee_is_not_sent(ask: Ask, emulator: MtnMomoEmulator, payee: Payee) -> None:
     client, before = ask(emulator), emulator.tokens_issued
 
     for call in (client.account_holder, client.name, lambda payee: client.ask_consent(payee, scopes=["profile"])):
@@ -192,7 +190,7 @@ CONSENTS: Mapping[str, tuple[ReasonCode, float | None]] = {
 
 
 @pytest.mark.parametrize("errors", ["oauth", "momo"])
-def test_every_consent_of_the_portal_s_table_ends_as_it_says(ask: Ask, errors: str) -> None:
+def test_consents_of_the_portal_s_table_end_as_it_says(ask: Ask, errors: str) -> None:
     """Whichever words MTN uses, a consent that waits is asked for again and one that is over is not."""
     with MtnMomoEmulator(consent_errors=errors) as emulator:
         client = ask(emulator)
@@ -208,7 +206,7 @@ def test_every_consent_of_the_portal_s_table_ends_as_it_says(ask: Ask, errors: s
     assert seen == dict(CONSENTS)
 
 
-def test_a_consent_is_waited_for_and_used_up(ask: Ask) -> None:
+def test_consent_is_waited_for_and_used_up(ask: Ask) -> None:
     with MtnMomoEmulator(consent_pending_s=60.0, consent_interval_s=7) as emulator:
         client = ask(emulator)
         consent = client.ask_consent(Payee("msisdn", "46733123452"), scopes=["profile", "all_info"])
@@ -223,7 +221,7 @@ def test_a_consent_is_waited_for_and_used_up(ask: Ask) -> None:
     assert (again.reason, again.retry_after_s) == ("invalid_request", None)
 
 
-def test_a_consent_no_one_answered_in_time_has_expired(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_consent_without_an_answer_expires(ask: Ask, emulator: MtnMomoEmulator) -> None:
     client = ask(emulator)
     consent = client.ask_consent(GOOD, scopes=["profile"])
     emulator.advance(301)
@@ -231,14 +229,14 @@ def test_a_consent_no_one_answered_in_time_has_expired(ask: Ask, emulator: MtnMo
     assert refusal(lambda: client.user_info(consent)).reason == "expired"
 
 
-def test_a_scope_mtn_does_not_know_is_refused(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_consent_scope_unknown_to_mtn_is_refused(ask: Ask, emulator: MtnMomoEmulator) -> None:
     client = ask(emulator)
 
     assert refusal(lambda: client.ask_consent(GOOD, scopes=["everything"])).reason == "provider_error"
     assert "profile and all_info" in refusal(lambda: client.ask_consent(GOOD, scopes=[])).message
 
 
-def test_a_consent_that_was_made_up_is_not_known(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_consent_with_an_invented_id_is_unknown(ask: Ask, emulator: MtnMomoEmulator) -> None:
     made_up = Consent(request_id="made-up & odd=", poll_every_s=5)
 
     found = refusal(lambda: ask(emulator).user_info(made_up))
@@ -247,7 +245,7 @@ def test_a_consent_that_was_made_up_is_not_known(ask: Ask, emulator: MtnMomoEmul
     assert "made-up" not in str(found)
 
 
-def test_a_platform_that_wants_the_pair_refuses_the_token(ask: Ask) -> None:
+def test_platform_that_wants_the_pair_refuses_the_token(ask: Ask) -> None:
     """The export says Basic, MTN's libraries send Bearer: where only the pair is taken, it is told as credentials."""
     with MtnMomoEmulator(bc_authorize_auth="basic") as emulator:
         client = ask(emulator)
@@ -277,7 +275,7 @@ def questions(client: Asking) -> Mapping[str, Callable[[], object]]:
         ({"waf_page": {"on": "any"}}, "not_permitted", None),
     ],
 )
-def test_what_is_no_answer_is_reported_with_its_reason(
+def test_lookup_without_an_answer_is_reported_with_its_reason(
     ask: Ask, emulator: MtnMomoEmulator, fault: dict[str, Any], reason: str, retry_after_s: float | None
 ) -> None:
     client = ask(emulator)
@@ -292,7 +290,7 @@ def test_what_is_no_answer_is_reported_with_its_reason(
 
 
 @pytest.mark.parametrize("fault", ["answer_lost_before_acceptance", "answer_lost_after_acceptance", "reset_mid_body"])
-def test_a_lost_answer_is_no_answer(ask: Ask, emulator: MtnMomoEmulator, fault: str) -> None:
+def test_lookup_with_a_lost_answer_fails(ask: Ask, emulator: MtnMomoEmulator, fault: str) -> None:
     client = ask(emulator)
     client.balances()
     emulator.set_faults({fault: {"on": "any"}})
@@ -300,7 +298,7 @@ def test_a_lost_answer_is_no_answer(ask: Ask, emulator: MtnMomoEmulator, fault: 
     assert {refusal(call).reason for call in questions(client).values()} == {""}
 
 
-def test_a_token_that_ended_is_renewed_for_reads(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_expired_token_is_renewed_for_reads(ask: Ask, emulator: MtnMomoEmulator) -> None:
     client = ask(emulator)
     before = client.balances()
     emulator.set_faults({"token_refused": {"next": 1}})
@@ -308,7 +306,7 @@ def test_a_token_that_ended_is_renewed_for_reads(ask: Ask, emulator: MtnMomoEmul
     assert client.balances() == before
 
 
-def test_a_wrong_key_answers_nothing(ask: Ask, emulator: MtnMomoEmulator) -> None:
+def test_lookup_with_a_wrong_key_is_refused(ask: Ask, emulator: MtnMomoEmulator) -> None:
     client = ask(emulator)
     emulator.set_faults({"token_refused": {"on": "any"}})
 
@@ -336,7 +334,7 @@ def provider(make_settings: Callable[..., MtnMomoSettings]) -> MtnMomoProvider:
 @pytest.mark.parametrize(
     "body", [{}, [], b"", b"<html>", {"availableBalance": "much", "currency": "EUR"}, {"availableBalance": "5"}]
 )
-def test_a_balance_without_amount_or_currency_is_not_reported(
+def test_balance_without_amount_or_currency_is_not_reported(
     provider: MtnMomoProvider, at: datetime, body: object
 ) -> None:
     found = described(provider.balances(), answer(at, body))
@@ -345,7 +343,7 @@ def test_a_balance_without_amount_or_currency_is_not_reported(
     assert (found.reason.code, found.http_status) == (ReasonCode.UNRECOGNISED, 200)
 
 
-def test_numbers_may_come_as_numbers(provider: MtnMomoProvider, at: datetime) -> None:
+def test_balance_may_be_a_number(provider: MtnMomoProvider, at: datetime) -> None:
     """An amount is exact however it is written; a currency that was asked for need not be repeated."""
     body = b'{"availableBalance":35.830000000000000001,"currency":"EUR"}'
 
@@ -367,14 +365,12 @@ def test_numbers_may_come_as_numbers(provider: MtnMomoProvider, at: datetime) ->
         (500, {"code": "RESOURCE_NOT_FOUND"}),
     ],
 )
-def test_whether_a_payee_is_active_is_never_guessed(
-    provider: MtnMomoProvider, at: datetime, status: int, body: object
-) -> None:
+def test_holder_status_is_never_guessed(provider: MtnMomoProvider, at: datetime, status: int, body: object) -> None:
     assert isinstance(described(provider.account_holder(GOOD), answer(at, body, status)), LookupRefused)
 
 
 @pytest.mark.parametrize(("interval", "waits"), [(0, 5), (None, 5), (-3, 5), ("8", 8), ("soon", 5), (2.5, 2.5)])
-def test_a_consent_is_never_asked_for_without_a_pause(
+def test_consent_is_never_polled_without_a_pause(
     provider: MtnMomoProvider, at: datetime, interval: object, waits: float
 ) -> None:
     body = {"auth_req_id": "a", "interval": interval, "expires_in": 0}
@@ -398,7 +394,7 @@ def test_a_consent_is_never_asked_for_without_a_pause(
         (200, {"token_type": "Bearer"}, ReasonCode.UNRECOGNISED, None),
     ],
 )
-def test_only_what_passes_by_itself_is_asked_again(
+def test_consent_is_polled_again_only_for_a_passing_refusal(
     provider: MtnMomoProvider, at: datetime, status: int, body: object, code: ReasonCode, again_s: float | None
 ) -> None:
     found = described(provider.user_info(Consent(request_id="a", poll_every_s=3)), answer(at, body, status))
@@ -407,7 +403,7 @@ def test_only_what_passes_by_itself_is_asked_again(
     assert (found.reason.code, found.retry_after_s) == (code, again_s)
 
 
-def test_a_word_with_digits_is_no_code(provider: MtnMomoProvider, at: datetime) -> None:
+def test_word_with_digits_is_no_reason_code(provider: MtnMomoProvider, at: datetime) -> None:
     """What a gateway repeats of a request, a key or a number, does not come back in a reason."""
     entries = [answer(at, {"code": text, "message": text}, 500) for text in ("a1b2" * 8, "+256700199887", "A secret")]
 
@@ -417,7 +413,7 @@ def test_a_word_with_digits_is_no_code(provider: MtnMomoProvider, at: datetime) 
 
 
 @pytest.mark.parametrize("ended", [NotSent, NoAnswer])
-def test_an_exchange_without_an_answer_goes_up(
+def test_lookup_exchange_without_an_answer_is_raised(
     provider: MtnMomoProvider, at: datetime, ended: type[NotSent] | type[NoAnswer]
 ) -> None:
     def fail(_: Command) -> Reply:
@@ -429,7 +425,7 @@ def test_an_exchange_without_an_answer_goes_up(
             run_flow(flow, fail)
 
 
-def test_what_uses_something_up_is_sent_once_and_hides_its_secrets(provider: MtnMomoProvider, at: datetime) -> None:
+def test_one_time_request_is_sent_once_and_hides_its_secrets(provider: MtnMomoProvider, at: datetime) -> None:
     carried: list[HttpRequest] = []
 
     def gateway(command: Command) -> Reply:
@@ -461,7 +457,7 @@ def test_what_uses_something_up_is_sent_once_and_hides_its_secrets(provider: Mtn
     ],
     ids=["account_holder", "name", "ask_consent"],
 )
-def test_no_variable_of_a_waiting_question_shows_the_number(
+def test_lookup_variables_show_no_number_while_it_waits(
     begin: Callable[[LookupsMixin], Any], make_settings: Callable[..., MtnMomoSettings]
 ) -> None:
     """An error tracker sends the variables of every frame: while an answer is waited for, none shows a payee."""

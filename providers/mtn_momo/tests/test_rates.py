@@ -49,7 +49,7 @@ def sent(client: PayoutClient, count: int) -> list[str]:
     return [payout.id for payout in payouts]
 
 
-def test_with_the_limiter_the_gateway_never_says_too_many(
+def test_rate_limiter_keeps_the_gateway_from_any_429(
     limited: MtnMomoEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Threads and an event loop, two clients on one journal, MTN's figure as it comes: not one 429."""
@@ -70,7 +70,7 @@ def test_with_the_limiter_the_gateway_never_says_too_many(
     assert reads == READS
 
 
-def test_without_it_the_gateway_says_too_many_and_the_account_waits(
+def test_account_without_a_rate_limiter_waits_after_a_429(
     limited: MtnMomoEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The same reads at once are refused; what was refused is still open, and the penalty is on record."""
@@ -85,7 +85,7 @@ def test_without_it_the_gateway_says_too_many_and_the_account_waits(
     assert len(holds) <= 1
 
 
-def test_the_settings_may_say_another_rate(limited: MtnMomoEmulator, tmp_path: Path) -> None:
+def test_rate_may_be_set_for_an_account(limited: MtnMomoEmulator, tmp_path: Path) -> None:
     """MTN's figure is the default; an account's own takes its place, and 0 takes it away."""
     for reads, expected in (("", 9.0), ("reads_per_s = 140", 140.0), ("reads_per_s = 0", None)):
         folder = tmp_path / str(expected)
@@ -96,7 +96,7 @@ def test_the_settings_may_say_another_rate(limited: MtnMomoEmulator, tmp_path: P
             assert client._runtime.account(name).facts.posts_per_s is None
 
 
-def test_a_penalty_and_its_end_are_reported(
+def test_penalty_and_its_end_are_logged(
     limited: MtnMomoEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, at: datetime
 ) -> None:
     """Whoever watches the events sees that the provider asked for less, and that it answers again."""

@@ -29,7 +29,7 @@ def read(**changed: Any) -> MtnMomoSettings:
     return read_account(MtnMomoSettings, "mtn", table, resolve_secret=SecretStr)
 
 
-def test_the_literal_and_the_table_name_the_same_targets() -> None:
+def test_target_literal_and_table_have_the_same_names() -> None:
     assert list(get_args(TargetName)) == list(TARGETS)
     assert all(row.name == name and row.source for name, row in TARGETS.items())
 
@@ -41,9 +41,7 @@ def test_the_literal_and_the_table_name_the_same_targets() -> None:
         ("mtnuganda", "UGX", "1", "proxy.momoapi.mtn.com", False),
     ],
 )
-def test_a_target_brings_its_money_and_its_address(
-    target: str, currency: str, quantum: str, host: str, rehearsal: bool
-) -> None:
+def test_target_sets_currency_and_address(target: str, currency: str, quantum: str, host: str, rehearsal: bool) -> None:
     settings = read(target_environment=target)
 
     assert settings.currency == currency
@@ -54,7 +52,7 @@ def test_a_target_brings_its_money_and_its_address(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9400", "http://localhost:9400/", "http://[::1]:9400"])
-def test_this_machine_may_play_a_live_target(url: str) -> None:
+def test_live_target_may_be_played_by_this_machine(url: str) -> None:
     settings = read(target_environment="mtnuganda", base_url=url)
 
     assert settings.is_test_mode
@@ -62,7 +60,7 @@ def test_this_machine_may_play_a_live_target(url: str) -> None:
     assert settings.currency == "UGX"
 
 
-def test_the_newer_platform_takes_opaque_users() -> None:
+def test_new_platform_accepts_opaque_users() -> None:
     """An account that has moved pays through the other host, as a user that is no UUID."""
     settings = read(target_environment="mtnuganda", platform="momo_africa", api_user="bWFkZS11cA==")
 
@@ -71,7 +69,7 @@ def test_the_newer_platform_takes_opaque_users() -> None:
     assert not settings.is_test_mode
 
 
-def test_callbacks_are_asked_for_where_they_may_go() -> None:
+def test_callback_url_is_accepted_where_mtn_may_call() -> None:
     """Plain http only where no money is real: in the sandbox, and for a target played by this machine."""
     live = read(
         target_environment="mtnghana", callback_url="https://pay.example.org/x", callback_host="pay.example.org"
@@ -130,7 +128,7 @@ def test_callbacks_are_asked_for_where_they_may_go() -> None:
         ),
     ],
 )
-def test_a_wrong_setting_is_named(changed: dict[str, Any], says: str) -> None:
+def test_wrong_setting_is_named(changed: dict[str, Any], says: str) -> None:
     with pytest.raises(SettingsError) as caught:
         read(**changed)
 
@@ -144,7 +142,7 @@ def test_a_wrong_setting_is_named(changed: dict[str, Any], says: str) -> None:
         {"platform": "momoafrica", "target_environment": "mtnuganda", "api_user": "bWFkZS11cA=="},
     ],
 )
-def test_only_what_is_wrong_is_called_wrong(changed: dict[str, Any]) -> None:
+def test_correct_setting_is_not_blamed_for_another(changed: dict[str, Any]) -> None:
     """What follows from a wrong target or platform, or is judged by it, is not wrong itself."""
     with pytest.raises(SettingsError) as caught:
         read(**changed)
@@ -157,7 +155,7 @@ SECRET = "do-not-show-me-é"
 
 
 @pytest.mark.parametrize("field", ["api_key", "subscription_key", "api_user", "base_url", "currency"])
-def test_a_refusal_never_shows_the_value(field: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_settings_refusal_never_shows_the_value(field: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(SettingsError) as caught:
         read(**{field: SECRET})
     held = Credentials.new()
@@ -167,7 +165,7 @@ def test_a_refusal_never_shows_the_value(field: str, caplog: pytest.LogCaptureFi
     assert SECRET not in f"{caught.value!r} {caught.value} {raw.value!r} {raw.value} {caplog.text}"
 
 
-def test_settings_hide_their_secrets() -> None:
+def test_settings_repr_hides_secrets() -> None:
     settings = read(api_key="do-not-show-me", subscription_key="nor-me-either")
 
     assert "show-me" not in f"{settings!r} {settings}"

@@ -109,7 +109,7 @@ def posts(emulator: MtnMomoEmulator) -> dict[str, int]:
     return {row["external_id"]: row["posts"] for row in emulator.ledger()}
 
 
-def test_a_switch_with_fifty_open_payouts_and_back(
+def test_platform_switch_and_return_pays_fifty_open_payouts_once(
     legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """Each payout is read where it was sent and posted nowhere else: forward, and back again."""
@@ -159,7 +159,7 @@ def test_a_switch_with_fifty_open_payouts_and_back(
     assert not set(posts(legacy)) & set(posts(newer))
 
 
-def test_each_row_is_read_by_what_sent_it(
+def test_payout_is_checked_by_the_identity_that_sent_it(
     legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """No status request for a payment goes to a gateway that did not take it: a 404 there would mean nothing."""
@@ -177,7 +177,7 @@ def test_each_row_is_read_by_what_sent_it(
     assert newer.ledger() == []
 
 
-def test_a_retired_identity_never_sends(
+def test_retired_identity_never_sends(
     legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """A payment that may have left and does not appear is not sent again by what is retired, nor by its successor."""
@@ -197,7 +197,7 @@ def test_a_retired_identity_never_sends(
         assert client.get("lost/1").status is PayoutStatus.REVIEW
 
 
-def test_a_refused_try_stays_with_what_tried(
+def test_refused_submission_stays_with_its_identity(
     legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """A payout that was tried and refused is not moved to another platform by itself."""
@@ -210,7 +210,7 @@ def test_a_refused_try_stays_with_what_tried(
     assert legacy.ledger() == newer.ledger() == []
 
 
-def test_without_its_retired_identity_a_payout_is_not_guessed_about(
+def test_payout_without_its_retired_identity_goes_to_review(
     legacy: MtnMomoEmulator, newer: MtnMomoEmulator, open_client: Callable[..., PayoutClient], clock: TransitionApplied
 ) -> None:
     """Where nothing of the configuration can read it, it goes to review and says under what it was sent."""
@@ -237,7 +237,7 @@ def test_without_its_retired_identity_a_payout_is_not_guessed_about(
         ({"retired": []}, None),
     ],
 )
-def test_a_wrong_retired_identity_stops_the_start(
+def test_retired_identity_with_a_mistake_stops_the_start(
     changed: dict[str, Any], says: str | None, legacy: MtnMomoEmulator, open_client: Callable[..., PayoutClient]
 ) -> None:
     """What is wrong with an identity that only reads is told before the first payout, as for any other."""
@@ -248,7 +248,7 @@ def test_a_wrong_retired_identity_stops_the_start(
         open_client(legacy, retired=[identity(legacy) | changed])
 
 
-def test_play_money_and_real_money_do_not_share_an_account(
+def test_account_cannot_mix_sandbox_and_live_identities(
     legacy: MtnMomoEmulator, open_client: Callable[..., PayoutClient]
 ) -> None:
     """An account that pays for real cannot have the sandbox as what it paid as before."""

@@ -57,20 +57,20 @@ def found(word: str, code: str = "") -> Mapping[str, Any]:
     return {"status": "FOUND", "data": {"payoutId": OURS, "status": word, **reason}}
 
 
-def test_every_word_of_the_sources_is_in_a_table() -> None:
+def test_codes_of_the_sources_are_all_in_a_table() -> None:
     assert set(STATUSES) == set(codes.STATUSES)
     assert set(REFUSED) <= set(codes.REFUSALS) | codes.BUSY
     assert set(FAILED) <= set(codes.FAILURES)
     assert set(ABOUT_US) == set(codes.BLOCKS)
 
 
-def test_no_code_of_a_refusal_is_in_two_tables() -> None:
+def test_refusal_codes_are_in_one_table_each() -> None:
     tables = [set(codes.REFUSALS), set(codes.BUSY), set(codes.BLOCKS), set(codes.AMBIGUOUS)]
     assert sum(map(len, tables)) == len(set().union(*tables))
 
 
 @pytest.mark.parametrize("code", codes.REFUSALS)
-def test_a_refusal_is_one_with_its_reason(code: str) -> None:
+def test_refusal_has_its_reason(code: str) -> None:
     for status in (200, 400):
         outcome = codec.read_submitted(reply(status, rejected(code)), OURS)
         assert isinstance(outcome, Final)
@@ -79,12 +79,12 @@ def test_a_refusal_is_one_with_its_reason(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", codes.BLOCKS)
-def test_what_is_wrong_with_us_fails_no_payout(code: str) -> None:
+def test_refusal_of_our_account_fails_no_payout(code: str) -> None:
     for status in (200, 401, 403):  # the sources differ about the status
         assert isinstance(codec.read_submitted(reply(status, rejected(code)), OURS), AccountRefused)
 
 
-def test_a_refusal_may_name_no_payment_and_never_another() -> None:
+def test_refusal_may_name_no_payment_and_never_another() -> None:
     result = rejected("AMOUNT_OUT_OF_BOUNDS", payoutId=None)
     assert isinstance(codec.read_submitted(reply(200, result), OURS), Final)
     for word in ("ACCEPTED", "DUPLICATE_IGNORED", "REJECTED"):
@@ -92,7 +92,7 @@ def test_a_refusal_may_name_no_payment_and_never_another() -> None:
         assert isinstance(codec.read_submitted(reply(200, result), OURS), Unknown)
 
 
-def test_an_operator_that_is_down_is_waited_for() -> None:
+def test_refusal_for_an_operator_that_is_down_is_waited_for() -> None:
     """By its payouts alone: a wait asked for by pawaPay would slow down the whole account."""
     outcome = codec.read_submitted(reply(200, rejected("PROVIDER_TEMPORARILY_UNAVAILABLE")), OURS)
     assert isinstance(outcome, NotAccepted)
@@ -101,43 +101,43 @@ def test_an_operator_that_is_down_is_waited_for() -> None:
 
 @pytest.mark.parametrize("code", ["UNKNOWN_ERROR", "A_NEW_WORD", ""])
 @pytest.mark.parametrize("status", [200, 400, 500, 503])
-def test_a_refusal_with_a_code_of_no_table_is_not_known(code: str, status: int) -> None:
+def test_refusal_with_an_unlisted_code_is_unknown(code: str, status: int) -> None:
     assert isinstance(codec.read_submitted(reply(status, rejected(code)), OURS), Unknown)
 
 
 @pytest.mark.parametrize("code", codes.REFUSALS)
-def test_a_refusal_beside_a_500_is_not_known(code: str) -> None:
+def test_refusal_with_http_500_is_unknown(code: str) -> None:
     assert isinstance(codec.read_submitted(reply(500, rejected(code)), OURS), Unknown)
 
 
-def test_what_is_taken_and_what_was_taken_before() -> None:
+def test_payment_answer_says_accepted_or_duplicate() -> None:
     for word, kind in {"ACCEPTED": Pending, "DUPLICATE_IGNORED": Duplicate, "ENQUEUED": Unknown}.items():
         outcome = codec.read_submitted(reply(200, {"payoutId": OURS, "status": word, "created": "…"}), OURS)
         assert type(outcome) is kind
 
 
 @pytest.mark.parametrize("code", [*codes.FAILURES, "A_NEW_WORD", ""])
-def test_a_failure_is_one_with_its_reason(code: str) -> None:
+def test_failure_has_its_reason(code: str) -> None:
     outcome = codec.read_status(reply(200, found("FAILED", code)), OURS)
     assert isinstance(outcome, Final)
     assert outcome.reason is not None
     assert outcome.reason.code is codes.FAILURES.get(code, ReasonCode.UNRECOGNISED)
 
 
-def test_a_failure_that_pawapay_itself_does_not_know_is_asked_about_again() -> None:
+def test_failure_of_unknown_cause_is_checked_again() -> None:
     assert isinstance(codec.read_status(reply(200, found("FAILED", "UNKNOWN_ERROR")), OURS), Unknown)
 
 
-def test_not_found_comes_inside_200_and_nowhere_else() -> None:
+def test_not_found_counts_inside_http_200_only() -> None:
     assert isinstance(codec.read_status(reply(200, {"status": "NOT_FOUND"}), OURS), NotFound)
     assert isinstance(codec.read_status(reply(404, {"status": "NOT_FOUND"}), OURS), Unknown)
 
 
-def test_the_status_of_another_payment_says_nothing() -> None:
+def test_status_of_another_payment_is_ignored() -> None:
     assert isinstance(codec.read_status(reply(200, found("COMPLETED")), ANOTHER), Unknown)
 
 
-def test_a_bulk_is_answered_payment_by_payment() -> None:
+def test_bulk_is_answered_payment_by_payment() -> None:
     """By the id; a refusal that names none by its place; one that is not answered is not known."""
     third = "f0000000-0000-4000-8000-000000000003"
     entries = [

@@ -82,7 +82,7 @@ def code_of(response: HttpResponse) -> str:
     return str(fields.get("failureReason", {}).get("failureCode") or fields.get("status"))
 
 
-def test_every_answer_to_a_payment() -> None:
+def test_recorded_payment_answers_have_their_meaning() -> None:
     read = 0
     for name, response in examples("/v2/payouts"):
         reference = json.loads(response.body).get("payoutId") or "another"
@@ -92,7 +92,7 @@ def test_every_answer_to_a_payment() -> None:
     assert read == 14
 
 
-def test_every_answer_to_a_bulk() -> None:
+def test_recorded_bulk_answers_have_their_meaning() -> None:
     read = 0
     for name, response in examples("/v2/payouts/bulk"):
         fields = json.loads(response.body)
@@ -107,7 +107,7 @@ def test_every_answer_to_a_bulk() -> None:
     assert read == 8
 
 
-def test_every_status() -> None:
+def test_recorded_statuses_have_their_meaning() -> None:
     read = 0
     for name, response in examples("/v2/payouts/:payoutId"):
         data = json.loads(response.body).get("data") or {}
@@ -124,7 +124,7 @@ def test_every_status() -> None:
 
 
 @pytest.mark.parametrize("call", ["resend-callback", "fail-enqueued"])
-def test_every_answer_to_a_cancellation_or_a_request_for_a_callback(call: str) -> None:
+def test_recorded_cancellation_and_resend_answers_have_their_meaning(call: str) -> None:
     known = {
         "ACCEPTED": CancelAnswer.TAKEN,
         "NOT_FOUND": CancelAnswer.NOT_FOUND,
@@ -141,7 +141,7 @@ def test_every_answer_to_a_cancellation_or_a_request_for_a_callback(call: str) -
     assert read == 6
 
 
-def test_every_answer_to_a_question() -> None:
+def test_recorded_lookup_answers_have_their_meaning() -> None:
     [(_, conf), *refused] = examples("/v2/active-conf")
     known = read_configuration(json.loads(conf.body))
     assert known is not None
@@ -169,7 +169,7 @@ def test_every_answer_to_a_question() -> None:
         assert isinstance(lookups.read_balances(response, None), LookupRefused)
 
 
-def test_what_we_send_is_what_the_example_sends() -> None:
+def test_request_has_the_fields_of_the_recorded_example() -> None:
     """The same fields at the same places, and what both say is the same."""
     [call] = [one for one in calls() if one["request"]["url"]["raw"].endswith("/v2/payouts")]
     example = json.loads(call["request"]["body"]["raw"])

@@ -18,7 +18,7 @@ def payouts(folder: Path, *words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_a_token_is_not_called_accepted_before_a_request_carried_it(tmp_path: Path) -> None:
+def test_doctor_accepts_a_token_only_after_a_request_carried_it(tmp_path: Path) -> None:
     """No token is fetched, so the doctor has checked none: the diagnosis, which sends it, finds what is wrong."""
     with PawapayEmulator() as emulator:
         emulator.write_config(tmp_path / "payouts.toml")
@@ -33,7 +33,7 @@ def test_a_token_is_not_called_accepted_before_a_request_carried_it(tmp_path: Pa
     assert unreached[credentials["what"]] == "note"
 
 
-def test_a_payment_that_was_refused_is_not_called_unsent(tmp_path: Path) -> None:
+def test_doctor_does_not_call_a_refused_payment_unsent(tmp_path: Path) -> None:
     """It was sent once, and pawaPay refused the token: nothing was accepted, and the account is paused."""
     with PawapayEmulator() as emulator:
         emulator.write_config(tmp_path / "payouts.toml")

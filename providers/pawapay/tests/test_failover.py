@@ -31,7 +31,7 @@ def both(folder: Path, one: MtnMomoEmulator, other: PawapayEmulator) -> tuple[Pa
     return config, first
 
 
-def test_what_mtn_refuses_is_paid_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failover_pays_here_what_another_provider_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Options are the first provider's: what has some is not taken over."""
     monkeypatch.setitem(fates.TRANSFER_PAYEES, ZAMBIAN, fates.failed("NOT_ENOUGH_FUNDS"))  # type: ignore[arg-type]
     ahead = timedelta()

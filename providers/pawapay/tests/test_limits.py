@@ -46,7 +46,7 @@ ODD = ["\x1b[2Jx", "A" * 500_000, "46733123499", "mtn", "X\u202eY", ""]
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_what_the_account_is_reported_to_pay_to_is_repeated_in_the_form_of_a_name_only(odd: str) -> None:
+def test_operator_name_of_another_form_is_not_repeated(odd: str) -> None:
     """A message about an order holds no escape, no number and no endless text of pawaPay's: such a name is unknown."""
     takes = [{"currency": one, "operationTypes": {"PAYOUT": {}}} for one in (odd, "ZMW")]
     providers = [
@@ -85,7 +85,7 @@ REFUSED: list[tuple[Order, type[InvalidPayout]]] = [
 
 
 @pytest.mark.parametrize(("asked", "error"), REFUSED, ids=map(str, range(len(REFUSED))))
-def test_what_the_operator_does_not_take_is_refused(
+def test_amount_that_the_operator_does_not_take_is_refused(
     provider: PawapayProvider, asked: Order, error: type[InvalidPayout]
 ) -> None:
     assert [type(one) for one in provider.validate(asked)] == [error]
@@ -102,19 +102,19 @@ def test_what_the_operator_does_not_take_is_refused(
     ],
     ids=["whole", "cut", "UGX of MTN", "UGX of Airtel", "most"],
 )
-def test_what_it_takes_is_written_plainly(provider: PawapayProvider, asked: Order) -> None:
+def test_amount_that_the_operator_takes_is_written_plainly(provider: PawapayProvider, asked: Order) -> None:
     body = provider.draft(asked, ATTEMPT).request.body or ""
     assert f'"amount":"{asked.amount.text}"' in body
     assert not asked.amount.text.endswith(".20")
 
 
-def test_a_draft_is_the_same_whatever_was_learned(settle: Any, provider: PawapayProvider) -> None:
+def test_draft_does_not_depend_on_the_provider_config(settle: Any, provider: PawapayProvider) -> None:
     """What is known decides whether, and never what."""
     ignorant = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
     assert ignorant.draft(ORDER, ATTEMPT) == provider.draft(ORDER, ATTEMPT)
 
 
-def test_what_no_one_has_reported_goes_to_pawapay(settle: Any) -> None:
+def test_amount_without_a_reported_limit_is_sent(settle: Any) -> None:
     """Beyond two decimals nobody takes; beyond the account's own currency an operator has to be named."""
     ignorant = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
     assert not list(ignorant.validate(order("15.5", "XOF", "+229999700789", provider="MTN_MOMO_BEN")))
@@ -122,7 +122,7 @@ def test_what_no_one_has_reported_goes_to_pawapay(settle: Any) -> None:
         assert len(list(ignorant.validate(asked))) == 1
 
 
-def test_the_operator_is_never_guessed(settle: Any) -> None:
+def test_operator_is_never_guessed(settle: Any) -> None:
     stranger = PawapayProvider(settle())
     [missing] = stranger.validate(ORDER)
     assert "operator is missing" in missing.message
@@ -132,19 +132,19 @@ def test_the_operator_is_never_guessed(settle: Any) -> None:
     assert "two operators" in twice.message
 
 
-def test_the_option_goes_before_the_account(provider: PawapayProvider) -> None:
+def test_operator_option_beats_the_account_setting(provider: PawapayProvider) -> None:
     body = provider.draft(order(provider="AIRTEL_OAPI_ZMB"), ATTEMPT).request.body or ""
     assert '"provider":"AIRTEL_OAPI_ZMB"' in body
 
 
-def test_a_note_is_shown_as_far_as_it_can_be(provider: PawapayProvider) -> None:
+def test_note_is_reduced_to_what_is_allowed(provider: PawapayProvider) -> None:
     fields = {"": None, "abc": None, "Salary, November 2026 (second half)": "Salary November 2026 s"}
     for note, message in fields.items():
         body = provider.draft(replace(ORDER, note=note), ATTEMPT).request.body or ""
         assert (f'"customerMessage":"{message}"' in body) is (message is not None)
 
 
-def test_it_is_learned_again_when_it_is_old(settle: Any) -> None:
+def test_provider_config_is_refreshed_when_it_is_old(settle: Any) -> None:
     """Once an hour; a minute after a question without an answer; what was known stays meanwhile."""
     made = PawapayProvider(settle(operator="MTN_MOMO_ZMB", learn_every_s=3600.0))
 
@@ -166,11 +166,11 @@ def test_it_is_learned_again_when_it_is_old(settle: Any) -> None:
 
 
 @pytest.mark.parametrize("expected", [None, [], {}, {"countries": 7}, "x"])
-def test_what_cannot_be_read_is_not_learned(expected: object) -> None:
+def test_provider_config_that_is_unreadable_is_not_stored(expected: object) -> None:
     assert read_configuration(expected) is None
 
 
-def test_the_three_ways_of_telling_what_a_payout_may_be() -> None:
+def test_provider_config_is_read_in_its_three_forms() -> None:
     """By name, in a list of names, and in a list that names each inside."""
     payout: Mapping[str, Any] = {"minAmount": "2", "maxTransactionLimit": "9", "decimalsInAmount": "NONE"}
     for kinds in (
@@ -186,7 +186,7 @@ def test_the_three_ways_of_telling_what_a_payout_may_be() -> None:
         assert (str(limits.quantum), str(limits.least), str(limits.most)) == ("1", "2", "9")
 
 
-def test_a_missed_key_is_asked_for_soon_and_not_all_the_time() -> None:
+def test_unknown_key_is_fetched_soon_and_not_all_the_time() -> None:
     known = ProviderConfigCache(3600, {"pinned": "p"})
     assert known.begin("keys", AT)
     known.replace_keys({"one": "1"}, AT)

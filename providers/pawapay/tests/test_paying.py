@@ -30,7 +30,7 @@ def sent(harness: Harness, key: str, **more: Any) -> Any:
 
 
 @pytest.mark.parametrize("ending", REASONS)
-def test_a_test_number_fails_with_its_reason(play: Any, ending: str) -> None:
+def test_payment_to_a_test_number_fails_with_its_reason(play: Any, ending: str) -> None:
     harness = play()
     key = harness.key(ending)
     harness.pay(key, payee=Payee.msisdn(f"+999700000{ending}"))
@@ -38,7 +38,7 @@ def test_a_test_number_fails_with_its_reason(play: Any, ending: str) -> None:
     assert (end.status, end.reason.code) == (PayoutStatus.FAILED, REASONS[ending])
 
 
-def test_limits_are_learned_before_a_transaction(play: Any) -> None:
+def test_limits_are_read_before_a_transaction(play: Any) -> None:
     """A fresh process accepts in a transaction nothing that `send` refuses by limits the provider tells."""
     harness = play()
     order = {**harness.asked(harness.key("within")), "amount": Money("15.201", "ZMW"), "connection": object()}
@@ -51,7 +51,7 @@ def test_limits_are_learned_before_a_transaction(play: Any) -> None:
         harness.payer.ask("accept", **order | {"amount": Money("15.2", "ZMW")})
 
 
-def test_one_account_pays_to_many_countries(play: Any) -> None:
+def test_account_pays_to_many_countries(play: Any) -> None:
     """The option names the operator; the account's own is not used for a number of another country."""
     harness = play()
     paid = sent(
@@ -74,7 +74,7 @@ def test_one_account_pays_to_many_countries(play: Any) -> None:
     assert len(harness.emulator.ledger()) == before
 
 
-def test_what_was_learned_is_asked_for_once(play: Any) -> None:
+def test_provider_config_is_read_once_until_it_is_old(play: Any) -> None:
     """And again when it is old."""
     harness = play()
     asked: list[str] = []
@@ -88,13 +88,13 @@ def test_what_was_learned_is_asked_for_once(play: Any) -> None:
     assert asked.count("active_conf") == 2
 
 
-def test_pawapay_that_reports_nothing_is_paid_through_all_the_same(play: Any) -> None:
+def test_payment_without_a_provider_config_is_made(play: Any) -> None:
     harness = play()
     with harness.faults(status_500={"on": "active_conf"}):
         assert harness.settle(sent(harness, "unlearned").key).status is PayoutStatus.SUCCEEDED
 
 
-def test_an_enqueued_payment_is_cancelled_and_ends_failed(play: Any) -> None:
+def test_enqueued_payment_can_be_cancelled_and_ends_failed(play: Any) -> None:
     """PawaPay calls it failed, by hand: so do we, and nobody is paid."""
     harness = play(enqueued_s=3600.0)
     payout = sent(harness, "cancelled")
@@ -109,7 +109,7 @@ def test_an_enqueued_payment_is_cancelled_and_ends_failed(play: Any) -> None:
     assert harness.payer.ask("cancel_at_provider", payout.id) is CancelAnswer.TOO_LATE
 
 
-def test_what_was_begun_or_never_sent_is_not_cancelled(play: Any) -> None:
+def test_payment_in_progress_or_never_sent_is_not_cancelled(play: Any) -> None:
     harness = play()
     paid = sent(harness, "begun")
     assert harness.payer.ask("cancel_at_provider", paid.id) is CancelAnswer.TOO_LATE
@@ -118,14 +118,14 @@ def test_what_was_begun_or_never_sent_is_not_cancelled(play: Any) -> None:
     assert harness.payer.ask("cancel_at_provider", accepted.id) is CancelAnswer.NOT_FOUND
 
 
-def test_an_enqueued_payment_is_waited_for(play: Any) -> None:
+def test_enqueued_payment_is_waited_for(play: Any) -> None:
     harness = play(enqueued_s=120.0)
     end = harness.settle(sent(harness, "enqueued").key)
     assert end.status is PayoutStatus.SUCCEEDED
     assert harness.credits(end) == 1
 
 
-def test_an_operator_that_is_down_is_waited_for(play: Any) -> None:
+def test_payment_to_an_operator_that_is_down_is_sent_later(play: Any) -> None:
     """Refused for now, and sent again later under the same id."""
     harness = play()
     pay, left = harness.emulator.gateway._pay, [2]
@@ -145,7 +145,7 @@ def test_an_operator_that_is_down_is_waited_for(play: Any) -> None:
     assert (end.status, harness.credits(end), harness.posts(end)) == (PayoutStatus.SUCCEEDED, 1, 3)
 
 
-def test_an_answer_that_says_nothing_and_then_a_not_found(play: Any) -> None:
+def test_not_found_soon_after_a_lost_answer_sends_nothing_again(play: Any) -> None:
     """Not found before a quarter of an hour has passed is no reason to send again."""
     harness = play()
     key = harness.key("early")
@@ -160,7 +160,7 @@ def test_an_answer_that_says_nothing_and_then_a_not_found(play: Any) -> None:
 # --- questions ---
 
 
-def test_wallets_are_many(play: Any) -> None:
+def test_balances_have_many_wallets(play: Any) -> None:
     harness = play()
     before = {one.label: one for one in harness.payer.ask("balances", harness.account, currency="ZMW")}
     assert set(before) == {"ZMB", "XTS"}
@@ -171,7 +171,7 @@ def test_wallets_are_many(play: Any) -> None:
     assert {one.currency for one in harness.payer.ask("balances", harness.account)} == {"ZMW", "XOF", "UGX"}
 
 
-def test_whose_customer_it_is_is_asked_and_not_chosen(play: Any) -> None:
+def test_operator_lookup_answers_and_chooses_nothing(play: Any) -> None:
     harness = play()
     found = harness.payer.ask("operator", harness.account, Payee.msisdn("+256999700789"))
     assert found == Operator("MTN_MOMO_UGA", "UGA", "mtn")
@@ -181,7 +181,7 @@ def test_whose_customer_it_is_is_asked_and_not_chosen(play: Any) -> None:
         sent(harness, "not chosen", payee=Payee.msisdn("+256999700789"))
 
 
-def test_an_account_is_looked_at(play: Any) -> None:
+def test_diagnosis_of_an_account(play: Any) -> None:
     harness = play()
     fields = {finding.what: finding.level for finding in harness.payer.ask("diagnose", harness.account)}
     assert fields == {"configuration": "ok", "operator": "ok"}
@@ -190,7 +190,7 @@ def test_an_account_is_looked_at(play: Any) -> None:
     assert finding.level == "wrong"
 
 
-def test_a_callback_is_sent_once_more_when_it_is_asked_for(play: Any) -> None:
+def test_callback_is_resent_on_request(play: Any) -> None:
     """Of a payment that has ended; it is a hint like the first."""
     harness = play()
     payout = harness.settle(sent(harness, "once more").key)
@@ -204,7 +204,7 @@ def test_a_callback_is_sent_once_more_when_it_is_asked_for(play: Any) -> None:
     assert harness.get(payout.key).status is PayoutStatus.SUCCEEDED
 
 
-def test_a_callback_finds_its_payout(play: Any) -> None:
+def test_callback_finds_its_payout(play: Any) -> None:
     """It names our own id in its metadata, and makes the next read due."""
     harness = play(ends_after_s=60.0)
     payout = sent(harness, "heard")
@@ -229,7 +229,7 @@ def proofs(harness: Harness) -> list[bool | None]:
     return found
 
 
-def test_signed_callbacks_are_proven_over_real_sockets(play: Any) -> None:
+def test_signed_callbacks_are_verified_over_real_sockets(play: Any) -> None:
     """A forged one is thrown away; one with a new key waits until the key is known, and the next is proven."""
     pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
     harness = play(signed_callbacks=True, signed_requests=True)
@@ -251,7 +251,7 @@ def test_signed_callbacks_are_proven_over_real_sockets(play: Any) -> None:
     assert list(dict.fromkeys(found)) == [None, True]
 
 
-def test_an_unsigned_payment_blocks_the_account_and_fails_nothing(play: Any) -> None:
+def test_payment_with_a_wrong_signature_pauses_the_account(play: Any) -> None:
     """Where pawaPay wants signatures, and gets a wrong one."""
     pytest.importorskip("http_message_signatures", reason="the extra `signatures` is not installed")
     from payments_pawapay.emulator.signing import new_key, public_of
@@ -266,7 +266,7 @@ def test_an_unsigned_payment_blocks_the_account_and_fails_nothing(play: Any) -> 
     assert harness.settle(payout.key).status is PayoutStatus.SUCCEEDED
 
 
-def test_an_own_question_moves_no_money(play: Any) -> None:
+def test_lookup_written_by_the_caller_moves_no_money(play: Any) -> None:
     harness = play()
     draft = harness.draft(harness.key("smuggled"))
     with pytest.raises(LookupFailed):
@@ -277,7 +277,7 @@ def test_an_own_question_moves_no_money(play: Any) -> None:
 # --- bulk ---
 
 
-def test_a_bulk_is_paid_item_by_item(play: Any) -> None:
+def test_bulk_is_paid_item_by_item(play: Any) -> None:
     """Twenty at the most; one that is refused or was paid before is so alone."""
     harness = play()
     provider = harness.provider().provider

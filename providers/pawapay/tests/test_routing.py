@@ -141,7 +141,7 @@ def pay(do: Any, key: str, to: str, amount: str, operator: str = "") -> Any:
     return do("send", key=key, payee=Payee.msisdn(to, operator=operator), amount=money)
 
 
-def test_each_is_paid_by_the_provider_that_serves_them(world: World, do: Any) -> None:
+def test_payee_is_paid_by_the_provider_that_serves_the_operator(world: World, do: Any) -> None:
     """What the caller says of the operator needs no second opinion: nobody is asked."""
     assert pay(do, "ug-mtn", MTN_UG, "5000 UGX", "mtn").account == "mtn-uganda"
     assert world.paid == (1, 0, 0)
@@ -154,7 +154,7 @@ def test_each_is_paid_by_the_provider_that_serves_them(world: World, do: Any) ->
     assert world.asked == []
 
 
-def test_the_provider_is_asked_and_believed_above_the_prefix(world: World, do: Any) -> None:
+def test_operator_lookup_is_believed_above_the_prefix(world: World, do: Any) -> None:
     """The number was Airtel's; pawaPay says MTN, and numbers are portable there. The one of it is paid, once."""
     choice = do("route", payee=Payee.msisdn(AIRTEL_ZM), amount=Money(10, "ZMW"))
     assert (choice.account, choice.payee.operator, choice.payee.source) == ("mtn-zambia", "mtn", Source.PROVIDER)
@@ -168,7 +168,7 @@ def test_the_provider_is_asked_and_believed_above_the_prefix(world: World, do: A
 
 
 @pytest.mark.parametrize("fault", ["status_500", "status_503", "answer_lost_before_acceptance"])
-def test_no_answer_is_no_verdict(world: World, do: Any, fault: str) -> None:
+def test_operator_lookup_without_an_answer_decides_nothing(world: World, do: Any, fault: str) -> None:
     """Where numbers are portable nothing is left but a refusal; where they are not, the prefix."""
     world.pawapay.set_faults({fault: {"on": "predict", "p": 1}})
     with pytest.raises(NoRoute, match="the prefix hints at airtel, but numbers may change operators there"):
@@ -179,19 +179,19 @@ def test_no_answer_is_no_verdict(world: World, do: Any, fault: str) -> None:
     assert world.paid == (0, 1, 0)
 
 
-def test_a_transaction_of_the_callers_does_not_wait_for_a_provider(world: World, do: Any) -> None:
+def test_transaction_of_the_caller_does_not_wait_for_a_provider(world: World, do: Any) -> None:
     with pytest.raises(NoRoute):
         do("accept", key="zm", payee=Payee.msisdn(AIRTEL_ZM), amount=Money(10, "ZMW"), connection=object())
     assert world.asked == []
 
 
-def test_an_amount_above_every_route_is_refused(world: World, do: Any) -> None:
+def test_amount_above_every_route_is_refused(world: World, do: Any) -> None:
     with pytest.raises(NoRoute, match="amount is above 1000"):
         pay(do, "ke", KENYA, "1000.5 KES", "safaricom")
     assert world.paid == (0, 0, 0)
 
 
-def test_the_command_asks_only_when_asked_to(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_route_command_asks_the_provider_only_with_its_option(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["route", "--to", AIRTEL_ZM, "--amount", "10 ZMW", "--json"]
     assert run(asked) == 4
     fields = json.loads(capsys.readouterr().out)
@@ -205,7 +205,9 @@ def test_the_command_asks_only_when_asked_to(world: World, capsys: pytest.Captur
     assert world.paid == (0, 0, 0)
 
 
-def test_a_file_asks_before_anybody_is_paid(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_batch_looks_up_every_operator_before_any_payment(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One row without an answer refuses the file, whatever the others' answers are; then each is asked about once."""
     table = ["key,to,amount,currency,operator", f"a,{AIRTEL_ZM},10,ZMW,", f"b,{MTN_UG},5000,UGX,mtn"]
     (tmp_path / "people.csv").write_text("\n".join([*table, "c,+254733123456,10,KES,", f"a,{AIRTEL_ZM},10,ZMW,"]))
@@ -240,7 +242,7 @@ def test_a_file_asks_before_anybody_is_paid(world: World, tmp_path: Path, capsys
         ("", ""),
     ],
 )
-def test_what_a_code_is_in_the_words_of_routes(code: str, key: str) -> None:
+def test_operator_code_maps_to_the_name_in_routes(code: str, key: str) -> None:
     assert operator_key(code) == key
 
 
@@ -248,14 +250,14 @@ def test_what_a_code_is_in_the_words_of_routes(code: str, key: str) -> None:
     ("default", "option", "pays"),
     [("MTN_MOMO_ZMB", "", "MTN_MOMO_ZMB"), ("AIRTEL_OAPI_ZMB", "MTN_MOMO_ZMB", "MTN_MOMO_ZMB")],
 )
-def test_a_payee_of_the_operator_is_paid(default: str, option: str, pays: str, order: Any) -> None:
+def test_payee_of_the_named_operator_is_accepted(default: str, option: str, pays: str, order: Any) -> None:
     assert operator_of(order("mtn", option), default) == pays
 
 
 @pytest.mark.parametrize(
     ("default", "option"), [("AIRTEL_OAPI_ZMB", ""), ("", ""), ("MTN_MOMO_ZMB", "AIRTEL_OAPI_ZMB")]
 )
-def test_a_payee_of_another_operator_is_not(default: str, option: str, order: Any) -> None:
+def test_payee_of_another_operator_is_refused(default: str, option: str, order: Any) -> None:
     """Whoever says that somebody is MTN's customer has them paid nowhere else."""
     with pytest.raises(InvalidPayout, match="payee's operator is mtn"):
         operator_of(order("mtn", option), default)

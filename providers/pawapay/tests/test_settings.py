@@ -21,7 +21,7 @@ WRONG: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_what_is_wrong_is_found_at_the_start(settle: Any, wrong: dict[str, Any]) -> None:
+def test_settings_mistakes_are_found_at_start(settle: Any, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         settle(**wrong)
 
@@ -35,11 +35,11 @@ def test_what_is_wrong_is_found_at_the_start(settle: Any, wrong: dict[str, Any])
         ("https://api.sandbox.pawapay.io.example.org", False),
     ],
 )
-def test_only_the_sandbox_and_this_machine_are_a_rehearsal(settle: Any, address: str, rehearsal: bool) -> None:
+def test_sandbox_and_this_machine_alone_are_test_mode(settle: Any, address: str, rehearsal: bool) -> None:
     assert settle(base_url=address).is_test_mode is rehearsal
 
 
-def test_nothing_secret_is_shown(settle: Any) -> None:
+def test_settings_repr_shows_no_secret(settle: Any) -> None:
     settings = settle(
         signing_key=SecretStr("-----BEGIN SECRET"), signing_key_id="KEY", callback_url="https://x.example.org/token"
     )

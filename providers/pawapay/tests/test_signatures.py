@@ -95,7 +95,7 @@ def base_of(request: HttpRequest) -> bytes:
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_the_library_as_it_is_verifies_what_we_send(settle: Any, name: str) -> None:
+def test_signature_of_a_request_is_verified_by_the_library(settle: Any, name: str) -> None:
     """With raw ECDSA, as RFC 9421 says; body, method, address, path, date and type are covered."""
     key = key_for(name)
     now = datetime.now(UTC)  # this judge has a clock of its own
@@ -114,7 +114,7 @@ def test_the_library_as_it_is_verifies_what_we_send(settle: Any, name: str) -> N
 
 @pytest.mark.parametrize("encoding", ["der", "raw"])
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_cryptography_alone_verifies_what_we_send(settle: Any, name: str, encoding: str) -> None:
+def test_signature_of_a_request_is_verified_by_cryptography_alone(settle: Any, name: str, encoding: str) -> None:
     key = key_for(name)
     request = sent(signing(settle, key, name, ecdsa_encoding=encoding))
     signature, base, judge = signature_of(request), base_of(request), key.public_key()
@@ -138,14 +138,14 @@ def test_cryptography_alone_verifies_what_we_send(settle: Any, name: str, encodi
 
 
 @pytest.mark.parametrize("digest", ["sha-256", "sha-512"])
-def test_the_digest_is_over_the_bytes_that_are_sent(settle: Any, digest: str) -> None:
+def test_digest_is_over_the_bytes_that_are_sent(settle: Any, digest: str) -> None:
     request = sent(signing(settle, key_for("ecdsa-p256"), "ecdsa-p256-sha256", content_digest=digest))
     body = (request.body or "").encode()
     hashed = hashlib.new(digest.replace("-", ""), body).digest()
     assert request.headers["Content-Digest"] == f"{digest}=:{base64.b64encode(hashed).decode()}:"
 
 
-def test_what_is_stored_is_not_signed_and_what_is_read_neither(settle: Any) -> None:
+def test_signature_is_added_at_send_time_to_money_requests_only(settle: Any) -> None:
     """A signature belongs to one moment; only what moves money has one."""
     provider = signing(settle, key_for("ecdsa-p256"), "ecdsa-p256-sha256")
     draft = provider.draft(ORDER, ATTEMPT)
@@ -159,7 +159,7 @@ def test_what_is_stored_is_not_signed_and_what_is_read_neither(settle: Any) -> N
 
 
 @pytest.mark.parametrize("wrong", ["no key at all", "another kind", "another curve"])
-def test_a_key_that_cannot_sign_is_found_at_the_start(settle: Any, wrong: str) -> None:
+def test_key_that_cannot_sign_is_found_at_start(settle: Any, wrong: str) -> None:
     """And nothing of it is told."""
     keys = {"no key at all": "-----BEGIN TOP SECRET", "another kind": pem(key_for("rsa"))}
     text = keys.get(wrong, pem(key_for("ecdsa-p384")))
@@ -201,14 +201,14 @@ def refresh_provider_config(provider: PawapayProvider, keys: KeyRing, after_s: f
 
 
 @pytest.mark.parametrize("encoding", ["der", "raw"])
-def test_what_pawapay_signed_is_proven(settle: Any, encoding: str) -> None:
+def test_callback_signed_by_pawapay_is_verified(settle: Any, encoding: str) -> None:
     """Whichever way ECDSA is spelt, and whatever Host a proxy has put there."""
     keys = KeyRing(encoding)
     assert listening(settle, keys).verify(callback(keys.sign(URL, BODY, NOW))) is True
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_every_algorithm_is_understood(settle: Any, name: str) -> None:
+def test_callback_signature_algorithms_are_all_verified(settle: Any, name: str) -> None:
     """Here our own signer plays pawaPay: what is signed is the same."""
     key = key_for(name)
     request = sent(signing(settle, key, name))
@@ -221,7 +221,7 @@ def test_every_algorithm_is_understood(settle: Any, name: str) -> None:
     assert made.verify(callback(headers, body=body + b" ")) is False
 
 
-def test_what_is_forged_is_thrown_away(settle: Any) -> None:
+def test_forged_callback_is_rejected(settle: Any) -> None:
     """Another body, key, address, method, time, less covered, or no signature at all."""
     keys = KeyRing("der")
     made, good = listening(settle, keys), keys.sign(URL, BODY, NOW)
@@ -246,7 +246,7 @@ def test_what_is_forged_is_thrown_away(settle: Any) -> None:
 
 
 @pytest.mark.parametrize("left_out", ["@method", "@authority", "@path", "content-digest"])
-def test_a_signature_that_covers_too_little_proves_nothing(
+def test_signature_that_covers_too_little_proves_nothing(
     settle: Any, monkeypatch: pytest.MonkeyPatch, left_out: str
 ) -> None:
     """Signed by the right key, and not over all that matters."""
@@ -259,7 +259,7 @@ def test_a_signature_that_covers_too_little_proves_nothing(
     assert listening(settle, keys).verify(callback(less)) is False
 
 
-def test_keys_change_and_are_fetched_anew(settle: Any) -> None:
+def test_signing_keys_are_fetched_again_when_they_change(settle: Any) -> None:
     """A key nobody knows yet proves nothing and disproves nothing; the next time it is known, and the old one gone."""
     keys = KeyRing("der")
     made = listening(settle, keys)
@@ -274,7 +274,7 @@ def test_keys_change_and_are_fetched_anew(settle: Any) -> None:
     assert refresh_provider_config(made, keys, 130) == 0
 
 
-def test_a_read_brings_new_keys_to_a_process_that_only_reads(settle: Any) -> None:
+def test_check_fetches_new_keys_in_a_process_that_only_checks(settle: Any) -> None:
     keys = KeyRing("der")
     made = listening(settle, operator="MTN_MOMO_ZMB")
     signed = callback(keys.sign(URL, BODY, NOW))

@@ -29,7 +29,7 @@ TABLE = [
 ]
 
 
-def test_the_table_of_holders_is_the_documented_one() -> None:
+def test_holder_table_is_the_documented_one() -> None:
     """Six numbers, six addresses and six codes, in the same order."""
     by_kind = {
         kind: [holder for known, holder in ACTIVE if known == kind] for kind in ("msisdn", "email", "party_code")
@@ -42,7 +42,7 @@ def test_the_table_of_holders_is_the_documented_one() -> None:
 
 @pytest.mark.parametrize("kind", ["msisdn", "email", "party_code", "MSISDN"])
 @pytest.mark.parametrize("row", range(6))
-def test_each_test_holder_answers_by_its_http_status(caller: Any, kind: str, row: int) -> None:
+def test_test_holder_answers_with_its_http_status(caller: Any, kind: str, row: int) -> None:
     holder = [known for of, known in ACTIVE if of == kind.lower()][row]
     answer = caller.get(f"/v1_0/accountholder/{kind}/{quote(holder, safe='')}/active")
     status, result = TABLE[row]
@@ -59,7 +59,7 @@ def test_each_test_holder_answers_by_its_http_status(caller: Any, kind: str, row
         ("party_code", str(uuid.UUID(int=0xC0DE, version=4))),
     ],
 )
-def test_anybody_else_is_active(caller: Any, kind: str, holder: str) -> None:
+def test_holder_not_in_the_table_is_active(caller: Any, kind: str, holder: str) -> None:
     assert caller.get(f"/v1_0/accountholder/{kind}/{quote(holder)}/active").body == b'{"result":true}'
 
 
@@ -68,24 +68,24 @@ def test_anybody_else_is_active(caller: Any, kind: str, holder: str) -> None:
     [("msisdn", "x"), ("email", "x"), ("party_code", "x"), ("fax", "46733123499"), ("msisdn", "%20")],
 )
 @pytest.mark.parametrize("what", ["active", "basicuserinfo"])
-def test_what_names_no_holder_is_a_400(caller: Any, kind: str, holder: str, what: str) -> None:
+def test_address_without_a_holder_is_a_400(caller: Any, kind: str, holder: str, what: str) -> None:
     assert caller.get(f"/v1_0/accountholder/{kind}/{holder}/{what}").status == 400
 
 
-def test_in_production_an_unknown_wallet_is_not_active(make_caller: Callable[..., Any]) -> None:
+def test_unknown_wallet_in_production_is_not_active(make_caller: Callable[..., Any]) -> None:
     answer = make_caller("mtnsouthafrica").get("/v1_0/accountholder/msisdn/46733123450/active")
 
     assert (answer.status, answer.body) == (200, b'{"result":false}')
 
 
-def test_the_answer_may_be_bare(make_caller: Callable[..., Any]) -> None:
+def test_holder_status_may_be_a_bare_value(make_caller: Callable[..., Any]) -> None:
     caller = make_caller(active_shape="bare")
 
     assert caller.get("/v1_0/accountholder/msisdn/46733123499/active").body == b"true"
     assert caller.get("/v1_0/accountholder/msisdn/46733123451/active").body == b"false"
 
 
-def test_everybody_is_sand_box(make_caller: Callable[..., Any]) -> None:
+def test_basic_user_info_is_the_sandbox_user(make_caller: Callable[..., Any]) -> None:
     """The sandbox's body has fields the export does not know and lacks its status; the switch gives the export's."""
     path = "/v1_0/accountholder/msisdn/46733123499/basicuserinfo"
     fields = json.loads(make_caller().get(path).body)
@@ -120,7 +120,7 @@ def test_everybody_is_sand_box(make_caller: Callable[..., Any]) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/v1_0/account/balance", "/v1_0/account/balance/EUR"])
-def test_each_balance_scenario(
+def test_balance_scenarios_answer_as_configured(
     make_caller: Callable[..., Any], switches: dict[str, Any], status: int, payload: str, path: str
 ) -> None:
     answer = make_caller(**switches).get(path)
@@ -130,7 +130,7 @@ def test_each_balance_scenario(
     assert json.loads(answer.body) == wanted if status == 200 else json.loads(answer.body)["code"] == payload
 
 
-def test_a_balance_that_flaps_gives_every_scenario_in_turn(make_caller: Callable[..., Any]) -> None:
+def test_flapping_balance_gives_every_scenario_in_turn(make_caller: Callable[..., Any]) -> None:
     caller = make_caller(balance="flapping")
     answers = [caller.get("/v1_0/account/balance") for _ in range(16)]
 
@@ -139,7 +139,7 @@ def test_a_balance_that_flaps_gives_every_scenario_in_turn(make_caller: Callable
     assert [answer.body for answer in answers[:8]] == [answer.body for answer in answers[8:]]
 
 
-def test_a_named_currency_is_the_account_s_own(make_caller: Callable[..., Any]) -> None:
+def test_balance_in_a_currency_is_only_of_the_account_s_own(make_caller: Callable[..., Any]) -> None:
     caller = make_caller("mtnuganda")
 
     assert json.loads(caller.get("/v1_0/account/balance/UGX").body)["currency"] == "UGX"
@@ -147,7 +147,7 @@ def test_a_named_currency_is_the_account_s_own(make_caller: Callable[..., Any]) 
     assert caller.get("/v1_0/account/balance/ugx").status == 400
 
 
-def test_payments_do_not_change_the_balance(caller: Any) -> None:
+def test_balance_is_not_changed_by_payments(caller: Any) -> None:
     caller.post("/v1_0/transfer", ORDER)
 
     assert json.loads(caller.get("/v1_0/account/balance").body)["availableBalance"] == "1000"
@@ -161,7 +161,7 @@ def notify(caller: Any, reference: str, message: str | None = "thank you", **cha
     return caller.post(path, {"notificationMessage": "x"}, notificationmessage=message, **changed)
 
 
-def test_a_payer_is_reported_once(caller: Any) -> None:
+def test_notification_of_a_payer_is_sent_once(caller: Any) -> None:
     collected = caller.collect()
 
     assert (notify(caller, collected).status, notify(caller, collected).status) == (200, 429)
@@ -179,25 +179,27 @@ def test_a_payer_is_reported_once(caller: Any) -> None:
         ("x", "EN", 400),
     ],
 )
-def test_the_message_is_a_header_of_at_most_160(caller: Any, message: str | None, language: str, expected: int) -> None:
+def test_notification_message_is_a_header_of_at_most_160(
+    caller: Any, message: str | None, language: str, expected: int
+) -> None:
     """The body's message alone does not do."""
     assert notify(caller, caller.collect(), message, language=language).status == expected
 
 
 @pytest.mark.parametrize("state", ["PENDING", "FAILED"])
-def test_only_a_collection_that_succeeded_is_known(caller: Any, state: str) -> None:
+def test_notification_needs_a_successful_collection(caller: Any, state: str) -> None:
     answer = notify(caller, caller.collect(state=state))
 
     assert (answer.status, json.loads(answer.body)["code"]) == (409, "NOT_SUCCESSFULLY_COMPLETED")
 
 
-def test_an_unknown_collection_and_another_s_are_404(caller: Any) -> None:
+def test_notification_for_an_unknown_collection_is_404(caller: Any) -> None:
     assert notify(caller, "x").status == 400
     assert notify(caller, str(uuid.uuid4())).status == 404
     assert notify(caller, caller.collect(api_user=str(uuid.uuid4()))).status == 404
 
 
-def test_it_is_too_late_after_the_window(caller: Any) -> None:
+def test_notification_after_its_window_is_refused(caller: Any) -> None:
     early, late = caller.collect(), caller.collect()
     caller.at += timedelta(seconds=3599)
     caller.login(caller.held)
@@ -218,6 +220,6 @@ def test_it_is_too_late_after_the_window(caller: Any) -> None:
         {"amount": "1", "currency": "EUR", "payer": "46733123499", "x": 1},
     ],
 )
-def test_a_collection_that_cannot_be_is_refused(caller: Any, payload: dict[str, Any]) -> None:
+def test_collection_with_invalid_fields_is_refused(caller: Any, payload: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         Collection(**payload, at=caller.at)

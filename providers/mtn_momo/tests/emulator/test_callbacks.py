@@ -184,7 +184,7 @@ def harness(make_scene: Callable[..., Harness]) -> Harness:
 
 
 @pytest.mark.parametrize(("way", "method"), WAYS)
-def test_an_end_is_called_back_once_as_its_status_reads(harness: Harness, way: str, method: str) -> None:
+def test_callback_is_sent_once_with_the_body_of_the_status(harness: Harness, way: str, method: str) -> None:
     """Version 1 by POST, version 2 by PUT; the status's own body, and no reference in it."""
     operation = way.partition("/")[2]
     reference = harness.pay(way)
@@ -212,7 +212,7 @@ def test_an_end_is_called_back_once_as_its_status_reads(harness: Harness, way: s
         ("object", {"code": "APPROVAL_REJECTED", "message": "APPROVAL_REJECTED"}),
     ],
 )
-def test_a_failure_is_called_back_with_its_reason_and_no_transaction_id(
+def test_callback_of_a_failure_has_its_reason_and_no_transaction_id(
     make_scene: Callable[..., Harness], way: str, shape: str, reason: Any
 ) -> None:
     harness = make_scene(reason_shape=shape)
@@ -223,7 +223,7 @@ def test_a_failure_is_called_back_with_its_reason_and_no_transaction_id(
     assert "financialTransactionId" not in fields
 
 
-def test_a_transfer_is_called_back_by_post_when_switched(make_scene: Callable[..., Harness]) -> None:
+def test_callback_of_a_transfer_is_a_post_when_switched(make_scene: Callable[..., Harness]) -> None:
     harness = make_scene(transfer_callback="POST")
     harness.pay()
 
@@ -231,7 +231,7 @@ def test_a_transfer_is_called_back_by_post_when_switched(make_scene: Callable[..
 
 
 @pytest.mark.parametrize("where", ["body", "header"])
-def test_a_reference_is_reported_only_when_switched(make_scene: Callable[..., Harness], where: str) -> None:
+def test_callback_has_a_reference_only_when_switched(make_scene: Callable[..., Harness], where: str) -> None:
     """One public receiver reads it in the body, one in the header; no capture has it."""
     harness = make_scene(callback_reference=where)
     reference = harness.pay()
@@ -241,7 +241,7 @@ def test_a_reference_is_reported_only_when_switched(make_scene: Callable[..., Ha
     assert (came.headers.get("x-reference-id") == reference) is (where == "header")
 
 
-def test_no_one_is_called_back_who_did_not_ask_or_was_not_taken(harness: Harness) -> None:
+def test_callback_is_sent_only_for_accepted_payments_that_ask(harness: Harness) -> None:
     """No header, a duplicate, a payment that stays PENDING, another host: no callback, and for that host no payment."""
     reference = harness.pay()
     harness.receiver.next()
@@ -262,7 +262,7 @@ def test_no_one_is_called_back_who_did_not_ask_or_was_not_taken(harness: Harness
     assert harness.receiver.all() == []
 
 
-def test_a_receiver_behind_another_name_is_reached_by_a_switch(make_scene: Callable[..., Harness]) -> None:
+def test_callback_receiver_under_another_name_needs_a_switch(make_scene: Callable[..., Harness]) -> None:
     """The name registered is the name compared; path, query and Host stay, as behind a proxy."""
     with Receiver() as receiver:
         harness = make_scene(callback_host="pay.example.org", callback_via=f"http://127.0.0.1:{receiver.port}")
@@ -290,7 +290,7 @@ def test_a_receiver_behind_another_name_is_reached_by_a_switch(make_scene: Calla
         ("http://localhost:x/cb", "no address"),
     ],
 )
-def test_nothing_is_sent_off_this_machine(make_scene: Callable[..., Harness], url: str, why: str) -> None:
+def test_callback_is_never_sent_off_this_machine(make_scene: Callable[..., Harness], url: str, why: str) -> None:
     """The payment is taken; its callback is not sent, not even a name is looked up, and the row says why."""
     harness = make_scene(callback_host="", faults={"callback_early": True, "callback_forged": True})
 
@@ -308,7 +308,7 @@ def test_nothing_is_sent_off_this_machine(make_scene: Callable[..., Harness], ur
         ("http://[::1]:9/", ("::1",), "[::1]:9"),
     ],
 )
-def test_an_address_of_this_machine_is_a_destination(url: str, addresses: tuple[str, ...], host: str) -> None:
+def test_callback_destination_is_an_address_of_this_machine(url: str, addresses: tuple[str, ...], host: str) -> None:
     found = destination_of(url)
 
     assert isinstance(found, Destination)
@@ -316,12 +316,12 @@ def test_an_address_of_this_machine_is_a_destination(url: str, addresses: tuple[
 
 
 @pytest.mark.parametrize("via", ["http://192.0.2.1", "https://127.0.0.1", "127.0.0.1:80", "http://pay.example.org"])
-def test_a_switch_cannot_send_callbacks_off_this_machine(via: str) -> None:
+def test_callback_switch_refuses_an_address_off_this_machine(via: str) -> None:
     with pytest.raises(ValueError, match="callback_via must be an http address of this machine"):
         MtnMomoEmulator(callback_via=via)
 
 
-def test_a_receiver_may_listen_on_the_newer_loopback_alone(harness: Harness) -> None:
+def test_callback_receiver_may_listen_on_ipv6_alone(harness: Harness) -> None:
     try:
         receiver = Receiver("::1")
     except OSError:
@@ -336,7 +336,7 @@ def test_a_receiver_may_listen_on_the_newer_loopback_alone(harness: Harness) -> 
 # --- when ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_callback_comes_at_the_payment_s_end(make_scene: Callable[..., Harness]) -> None:
+def test_callback_comes_at_the_end_of_the_payment(make_scene: Callable[..., Harness]) -> None:
     """By the emulator's clock, which is moved on: nothing comes before, one comes at it."""
     harness = make_scene(delayed_s=3600)
     harness.pay(payee=DELAYED)
@@ -354,7 +354,7 @@ def test_a_callback_comes_at_the_payment_s_end(make_scene: Callable[..., Harness
     assert harness.receiver.all() == []
 
 
-def test_an_early_callback_is_there_before_the_answer(make_scene: Callable[..., Harness]) -> None:
+def test_early_callback_arrives_before_the_answer(make_scene: Callable[..., Harness]) -> None:
     """The POST is answered only when the receiver has answered; others are served meanwhile."""
     harness = make_scene(faults={"callback_early": {"next": 1}}, callback_timeout_s=30)
     harness.receiver.go_on.clear()
@@ -375,7 +375,7 @@ def test_an_early_callback_is_there_before_the_answer(make_scene: Callable[..., 
     )
 
 
-def test_without_that_fault_the_answer_waits_for_no_receiver(make_scene: Callable[..., Harness]) -> None:
+def test_answer_waits_for_no_callback_receiver(make_scene: Callable[..., Harness]) -> None:
     harness = make_scene(callback_timeout_s=30)
     harness.receiver.go_on.clear()
     harness.pay()
@@ -385,7 +385,7 @@ def test_without_that_fault_the_answer_waits_for_no_receiver(make_scene: Callabl
     assert [row["state"] for row in harness.over()] == ["received"]
 
 
-def test_what_has_not_ended_is_not_called_back_early(make_scene: Callable[..., Harness]) -> None:
+def test_early_callback_needs_an_ended_payment(make_scene: Callable[..., Harness]) -> None:
     harness = make_scene(faults={"callback_early": True})
     harness.pay(payee=DELAYED)
 
@@ -399,7 +399,7 @@ REFUSED = [("once", 1, 0.0), ("blocks", 75, 20 * 1 + 30 * 120 + 24 * 3600)]
 
 
 @pytest.mark.parametrize(("retries", "times", "after_s"), REFUSED)
-def test_a_receiver_that_refuses_is_tried_as_configured(
+def test_callback_to_a_refusing_receiver_is_retried_as_configured(
     make_scene: Callable[..., Harness], retries: str, times: int, after_s: float
 ) -> None:
     """Version A sends once. Version B: 20 more at 1 s, 30 at 2 min, then hourly, here for a day."""
@@ -414,7 +414,7 @@ def test_a_receiver_that_refuses_is_tried_as_configured(
     assert sum(RETRIES_S[retries]) == after_s
 
 
-def test_a_block_ends_with_the_first_answer_that_counts(make_scene: Callable[..., Harness]) -> None:
+def test_callback_retries_end_with_the_first_accepted_one(make_scene: Callable[..., Harness]) -> None:
     """Between two tries the clock has to move: 21 tries in the first block, the next two minutes on."""
     harness = make_scene(callback_retries="blocks")
     harness.receiver.answer = 500
@@ -430,7 +430,7 @@ def test_a_block_ends_with_the_first_answer_that_counts(make_scene: Callable[...
     assert row["next_at"] is None
 
 
-def test_a_redirect_is_an_answer_that_no_one_follows(harness: Harness) -> None:
+def test_callback_redirect_is_not_followed(harness: Harness) -> None:
     harness.receiver.answer = 302
     harness.pay()
 
@@ -438,7 +438,7 @@ def test_a_redirect_is_an_answer_that_no_one_follows(harness: Harness) -> None:
     assert (row["state"], [one["answer"] for one in row["attempts"]]) == ("given up", [302])
 
 
-def test_a_receiver_that_takes_too_long_is_broken_off(make_scene: Callable[..., Harness]) -> None:
+def test_callback_to_a_slow_receiver_is_broken_off(make_scene: Callable[..., Harness]) -> None:
     """And everybody else is served and called back meanwhile."""
     harness = make_scene(callback_timeout_s=0.2)
     harness.receiver.go_on.clear()
@@ -477,14 +477,16 @@ def raw(answer: bytes) -> Iterator[int]:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut", (200, None)),
     ],
 )
-def test_what_came_of_a_try_is_reported(harness: Harness, answer: bytes, tried: tuple[int | None, str | None]) -> None:
+def test_callback_attempts_are_reported_with_their_result(
+    harness: Harness, answer: bytes, tried: tuple[int | None, str | None]
+) -> None:
     for port in raw(answer):
         harness.caller.pay(f"http://localhost:{port}/cb")
         [row] = harness.over()
         assert [(one["answer"], one["failed"]) for one in row["attempts"]] == [tried]
 
 
-def test_no_one_listening_is_reported(harness: Harness) -> None:
+def test_callback_without_a_listener_is_reported(harness: Harness) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     harness.caller.pay(f"http://localhost:{port}/cb")
@@ -493,7 +495,7 @@ def test_no_one_listening_is_reported(harness: Harness) -> None:
     assert (row["state"], row["attempts"][0]["failed"]) == ("given up", "no connection")
 
 
-def test_stopping_breaks_off_what_is_under_way_and_keeps_what_waits() -> None:
+def test_stop_breaks_off_running_callbacks_and_keeps_waiting_ones() -> None:
     """No thread, no socket and no warning stays; started again, it goes on."""
     emulator = MtnMomoEmulator(callback_retries="blocks", callback_timeout_s=60)
     before = set(threading.enumerate())  # other tests may have emulators of their own
@@ -519,7 +521,7 @@ def test_stopping_breaks_off_what_is_under_way_and_keeps_what_waits() -> None:
     assert [row["state"] for row in ended] == ["received"] * 21
 
 
-def test_an_answer_that_waits_for_a_callback_does_not_keep_the_emulator(make_scene: Callable[..., Harness]) -> None:
+def test_stop_does_not_wait_for_an_early_callback(make_scene: Callable[..., Harness]) -> None:
     harness = make_scene(faults={"callback_early": True}, callback_timeout_s=60)
     harness.receiver.go_on.clear()
     with ThreadPoolExecutor(1) as pool:
@@ -543,7 +545,7 @@ def described(harness: Harness, faults: Mapping[str, Any], **changed: Any) -> li
     return harness.receiver.all()
 
 
-def test_a_lost_callback_is_never_sent(harness: Harness) -> None:
+def test_lost_callback_is_never_sent(harness: Harness) -> None:
     assert (
         described(harness, {"callback_lost": {"next": 1}, "callback_repeated": True, "callback_contradicts": True})
         == []
@@ -553,7 +555,7 @@ def test_a_lost_callback_is_never_sent(harness: Harness) -> None:
     assert [came.status for came in described(harness, {})] == ["SUCCESSFUL"]
 
 
-def test_a_fault_counts_the_payments_that_want_a_callback(harness: Harness) -> None:
+def test_callback_fault_counts_payments_that_want_a_callback(harness: Harness) -> None:
     harness.emulator.set_faults({"callback_lost": {"next": 1, "payee": FAILING}})
     harness.caller.pay(None, payee=FAILING)
     harness.pay()
@@ -563,14 +565,14 @@ def test_a_fault_counts_the_payments_that_want_a_callback(harness: Harness) -> N
     assert [row["state"] for row in harness.over()] == ["received", "lost", "received"]
 
 
-def test_a_repeated_callback_comes_with_its_copies(harness: Harness) -> None:
+def test_repeated_callback_comes_with_its_copies(harness: Harness) -> None:
     first, *copies = described(harness, {"callback_repeated": {"value": 4}})
 
     assert [copy.body for copy in copies] == [first.body] * 4
     assert [row["faults"] for row in harness.rows()] == [[], *[["callback_repeated"]] * 4]
 
 
-def test_a_late_callback_comes_when_the_clock_says_so(harness: Harness) -> None:
+def test_late_callback_comes_when_the_clock_says_so(harness: Harness) -> None:
     harness.emulator.set_faults({"callback_late_s": 7200})
     harness.pay()
     harness.emulator.advance(7100)
@@ -585,7 +587,7 @@ def test_a_late_callback_comes_when_the_clock_says_so(harness: Harness) -> None:
     ("payee", "comes"),
     [(GOOD, ["FAILED", "SUCCESSFUL"]), (FAILING, ["SUCCESSFUL", "FAILED"]), (STUCK, ["SUCCESSFUL"])],
 )
-def test_a_forged_callback_reports_another_end_before_the_true_one(
+def test_forged_callback_reports_another_end_before_the_true_one(
     harness: Harness, payee: str, comes: list[str]
 ) -> None:
     """Even of a payment that never ends: who believes it is wrong."""
@@ -598,7 +600,7 @@ def test_a_forged_callback_reports_another_end_before_the_true_one(
     assert payment["state"] == {GOOD: "SUCCESSFUL", FAILING: "FAILED", STUCK: "PENDING"}[payee]
 
 
-def test_a_callback_may_carry_another_payments_external_id(harness: Harness) -> None:
+def test_callback_may_carry_another_payments_external_id(harness: Harness) -> None:
     """That of another payment of the gateway, or one that nobody knows."""
     names = [{json.loads(came.body)["externalId"] for came in described(harness, {"callback_for_another": True})}]
     harness.emulator.set_faults({})
@@ -618,7 +620,7 @@ def test_a_callback_may_carry_another_payments_external_id(harness: Harness) -> 
         ({"kind": "type"}, "text/plain", True, range(100, 400)),
     ],
 )
-def test_a_malformed_callback_has_the_body_that_was_asked_for(
+def test_malformed_callback_has_the_configured_body(
     harness: Harness, form: Any, content_type: str, is_json: bool, size: range
 ) -> None:
     [came] = described(harness, {"callback_malformed": form})
@@ -632,14 +634,14 @@ def test_a_malformed_callback_has_the_body_that_was_asked_for(
             json.loads(came.body)
 
 
-def test_a_contradiction_comes_after_the_truth(harness: Harness) -> None:
+def test_contradicting_callback_comes_after_the_true_one(harness: Harness) -> None:
     """SUCCESSFUL, then FAILED: a read still says what is true."""
     assert [came.status for came in described(harness, {"callback_contradicts": True})] == ["SUCCESSFUL", "FAILED"]
     [payment] = harness.emulator.ledger()
     assert payment["state"] == "SUCCESSFUL"
 
 
-def test_a_payment_whose_answer_is_an_error_may_be_called_back(harness: Harness) -> None:
+def test_payment_answered_with_an_error_may_be_called_back(harness: Harness) -> None:
     """Taken all the same, so its callback comes: the only word of it but a read."""
     harness.emulator.set_faults({"status_500": {"accepted": True}})
 
@@ -657,7 +659,7 @@ def test_a_payment_whose_answer_is_an_error_may_be_called_back(harness: Harness)
         {"callback_lost": {"kind": "cut"}},
     ],
 )
-def test_a_wrong_form_is_refused(harness: Harness, form: Mapping[str, Any]) -> None:
+def test_callback_fault_of_a_wrong_form_is_refused(harness: Harness, form: Mapping[str, Any]) -> None:
     refused = harness.caller.post("/__emulator/faults", json=form)
 
     assert refused.status_code == 400

@@ -35,7 +35,7 @@ def info(caller: Any, token: str) -> Any:
     return caller.get("/oauth2/v1_0/userinfo", authorization=f"Bearer {token}")
 
 
-def test_a_consent_gives_a_token_and_a_name(caller: Any) -> None:
+def test_consent_gives_a_token_and_a_name(caller: Any) -> None:
     asked = json.loads(ask(caller).body)
     token = json.loads(exchange(caller, grant_type=CIBA, auth_req_id=asked["auth_req_id"]).body)
     fields = json.loads(info(caller, token["access_token"]).body)
@@ -46,7 +46,7 @@ def test_a_consent_gives_a_token_and_a_name(caller: Any) -> None:
     assert list(fields) == ["sub", "name", "given_name", "family_name", "birthdate", "locale", "gender", "updated_at"]
 
 
-def test_the_whole_person_is_reported_with_an_address_that_is_an_object(caller: Any) -> None:
+def test_user_info_is_complete_with_an_address_object(caller: Any) -> None:
     token = json.loads(first(caller, scope="profile all_info").body)["access_token"]
     fields = json.loads(info(caller, token).body)
 
@@ -55,21 +55,21 @@ def test_the_whole_person_is_reported_with_an_address_that_is_an_object(caller: 
     assert (fields["status"], fields["identification_type"]) == ("ACTIVE", "PASS")
 
 
-def test_the_api_user_s_own_token_does_not_tell_who_the_holder_is(caller: Any) -> None:
+def test_user_info_is_refused_to_the_token_of_the_api_user(caller: Any) -> None:
     assert caller.get("/oauth2/v1_0/userinfo").status == 401
     token = json.loads(first(caller).body)["access_token"]
     caller.at += timedelta(hours=1)
     assert info(caller, token).status == 401
 
 
-def test_a_consent_s_token_pays_nothing(caller: Any) -> None:
+def test_consent_token_pays_nothing(caller: Any) -> None:
     token = json.loads(first(caller).body)["access_token"]
 
     assert caller.get("/v1_0/account/balance", authorization=f"Bearer {token}").status == 401
 
 
 @pytest.mark.parametrize("switch", PAIRS)
-def test_the_pair_and_the_token_may_ask(make_caller: Callable[..., Any], switch: str) -> None:
+def test_consent_request_accepts_pair_and_token(make_caller: Callable[..., Any], switch: str) -> None:
     """The export says Basic, every client of MTN's sends Bearer."""
     caller = make_caller(bc_authorize_auth=switch)
 
@@ -91,12 +91,12 @@ def test_the_pair_and_the_token_may_ask(make_caller: Callable[..., Any], switch:
         ({"scope": "profile everything"}, 500),
     ],
 )
-def test_what_cannot_be_asked(caller: Any, changed: dict[str, str], expected: int) -> None:
+def test_consent_request_with_invalid_fields_is_refused(caller: Any, changed: dict[str, str], expected: int) -> None:
     """An invalid scope is a 500, as MTN's Java library met it."""
     assert ask(caller, **changed).status == expected
 
 
-def test_json_is_no_form(caller: Any) -> None:
+def test_consent_request_in_json_is_refused(caller: Any) -> None:
     for path in ("/v1_0/bc-authorize", "/oauth2/token/"):
         assert caller.post(path, {"scope": "profile"}, authorization=caller.basic).status == 400
     form = {"login_hint": "ID:46733123499/MSISDN", "scope": "profile"}
@@ -104,7 +104,7 @@ def test_json_is_no_form(caller: Any) -> None:
     assert caller.form("/v1_0/bc-authorize", form).status == 200
 
 
-def test_a_consent_belongs_to_the_api_user_that_asked(caller: Any) -> None:
+def test_consent_belongs_to_the_api_user_that_asked(caller: Any) -> None:
     auth_req_id = json.loads(ask(caller).body)["auth_req_id"]
     refresh_token = json.loads(first(caller, access_type="offline").body)["refresh_token"]
     other = Credentials.new()
@@ -115,7 +115,7 @@ def test_a_consent_belongs_to_the_api_user_that_asked(caller: Any) -> None:
     assert exchange(caller, grant_type="refresh_token", refresh_token=refresh_token).status == 400
 
 
-def test_a_question_is_called_back_where_it_may(make_caller: Callable[..., Any]) -> None:
+def test_consent_request_is_called_back_at_the_registered_host(make_caller: Callable[..., Any]) -> None:
     caller = make_caller(callback_host="payouts.example.org")
 
     assert ask(caller, x_callback_url="http://other.example.org/").status == 500
@@ -123,7 +123,7 @@ def test_a_question_is_called_back_where_it_may(make_caller: Callable[..., Any])
     assert ask(caller, x_callback_url="http://payouts.example.org/").status == 200
 
 
-def test_an_offline_consent_is_refreshed_and_the_old_refresh_token_is_used_up(caller: Any) -> None:
+def test_offline_consent_is_refreshed_and_uses_up_its_refresh_token(caller: Any) -> None:
     token = json.loads(first(caller, access_type="offline").body)
     again = exchange(caller, grant_type="refresh_token", refresh_token=token["refresh_token"])
     fields = json.loads(again.body)
@@ -135,13 +135,13 @@ def test_an_offline_consent_is_refreshed_and_the_old_refresh_token_is_used_up(ca
     assert exchange(caller, grant_type="refresh_token", refresh_token=token["refresh_token"]).status == 400
 
 
-def test_one_consent_gives_one_token(caller: Any) -> None:
+def test_consent_gives_one_token_only(caller: Any) -> None:
     auth_req_id = json.loads(ask(caller).body)["auth_req_id"]
     assert exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id).status == 200
     assert exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id).status == 400
 
 
-def test_a_question_is_answered_in_time(caller: Any) -> None:
+def test_consent_request_expires(caller: Any) -> None:
     auth_req_id = json.loads(ask(caller).body)["auth_req_id"]
     caller.at += timedelta(seconds=300)
     answer = exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id)
@@ -159,11 +159,11 @@ def test_a_question_is_answered_in_time(caller: Any) -> None:
         {"grant_type": "refresh_token", "refresh_token": "x"},
     ],
 )
-def test_what_gives_no_token(caller: Any, form: dict[str, str]) -> None:
+def test_consent_token_is_refused_without_a_valid_request(caller: Any, form: dict[str, str]) -> None:
     assert exchange(caller, **form).status == 400
 
 
-def test_the_cases_are_the_documented_ones() -> None:
+def test_consent_cases_are_the_documented_ones() -> None:
     assert list(CASES) == [str(46733123450 + n) for n in range(13)]
     assert [case.scenario for case in CASES.values()] == [
         "AccountHolderNotFound",
@@ -184,7 +184,7 @@ def test_the_cases_are_the_documented_ones() -> None:
 
 @pytest.mark.parametrize("errors", ["oauth", "momo"])
 @pytest.mark.parametrize(("number", "case"), CASES.items())
-def test_each_case_shows_where_it_is_configured_to(
+def test_consent_case_is_refused_at_its_configured_step(
     make_caller: Callable[..., Any], number: str, case: Any, errors: str
 ) -> None:
     """Everything before that place goes well; there it is refused, in the shape that is switched on."""
@@ -209,7 +209,7 @@ def test_each_case_shows_where_it_is_configured_to(
         assert fields["code"] == case.code
 
 
-def test_a_pending_consent_may_come(make_caller: Callable[..., Any]) -> None:
+def test_pending_consent_may_be_given_later(make_caller: Callable[..., Any]) -> None:
     caller = make_caller(consent_pending_s=20)
     auth_req_id = json.loads(ask(caller, "46733123452").body)["auth_req_id"]
     assert exchange(caller, grant_type=CIBA, auth_req_id=auth_req_id).status == 400

@@ -48,7 +48,7 @@ def status(caller: Any, operation: str, reference: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("operation", "path"), WAYS)
-def test_each_way_of_paying_is_taken_paid_once_and_read_back(
+def test_payment_of_each_operation_is_paid_once_and_read_back(
     caller: Any, reference: str, operation: str, path: str
 ) -> None:
     """An empty 202, a 409 after it, one credit, one row in the ledger under the operation's name."""
@@ -82,7 +82,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("operation", FIELDS)
-def test_each_status_has_its_own_fields_in_their_order(caller: Any, reference: str, operation: str) -> None:
+def test_status_of_each_operation_has_its_fields_in_order(caller: Any, reference: str, operation: str) -> None:
     """As recorded: no transaction id in a deposit, whatever becomes of it."""
     caller.post(PATHS[operation][0], order(operation), reference)
     result = status(caller, operation, reference)
@@ -93,7 +93,7 @@ def test_each_status_has_its_own_fields_in_their_order(caller: Any, reference: s
 
 
 @pytest.mark.parametrize("operation", FIELDS)
-def test_what_failed_has_a_reason_and_no_transaction_id(
+def test_failed_payment_has_a_reason_and_no_transaction_id(
     make_caller: Callable[..., Any], reference: str, operation: str
 ) -> None:
     caller = make_caller(refund_scenario="externalId")
@@ -108,7 +108,7 @@ def test_what_failed_has_a_reason_and_no_transaction_id(
     assert caller.entry(reference)["credits"] == 0
 
 
-def test_the_tables_are_the_documented_ones() -> None:
+def test_test_payee_tables_are_the_documented_ones() -> None:
     """Fourteen numbers that lead to other ends for a deposit than for a transfer, thirteen scenarios of a refund."""
     numbers = [str(46733123450 + n) for n in range(14)]
     assert list(TRANSFER_PAYEES) == list(DEPOSIT_PAYEES) == numbers
@@ -147,9 +147,7 @@ def test_the_tables_are_the_documented_ones() -> None:
 
 @pytest.mark.parametrize("path", PATHS["deposit"])
 @pytest.mark.parametrize(("payee", "fate"), DEPOSIT_PAYEES.items())
-def test_each_test_payee_of_a_deposit_has_its_end(
-    caller: Any, reference: str, payee: str, fate: Any, path: str
-) -> None:
+def test_deposit_test_payee_has_its_end(caller: Any, reference: str, payee: str, fate: Any, path: str) -> None:
     caller.post(path, order("deposit", payee=PAYEE | {"partyId": payee}), reference)
     caller.at += timedelta(minutes=5)
     result = status(caller, "deposit", reference)
@@ -160,7 +158,7 @@ def test_each_test_payee_of_a_deposit_has_its_end(
 
 @pytest.mark.parametrize("field", ["referenceIdToRefund", "externalId"])
 @pytest.mark.parametrize(("scenario", "fate"), REFUND_SCENARIOS.items())
-def test_each_refund_scenario_has_its_end_in_the_field_that_is_switched_on(
+def test_refund_scenario_counts_in_the_switched_field(
     make_caller: Callable[..., Any], reference: str, field: str, scenario: str, fate: Any
 ) -> None:
     caller = make_caller(refund_scenario=field)
@@ -172,7 +170,7 @@ def test_each_refund_scenario_has_its_end_in_the_field_that_is_switched_on(
 
 
 @pytest.mark.parametrize("field", ["referenceIdToRefund", "externalId"])
-def test_without_the_switch_no_field_carries_a_scenario(caller: Any, reference: str, field: str) -> None:
+def test_refund_scenario_needs_its_switch(caller: Any, reference: str, field: str) -> None:
     """What is no UUID cannot be refunded (measured), and an external id is only that."""
     answer = caller.post("/v2_0/refund", order("refund", **{field: "3"}), reference)
 
@@ -181,14 +179,14 @@ def test_without_the_switch_no_field_carries_a_scenario(caller: Any, reference: 
 
 
 @pytest.mark.parametrize("expected_text", ["", "x", None, 7, "0", "14"])
-def test_only_a_uuid_can_be_refunded(make_caller: Callable[..., Any], expected_text: Any) -> None:
+def test_refund_of_a_reference_that_is_no_uuid_is_refused(make_caller: Callable[..., Any], expected_text: Any) -> None:
     caller = make_caller(refund_scenario="referenceIdToRefund")
 
     assert caller.post("/v1_0/refund", order("refund", referenceIdToRefund=expected_text)).status == 400
     assert caller.gateway.ledger(caller.at) == []
 
 
-def test_a_refund_goes_to_the_payer(caller: Any, reference: str) -> None:
+def test_refund_goes_to_the_payer(caller: Any, reference: str) -> None:
     collected = caller.collect(payer="+46733123498")
     caller.post("/v2_0/refund", order("refund", referenceIdToRefund=collected.upper()), reference)
 
@@ -196,9 +194,7 @@ def test_a_refund_goes_to_the_payer(caller: Any, reference: str) -> None:
     assert caller.entry(reference)["payee"] == "46733123498"
 
 
-def test_a_refund_of_an_unknown_collection_goes_to_a_code_or_fails(
-    make_caller: Callable[..., Any], reference: str
-) -> None:
+def test_refund_of_an_unknown_collection_follows_its_switch(make_caller: Callable[..., Any], reference: str) -> None:
     """Which of the two is in no source: a switch."""
     for switch, end in (("succeeds", "SUCCESSFUL"), ("fails", "FAILED")):
         caller = make_caller(unknown_refund=switch)
@@ -218,7 +214,7 @@ def test_refunds_together_do_not_exceed_their_collection(make_caller: Callable[.
         assert [status(caller, "refund", reference)["status"] for reference in references] == ends
 
 
-def test_a_refund_that_failed_and_another_collection_s_keep_the_rest_refundable(caller: Any, reference: str) -> None:
+def test_refund_that_failed_leaves_the_rest_refundable(caller: Any, reference: str) -> None:
     collected, other = caller.collect(amount="100"), caller.collect(amount="100")
     for paid_back, amount in ((collected, "101"), (other, "100")):
         caller.post("/v2_0/refund", order("refund", referenceIdToRefund=paid_back, amount=amount))
@@ -227,7 +223,7 @@ def test_a_refund_that_failed_and_another_collection_s_keep_the_rest_refundable(
     assert status(caller, "refund", reference)["status"] == "SUCCESSFUL"
 
 
-def test_what_was_not_collected_is_not_paid_back(caller: Any, reference: str) -> None:
+def test_refund_of_a_failed_collection_is_refused(caller: Any, reference: str) -> None:
     collected = caller.collect(state="FAILED")
     caller.post("/v2_0/refund", order("refund", referenceIdToRefund=collected), reference)
 
@@ -248,7 +244,7 @@ BAD: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("operation", "body"), BAD, ids=range(len(BAD)))
-def test_a_wrong_body_is_a_400_on_every_way(caller: Any, operation: str, body: Any) -> None:
+def test_invalid_body_is_a_400_for_every_operation(caller: Any, operation: str, body: Any) -> None:
     for path in PATHS[operation]:
         assert caller.post(path, body).status == 400
     assert caller.gateway.ledger(caller.at) == []
@@ -257,13 +253,13 @@ def test_a_wrong_body_is_a_400_on_every_way(caller: Any, operation: str, body: A
 @pytest.mark.parametrize(
     ("kind", "party"), [("EMAIL", "someone@example.org"), ("PARTY_CODE", "5cecb5a7-8bd0-4f49-87b1-8eb9ecc7b7bc")]
 )
-def test_a_payee_may_be_an_address_or_a_code(caller: Any, reference: str, kind: str, party: str) -> None:
+def test_payee_may_be_an_address_or_a_code(caller: Any, reference: str, kind: str, party: str) -> None:
     caller.post("/v1_0/transfer", order("transfer", payee={"partyIdType": kind, "partyId": party}), reference)
 
     assert status(caller, "transfer", reference)["payee"] == {"partyIdType": kind, "partyId": party}
 
 
-def test_another_operation_s_address_does_not_find_a_payment(caller: Any, reference: str) -> None:
+def test_payment_is_not_found_at_the_address_of_another_operation(caller: Any, reference: str) -> None:
     caller.post("/v2_0/deposit", ORDER, reference)
 
     assert caller.get(f"/v1_0/transfer/{reference}").status == 404
@@ -287,7 +283,7 @@ HOSTS = [
 
 @pytest.mark.parametrize(("operation", "path"), WAYS)
 @pytest.mark.parametrize(("registered", "url", "fits"), HOSTS)
-def test_a_callback_goes_to_the_registered_host_or_nothing_is_created(
+def test_payment_with_a_callback_to_another_host_is_refused(
     make_caller: Callable[..., Any], reference: str, operation: str, path: str, registered: str, url: str, fits: bool
 ) -> None:
     caller = make_caller(callback_host=registered)
@@ -300,7 +296,7 @@ def test_a_callback_goes_to_the_registered_host_or_nothing_is_created(
 
 
 @pytest.mark.parametrize("url", ["", " ", "null"])
-def test_an_empty_callback_is_an_error(caller: Any, url: str) -> None:
+def test_empty_callback_header_is_refused(caller: Any, url: str) -> None:
     assert caller.post("/v1_0/transfer", ORDER, x_callback_url=url).status == 400
     assert caller.gateway.ledger(caller.at) == []
 
@@ -315,7 +311,7 @@ def test_an_empty_callback_is_an_error(caller: Any, url: str) -> None:
         ("/v2_0/refund", "PUT"),
     ],
 )
-def test_each_version_is_called_back_in_its_way(caller: Any, path: str, method: str) -> None:
+def test_callback_method_follows_the_version(caller: Any, path: str, method: str) -> None:
     caller.post(path, order(path.rpartition("/")[2]), x_callback_url="http://anywhere.example.org/cb")
     [kept] = caller.gateway.ledger(caller.at)
 
@@ -335,7 +331,7 @@ def payee(number: str) -> dict[str, str]:
     return PAYEE | {"partyId": number}
 
 
-def test_the_pending_payees_are_switched(make_caller: Callable[..., Any], reference: str) -> None:
+def test_pending_test_payees_follow_their_switch(make_caller: Callable[..., Any], reference: str) -> None:
     """...453 succeeds after a while and ...454 never, as the documents of 2018 have it."""
     caller = make_caller(ongoing_s=30, delayed_s=None)
     assert paid(caller, reference, 29.9, payee=payee("46733123453"))["status"] == "PENDING"
@@ -345,7 +341,7 @@ def test_the_pending_payees_are_switched(make_caller: Callable[..., Any], refere
     assert paid(caller, str(uuid.uuid4()), 3000, payee=payee("46733123454"))["status"] == "PENDING"
 
 
-def test_a_status_may_hold_numbers(make_caller: Callable[..., Any], reference: str) -> None:
+def test_status_may_hold_numbers(make_caller: Callable[..., Any], reference: str) -> None:
     caller = make_caller(status_values="number")
     result = paid(caller, reference, externalId="42", payerMessage="7")
 
@@ -354,7 +350,7 @@ def test_a_status_may_hold_numbers(make_caller: Callable[..., Any], reference: s
     assert paid(caller, str(uuid.uuid4()), amount="3", externalId="po_1")["amount"] == 3
 
 
-def test_a_pending_transfer_may_show_its_transaction_id(make_caller: Callable[..., Any], reference: str) -> None:
+def test_pending_transfer_may_show_its_transaction_id(make_caller: Callable[..., Any], reference: str) -> None:
     for switch in (False, True):
         result = paid(make_caller(pending_transaction_id=switch), reference, payee=payee("46733123453"))
         assert ("financialTransactionId" in result) is switch
@@ -371,13 +367,13 @@ def test_a_pending_transfer_may_show_its_transaction_id(make_caller: Callable[..
         ({}, {"transferType": "WHATEVER"}, 202),
     ],
 )
-def test_what_a_body_must_keep_to_is_switched(
+def test_body_checks_follow_their_switches(
     make_caller: Callable[..., Any], switches: Mapping[str, Any], changed: Mapping[str, Any], expected: int
 ) -> None:
     assert make_caller(**switches).post("/v1_0/transfer", order("transfer", **changed)).status == expected
 
 
-def test_an_aggregator_s_unknown_transfer_type_fails(make_caller: Callable[..., Any], reference: str) -> None:
+def test_unknown_transfer_type_fails(make_caller: Callable[..., Any], reference: str) -> None:
     caller = make_caller(aggregator=True)
 
     assert paid(caller, reference, transferType="WHATEVER")["reason"] == "TRANSFER_TYPE_UNKNOWN"
@@ -395,7 +391,7 @@ def test_status_reads_may_be_limited(make_caller: Callable[..., Any], reference:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_each_target_takes_its_own_money_in_its_own_steps(make_caller: Callable[..., Any], target: str) -> None:
+def test_target_accepts_its_own_currency_and_decimals(make_caller: Callable[..., Any], target: str) -> None:
     row = TARGETS[target]
     for operation, path in WAYS:
         caller = make_caller(target)
@@ -405,7 +401,7 @@ def test_each_target_takes_its_own_money_in_its_own_steps(make_caller: Callable[
         assert momo(caller.post(path, order(operation, amount="1", currency="XTS"))) == (500, "INVALID_CURRENCY")
 
 
-def test_a_number_with_a_plus_sign_is_taken_in_production(make_caller: Callable[..., Any], reference: str) -> None:
+def test_number_with_a_plus_sign_is_accepted_in_production(make_caller: Callable[..., Any], reference: str) -> None:
     """Measured there: every form of a number is taken, and a wrong one fails later."""
     caller = make_caller("mtnsouthafrica")
     result = paid(caller, reference, currency="ZAR", payee=payee("+46733123457"))

@@ -27,7 +27,7 @@ def moved(make_caller: Callable[..., Any]) -> Any:
     return make_caller("mtnuganda", "momo_africa")
 
 
-def test_every_call_that_is_made_is_emulated(caller: Any) -> None:
+def test_operations_are_all_emulated(caller: Any) -> None:
     """The two tables are written apart, from the same sources; here they meet."""
     assert tuple(CALLS) == OPERATIONS
     for name, row in CALLS.items():
@@ -35,7 +35,7 @@ def test_every_call_that_is_made_is_emulated(caller: Any) -> None:
         assert Request(row.method, path, {}, b"", caller.at).operation == name
 
 
-def test_the_newer_platform_s_credentials_are_opaque() -> None:
+def test_new_platform_credentials_are_opaque() -> None:
     held = Credentials.new("momo_africa")
 
     assert held.api_user.endswith("=")
@@ -45,25 +45,25 @@ def test_the_newer_platform_s_credentials_are_opaque() -> None:
 
 
 @pytest.mark.parametrize("target", [None, "", "sandbox", "mtnghana"])
-def test_the_newer_platform_wants_the_target_on_the_token(moved: Any, target: str | None) -> None:
+def test_new_platform_token_call_needs_the_target(moved: Any, target: str | None) -> None:
     answer = moved.token(x_target_environment=target)
 
     assert (answer.status, answer.body) == (400, b'{"error":"Invalid or missing X-Target-Environment header"}')
 
 
 @pytest.mark.parametrize(("name", "platform"), [("mtnuganda", "legacy"), ("sandbox", "sandbox")])
-def test_elsewhere_the_token_goes_without(make_caller: Callable[..., Any], name: str, platform: str) -> None:
+def test_token_call_elsewhere_needs_no_target(make_caller: Callable[..., Any], name: str, platform: str) -> None:
     assert make_caller(name, platform).token(x_target_environment=None).status == 200
 
 
-def test_a_wrong_pair_is_invalid_client_on_the_newer_platform(moved: Any) -> None:
+def test_new_platform_wrong_pair_is_invalid_client(moved: Any) -> None:
     pair = base64.b64encode(b"x:y").decode()
     answer = moved.token(authorization=f"Basic {pair}")
 
     assert (answer.status, answer.body) == (401, b'{"error":"invalid_client"}')
 
 
-def test_a_url_encoded_pair_is_a_500_on_the_newer_platform(moved: Any, caller: Any) -> None:
+def test_new_platform_url_encoded_pair_is_a_500(moved: Any, caller: Any) -> None:
     """And harmless elsewhere, where nothing in it would be encoded."""
     for who, expected in ((moved, 500), (caller, 200)):
         pair = f"{quote(who.held.api_user, safe='')}:{quote(who.held.api_key, safe='')}"
@@ -75,7 +75,7 @@ def test_a_url_encoded_pair_is_a_500_on_the_newer_platform(moved: Any, caller: A
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/disbursement/token/"), ("GET", "/disbursement/x"), ("GET", "/")]
 )
-def test_the_newer_platform_lets_no_python_requests_in(moved: Any, caller: Any, method: str, path: str) -> None:
+def test_new_platform_blocks_the_python_requests_agent(moved: Any, caller: Any, method: str, path: str) -> None:
     answer = moved.ask(method, path, user_agent="python-requests/2.32.3")
 
     assert answer.status == 403
@@ -89,7 +89,7 @@ def test_bodies_and_answers_are_the_same_on_both_platforms(moved: Any, reference
     assert json.loads(moved.post("/v1_0/transfer", {}).body)["code"] == "VALIDATION_ERROR"
 
 
-def test_a_payment_is_read_on_the_platform_that_took_it(
+def test_payment_is_read_on_the_platform_that_accepted_it(
     make_caller: Callable[..., Any], moved: Any, reference: str
 ) -> None:
     old = make_caller("mtnuganda", "legacy")
@@ -100,7 +100,7 @@ def test_a_payment_is_read_on_the_platform_that_took_it(
     assert moved.post("/v1_0/transfer", BODY, reference).status == 202  # it cannot know
 
 
-def test_a_token_comes_late_where_it_does(moved: Any) -> None:
+def test_token_delay_follows_the_platform(moved: Any) -> None:
     unruly = FaultInjector(Gateway(moved.held, targets=["mtnuganda"], platform="momo_africa"))
     unruly.set_faults({"token_slow_s": 15}, moved.at)
     headers = {
@@ -116,7 +116,7 @@ def test_a_token_comes_late_where_it_does(moved: Any) -> None:
 # --- the gate ----------------------------------------------------------------------------------------------------
 
 
-def test_the_subscription_key_may_stand_in_the_address(caller: Any) -> None:
+def test_subscription_key_may_be_in_the_address(caller: Any) -> None:
     key = caller.held.subscription_key
     path = f"/v1_0/account/balance?subscription-key={key}"
 
@@ -124,11 +124,11 @@ def test_the_subscription_key_may_stand_in_the_address(caller: Any) -> None:
     assert caller.get("/v1_0/account/balance?x=1", ocp_apim_subscription_key=None).status == 401
 
 
-def test_slashes_too_many_are_a_400(caller: Any) -> None:
+def test_double_slashes_are_a_400(caller: Any) -> None:
     assert caller.get("///v1_0/account/balance").status == 400
 
 
-def test_a_post_without_length_may_be_refused(make_caller: Callable[..., Any]) -> None:
+def test_post_without_a_length_may_be_refused(make_caller: Callable[..., Any]) -> None:
     caller = make_caller()
     caller.gateway.switches = Switches(length_required=True)
 
@@ -148,7 +148,7 @@ def provisioned(caller: Any, host: str = "payouts.example.org", **changed: str) 
     return Credentials(reference, key, caller.held.subscription_key)
 
 
-def test_a_provisioned_user_pays_and_is_called_back_at_its_host(caller: Any, reference: str) -> None:
+def test_provisioned_user_pays_and_is_called_back_at_its_host(caller: Any, reference: str) -> None:
     caller.login(provisioned(caller))
     body = BODY | {"currency": "EUR"}
 
@@ -160,7 +160,7 @@ def test_a_provisioned_user_pays_and_is_called_back_at_its_host(caller: Any, ref
 
 
 @pytest.mark.parametrize("host", ["payouts.example.org", "https://payouts.example.org/cb?x=1", " odd host "])
-def test_the_host_is_kept_as_it_was_given(caller: Any, host: str) -> None:
+def test_provisioned_host_is_kept_as_given(caller: Any, host: str) -> None:
     user = provisioned(caller, host).api_user
     fields = json.loads(caller.ask("GET", f"/v1_0/apiuser/{user}").body)
 
@@ -179,7 +179,7 @@ def test_the_host_is_kept_as_it_was_given(caller: Any, host: str) -> None:
         (b'{"providerCallbackHost":7}', 400),
     ],
 )
-def test_a_user_that_cannot_be_made(caller: Any, body: bytes, expected: int) -> None:
+def test_provisioning_with_an_invalid_body_is_refused(caller: Any, body: bytes, expected: int) -> None:
     """What is no JSON does not get past the firewall."""
     answer = caller.post("/v1_0/apiuser", body)
 
@@ -187,7 +187,7 @@ def test_a_user_that_cannot_be_made(caller: Any, body: bytes, expected: int) -> 
     assert (b"<html>" in answer.body) is (expected == 403)
 
 
-def test_ids_are_uuids_and_used_once(caller: Any) -> None:
+def test_provisioned_user_ids_are_uuids_and_used_once(caller: Any) -> None:
     user = provisioned(caller).api_user
     again = caller.post("/v1_0/apiuser", {"providerCallbackHost": "x"}, user)
 
@@ -200,9 +200,7 @@ def test_ids_are_uuids_and_used_once(caller: Any) -> None:
     assert caller.ask("GET", "/v1_0/apiuser/x").status == 400
 
 
-def test_provisioning_asks_for_a_subscription_key_and_exists_in_the_sandbox_only(
-    caller: Any, make_caller: Callable[..., Any]
-) -> None:
+def test_provisioning_needs_a_subscription_key_and_the_sandbox(caller: Any, make_caller: Callable[..., Any]) -> None:
     wanted = {"providerCallbackHost": "x"}
 
     assert caller.post("/v1_0/apiuser", wanted, ocp_apim_subscription_key=None).status == 401
@@ -210,7 +208,7 @@ def test_provisioning_asks_for_a_subscription_key_and_exists_in_the_sandbox_only
     assert make_caller("mtnuganda").post("/v1_0/apiuser", wanted).status == 404
 
 
-def test_another_key_replaces_the_one_before(make_caller: Callable[..., Any]) -> None:
+def test_provisioned_key_replaces_the_earlier_one(make_caller: Callable[..., Any]) -> None:
     """What it does to tokens is a switch: one page says that they end."""
     for switch, expected in ((False, 200), (True, 401)):
         caller = make_caller(new_key_ends_tokens=switch)
@@ -220,14 +218,14 @@ def test_another_key_replaces_the_one_before(make_caller: Callable[..., Any]) ->
         assert caller.token().status == 500
 
 
-def test_a_user_without_a_key_gets_no_token(caller: Any, reference: str) -> None:
+def test_user_without_a_key_gets_no_token(caller: Any, reference: str) -> None:
     caller.post("/v1_0/apiuser", {"providerCallbackHost": "x"}, reference)
     pair = base64.b64encode(f"{reference}:".encode()).decode()
 
     assert caller.token(authorization=f"Basic {pair}").status == 500
 
 
-def test_a_new_user_may_take_a_moment(make_caller: Callable[..., Any], reference: str) -> None:
+def test_provisioned_user_may_appear_late(make_caller: Callable[..., Any], reference: str) -> None:
     caller = make_caller(user_appears_s=2)
     caller.post("/v1_0/apiuser", {"providerCallbackHost": "x"}, reference)
     assert caller.post(f"/v1_0/apiuser/{reference}/apikey", b"").status == 404
@@ -238,7 +236,7 @@ def test_a_new_user_may_take_a_moment(make_caller: Callable[..., Any], reference
 
 
 @pytest.mark.parametrize(("scoping", "expected"), [(True, 500), (False, 200)])
-def test_a_user_made_for_another_product_gets_a_token_and_nothing_else(
+def test_user_of_another_product_gets_a_token_and_nothing_else(
     make_caller: Callable[..., Any], scoping: bool, expected: int
 ) -> None:
     other = uuid.uuid4().hex
@@ -269,7 +267,7 @@ def test_a_user_made_for_another_product_gets_a_token_and_nothing_else(
         ("reads_per_s", "60", 60),
     ],
 )
-def test_a_switch_is_read_from_text(name: str, text: str, value: Any) -> None:
+def test_switch_is_read_from_text(name: str, text: str, value: Any) -> None:
     read = Switches.read({name: text})
 
     assert read == {name: value}
@@ -287,7 +285,7 @@ def test_a_switch_is_read_from_text(name: str, text: str, value: Any) -> None:
         ("reasons", "x", "unknown switches: reasons; there are: delayed_s, "),
     ],
 )
-def test_a_wrong_switch_says_what_there_is(name: str, text: str, says: str) -> None:
+def test_unknown_switch_is_refused_with_the_names(name: str, text: str, says: str) -> None:
     with pytest.raises(ValueError, match=r"must be|unknown") as caught:
         Switches.read({name: text})
     assert says in str(caught.value)
@@ -296,6 +294,6 @@ def test_a_wrong_switch_says_what_there_is(name: str, text: str, says: str) -> N
 @pytest.mark.parametrize(
     "wrong", [{"reason_shape": "list"}, {"reads_per_s": True}, {"delayed_s": float("nan")}, {"login_refusal": "401"}]
 )
-def test_a_switch_given_in_code_is_checked_too(wrong: dict[str, Any]) -> None:
+def test_switch_given_in_code_is_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Switches(**wrong)

@@ -108,7 +108,7 @@ READS: dict[str, Callable[[Any, str], Any]] = {
 
 @pytest.mark.parametrize("operation", PAYMENTS)
 @pytest.mark.parametrize(("status", "body", "kind", "_read", "reason"), ANSWERS, ids=numbered(ANSWERS))
-def test_a_payment_gives_the_documented_class(
+def test_payment_error_has_the_documented_class(
     client: Face,
     script: Script,
     make_outcome: Callable[[int, Any], ExpectedOutcome],
@@ -140,7 +140,7 @@ def test_a_payment_gives_the_documented_class(
 
 @pytest.mark.parametrize("operation", READS)
 @pytest.mark.parametrize(("status", "body", "_paid", "kind", "reason"), ANSWERS, ids=numbered(ANSWERS))
-def test_a_read_gives_the_documented_class(
+def test_status_read_error_has_the_documented_class(
     client: Face,
     script: Script,
     make_outcome: Callable[[int, Any], ExpectedOutcome],
@@ -233,7 +233,7 @@ READ = [
 
 @pytest.mark.parametrize("call", READ, ids=("balance", "balance_in", "active", "name", "user_info"))
 @pytest.mark.parametrize("answer", sorted(error_catalog.ANSWERS), ids=str)
-def test_no_read_of_anything_else_gives_advice_about_a_payment(
+def test_lookup_error_gives_no_advice_about_a_payment(
     client: Face,
     script: Script,
     make_outcome: Callable[[int, Any], ExpectedOutcome],
@@ -251,7 +251,7 @@ def test_no_read_of_anything_else_gives_advice_about_a_payment(
 
 
 @pytest.mark.parametrize(("operation", "call", "status", "body", "kind"), OTHERS, ids=numbered(OTHERS))
-def test_other_calls_give_their_class(
+def test_other_call_errors_have_their_class(
     client: Face,
     script: Script,
     make_outcome: Callable[[int, Any], ExpectedOutcome],
@@ -294,7 +294,7 @@ PROVISIONING: list[tuple[Callable[[Any], Any], int, Any, type[MomoError]]] = [
 
 
 @pytest.mark.parametrize(("call", "status", "body", "kind"), PROVISIONING, ids=numbered(PROVISIONING))
-def test_provisioning_gives_its_class(
+def test_provisioning_error_has_its_class(
     provisioning: Face,
     script: Script,
     make_outcome: Callable[[int, Any], ExpectedOutcome],
@@ -329,7 +329,7 @@ TOKENS = [
 
 
 @pytest.mark.parametrize(("status", "body", "paid", "read"), TOKENS, ids=numbered(TOKENS))
-def test_without_a_token_nothing_is_sent(
+def test_call_without_a_token_sends_nothing(
     client: Face,
     script: Script,
     make_outcome: Callable[[int, Any], ExpectedOutcome],
@@ -356,7 +356,7 @@ def test_without_a_token_nothing_is_sent(
     assert script.calls() == []
 
 
-def test_a_refused_payment_reports_how_long_to_wait(
+def test_refused_payment_reports_how_long_to_wait(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     script.say(make_outcome(429, {"statusCode": 429, "message": "Rate limit is exceeded. Try again in 7 seconds."}))
@@ -367,9 +367,7 @@ def test_a_refused_payment_reports_how_long_to_wait(
     assert caught.value.retry_after_s == 7
 
 
-def test_errors_survive_the_way_to_another_process(
-    client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
-) -> None:
+def test_errors_can_be_pickled(client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]) -> None:
     script.say(make_outcome(500, ""))
     with pytest.raises(UnknownOutcomeError) as caught:
         PAYMENTS["transfer"](client, new_reference())
@@ -383,7 +381,7 @@ def test_errors_survive_the_way_to_another_process(
     )
 
 
-def test_every_error_has_a_code_of_its_own_and_is_ours() -> None:
+def test_errors_have_unique_codes_and_one_parent() -> None:
     kinds = [*_below(MomoError)]
 
     assert all(issubclass(kind, PaymentsError) for kind in kinds)
@@ -403,7 +401,7 @@ def _below(kind: type[MomoError]) -> list[type[MomoError]]:
     ],
     ids=["key", "token", "empty"],
 )
-def test_a_refused_consent_token_is_distinguished_from_a_refused_key(
+def test_refused_consent_token_is_distinguished_from_a_refused_key(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], body: Any, words: str
 ) -> None:
     script.say(make_outcome(401, body))

@@ -50,7 +50,7 @@ NEWER = ("authorize_consent", "create_oauth2_token", "refresh_oauth2_token", "se
 
 
 @pytest.mark.parametrize("method", [*TWELVE.values(), *NEWER])
-def test_both_clients_have_the_method_with_one_signature(method: str) -> None:
+def test_clients_have_the_same_methods_and_signatures(method: str) -> None:
     one, other = getattr(DisbursementsClient, method), getattr(AsyncDisbursementsClient, method)
 
     assert inspect.signature(one) == inspect.signature(other)
@@ -59,7 +59,7 @@ def test_both_clients_have_the_method_with_one_signature(method: str) -> None:
     assert inspect.getdoc(one) == inspect.getdoc(other)
 
 
-def test_the_clients_come_from_the_package() -> None:
+def test_clients_are_exported_by_the_package() -> None:
     assert payments_mtn_momo.SandboxProvisioning is SandboxProvisioning
     assert payments_mtn_momo.AsyncSandboxProvisioning is AsyncSandboxProvisioning
     assert {"DisbursementsClient", "AsyncDisbursementsClient", "SandboxProvisioning"} <= set(dir(payments_mtn_momo))
@@ -69,7 +69,7 @@ def test_the_clients_come_from_the_package() -> None:
 
 
 @pytest.mark.parametrize("method", ["transfer", "deposit", "refund"])
-def test_a_payment_cannot_be_made_without_a_reference(method: str) -> None:
+def test_payment_without_a_reference_is_refused(method: str) -> None:
     reference = inspect.signature(getattr(DisbursementsClient, method)).parameters["reference"]
 
     assert reference.kind is inspect.Parameter.KEYWORD_ONLY
@@ -109,7 +109,7 @@ SENT: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("method", "given", "path", "body"), SENT, ids=[str(place) for place, _ in enumerate(SENT)])
-def test_a_payment_is_the_documented_request(
+def test_payment_is_the_documented_request(
     client: Face,
     script: Script,
     make_outcome: Callable[..., ExpectedOutcome],
@@ -144,7 +144,7 @@ def test_a_payment_is_the_documented_request(
 
 
 @pytest.mark.parametrize("amount", [Money("5", "EUR"), Decimal("5.00"), 5, "5"], ids=repr)
-def test_an_amount_may_be_written_in_any_exact_way(
+def test_amount_may_be_of_any_exact_type(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], amount: Any
 ) -> None:
     script.say(make_outcome(202))
@@ -154,7 +154,7 @@ def test_an_amount_may_be_written_in_any_exact_way(
     assert (sent["amount"], sent["currency"], sent["externalId"]) == ("5", "EUR", "salary-7")
 
 
-def test_more_than_the_largest_amount_of_the_settings_is_not_sent(
+def test_amount_above_the_largest_of_the_settings_is_not_sent(
     make_client: Callable[..., Face], script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """A limit that is set holds for who pays without a journal, too."""
@@ -196,7 +196,7 @@ MISUSE: list[tuple[dict[str, Any], type[Exception]]] = [
 
 
 @pytest.mark.parametrize(("changed", "cause"), MISUSE, ids=[str(place) for place, _ in enumerate(MISUSE)])
-def test_a_mistake_is_not_sent_and_keeps_its_reference(
+def test_invalid_argument_is_not_sent_and_its_error_has_the_reference(
     client: Face, script: Script, changed: dict[str, Any], cause: type[Exception]
 ) -> None:
     """What could not be sent is found before anything leaves, and no mark of the caller's becomes a secret."""
@@ -212,7 +212,7 @@ def test_a_mistake_is_not_sent_and_keeps_its_reference(
     assert script.requests == []
 
 
-def test_an_unknown_version_is_not_sent(client: Face, script: Script) -> None:
+def test_unknown_version_is_not_sent(client: Face, script: Script) -> None:
     with pytest.raises(NotSentError, match="no such version"):
         client.deposit(reference=new_reference(), payee="+46733123499", amount="5", version=3)
     with pytest.raises(NotSentError, match="no UUID"):
@@ -242,7 +242,7 @@ ENOUGH = {"availableBalance": "1", "result": True, "status": "PENDING", "name": 
 
 
 @pytest.mark.parametrize(("method", "given", "path"), READS, ids=[str(place) for place, _ in enumerate(READS)])
-def test_a_read_is_the_documented_request(
+def test_status_read_is_the_documented_request(
     client: Face, script: Script, held: Credentials, method: str, given: tuple[Any, ...], path: str
 ) -> None:
     script.say_json(ENOUGH)
@@ -268,7 +268,7 @@ STATUS = {
 }
 
 
-def test_a_status_is_read_whole(client: Face, script: Script) -> None:
+def test_status_is_read_whole(client: Face, script: Script) -> None:
     script.say_json(STATUS | {"newField": {"a": 1}})
     found = client.get_transfer_status(REFUNDED)
 
@@ -291,7 +291,7 @@ def test_a_status_is_read_whole(client: Face, script: Script) -> None:
     assert "46733123499" not in f"{found!r} {found} {found.payee}"
 
 
-def test_numbers_may_come_as_numbers_and_fields_may_be_missing(client: Face, script: Script) -> None:
+def test_status_may_hold_numbers_and_lack_fields(client: Face, script: Script) -> None:
     script.say_json(
         {
             "amount": 12.5,
@@ -319,7 +319,7 @@ def test_numbers_may_come_as_numbers_and_fields_may_be_missing(client: Face, scr
         ("SOMETHING_NEW", "SOMETHING_NEW", "", ReasonCode.UNRECOGNISED),
     ],
 )
-def test_a_reason_is_a_word_or_an_object(
+def test_reason_may_be_a_word_or_an_object(
     client: Face, script: Script, reason: Any, code: str, message: str, neutral: ReasonCode
 ) -> None:
     script.say_json({"status": "FAILED", "reason": reason})
@@ -341,7 +341,7 @@ def test_a_reason_is_a_word_or_an_object(
         ("NEW", False, False),
     ],
 )
-def test_a_status_no_one_documented_is_kept_and_is_no_failure(
+def test_undocumented_status_is_kept_and_is_no_failure(
     client: Face, script: Script, word: str, final: bool, pending: bool
 ) -> None:
     script.say_json({"status": word})
@@ -352,7 +352,7 @@ def test_a_status_no_one_documented_is_kept_and_is_no_failure(
     assert not found.succeeded
 
 
-def test_what_cannot_be_read_is_kept(client: Face, script: Script) -> None:
+def test_unreadable_answer_is_kept(client: Face, script: Script) -> None:
     odd = {"amount": "lots", "payee": ["x"], "reason": 1.5, "currency": {"a": 1}, "status": "FAILED"}
     script.say_json(odd)
     found = client.get_transfer_status(REFUNDED)
@@ -363,7 +363,7 @@ def test_what_cannot_be_read_is_kept(client: Face, script: Script) -> None:
 
 
 @pytest.mark.parametrize(("payload", "amount"), [("35.83", "35.83"), (-25, "-25"), ("0", "0")])
-def test_a_balance_is_a_decimal_and_may_be_negative(client: Face, script: Script, payload: Any, amount: str) -> None:
+def test_balance_is_a_decimal_and_may_be_negative(client: Face, script: Script, payload: Any, amount: str) -> None:
     script.say_json({"availableBalance": payload, "currency": "EUR"})
     found = client.get_account_balance()
 
@@ -380,7 +380,7 @@ def test_a_balance_is_a_decimal_and_may_be_negative(client: Face, script: Script
         ('{"result":"true"}', True),
     ],
 )
-def test_active_is_true_or_false(
+def test_holder_status_is_true_or_false(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], body: str, active: bool
 ) -> None:
     script.say(make_outcome(200, body))
@@ -414,7 +414,7 @@ ALL_INFO = PERSON | {
 }
 
 
-def test_a_name_is_read_and_not_shown(client: Face, script: Script) -> None:
+def test_name_is_read_and_not_shown(client: Face, script: Script) -> None:
     script.say_json(PERSON)
     found = client.get_basic_user_info("46733123499")
 
@@ -424,7 +424,7 @@ def test_a_name_is_read_and_not_shown(client: Face, script: Script) -> None:
     assert not any(str(value) in f"{found!r} {found}" for value in PERSON.values() if value != "0")
 
 
-def test_consent_runs_from_the_request_to_the_information(client: Face, script: Script, held: Credentials) -> None:
+def test_consent_runs_from_the_request_to_the_user_info(client: Face, script: Script, held: Credentials) -> None:
     """The request speaks with the token, the consent's token call with the pair, the read with the consent's token."""
     script.say_json({"auth_req_id": REFUNDED, "interval": 5, "expires_in": "300"})
     consent = client.authorize_consent(
@@ -476,7 +476,7 @@ def test_consent_runs_from_the_request_to_the_information(client: Face, script: 
         assert hidden not in shown
 
 
-def test_consent_may_be_asked_for_with_the_pair(make_client: Callable[..., Face], script: Script) -> None:
+def test_consent_may_be_requested_with_the_pair(make_client: Callable[..., Face], script: Script) -> None:
     script.say_json({"auth_req_id": REFUNDED})
     make_client(consent_auth="basic").authorize_consent("46733123499")
 
@@ -485,7 +485,7 @@ def test_consent_may_be_asked_for_with_the_pair(make_client: Callable[..., Face]
     assert script.token_calls() == []
 
 
-def test_a_consent_without_refresh_token_is_not_refreshed(client: Face, script: Script) -> None:
+def test_consent_without_a_refresh_token_is_not_refreshed(client: Face, script: Script) -> None:
     script.say_json({"access_token": "consent.token"})
     token = client.create_oauth2_token("an-id")
     with pytest.raises(NotSentError, match="no refresh token"):
@@ -493,7 +493,7 @@ def test_a_consent_without_refresh_token_is_not_refreshed(client: Face, script: 
 
 
 @pytest.mark.parametrize("status", [200, 202])
-def test_a_notification_is_sent_in_header_and_body(
+def test_notification_is_sent_in_header_and_body(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], status: int
 ) -> None:
     script.say(make_outcome(status))
@@ -506,13 +506,13 @@ def test_a_notification_is_sent_in_header_and_body(
 
 
 @pytest.mark.parametrize("message", ["", "x" * 161, "{{slot:access_token}}", "a\nb"])
-def test_a_message_that_cannot_be_sent_is_not_sent(client: Face, script: Script, message: str) -> None:
+def test_notification_with_an_invalid_message_is_not_sent(client: Face, script: Script, message: str) -> None:
     with pytest.raises(NotSentError):
         client.send_delivery_notification(REFUNDED, message)
     assert script.requests == []
 
 
-def test_provisioning_speaks_with_the_subscription_key_alone(
+def test_provisioning_sends_the_subscription_key_alone(
     provisioning: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome], held: Credentials
 ) -> None:
     script.say(make_outcome(201))
@@ -542,7 +542,7 @@ def test_provisioning_speaks_with_the_subscription_key_alone(
     assert found.api_user == user.api_user
 
 
-def test_wrong_settings_are_reported_without_their_values() -> None:
+def test_settings_mistakes_are_reported_without_their_values() -> None:
     with pytest.raises(SettingsError) as caught:
         DisbursementsClient(target_environment="sandbox", api_user="no-uuid", api_key="a secret ", subscription_key="k")
     with pytest.raises(SettingsError, match="transfer is no operation that is repeated"):
@@ -559,7 +559,7 @@ def test_wrong_settings_are_reported_without_their_values() -> None:
     assert "no-uuid" not in str(caught.value)
 
 
-def test_settings_or_fields_but_not_both(make_settings: Callable[..., MtnMomoSettings]) -> None:
+def test_client_takes_settings_or_fields_and_not_both(make_settings: Callable[..., MtnMomoSettings]) -> None:
     settings = make_settings()
     with DisbursementsClient(settings) as client:
         assert client.settings is settings

@@ -39,7 +39,7 @@ def pay(client: Any, reference: str = "") -> Any:
     return client.transfer(reference=reference or new_reference(), payee=f"+{NUMBER}", amount="5")
 
 
-def test_one_token_serves_all(client: Face, script: Script) -> None:
+def test_token_is_fetched_once_for_all_calls(client: Face, script: Script) -> None:
     """However many calls start at once, one token is fetched, and it is kept."""
     script.token = []
     script.say_json({"availableBalance": "1", "currency": "EUR"})
@@ -52,7 +52,7 @@ def test_one_token_serves_all(client: Face, script: Script) -> None:
     assert len(script.token_calls()) == 1
 
 
-def test_a_slow_refusal_of_the_token_is_shared_as_well(
+def test_token_refusal_is_shared_by_all_waiters(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     from dataclasses import replace
@@ -66,7 +66,7 @@ def test_a_slow_refusal_of_the_token_is_shared_as_well(
     assert len(script.token_calls()) == 1
 
 
-def test_a_token_is_renewed_before_its_end(make_client: Callable[..., Face], script: Script) -> None:
+def test_token_is_renewed_before_it_expires(make_client: Callable[..., Face], script: Script) -> None:
     now = [datetime.now(UTC)]
     client = make_client(clock=lambda: now[0])
     script.say_json({"availableBalance": "1"})
@@ -82,7 +82,7 @@ def test_a_token_is_renewed_before_its_end(make_client: Callable[..., Face], scr
     assert "token-number" not in f"{token!r} {token}"
 
 
-def test_a_refused_token_is_renewed_for_a_read_and_dropped_by_a_payment(
+def test_refused_token_is_renewed_for_a_read_and_dropped_by_a_payment(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """A read goes on with a fresh token; a payment is refused, and the caller's next try has a fresh one."""
@@ -98,7 +98,7 @@ def test_a_refused_token_is_renewed_for_a_read_and_dropped_by_a_payment(
     assert used == ["1.", "2.", "2.", "3."]
 
 
-def test_a_refused_subscription_key_costs_no_token(
+def test_refused_subscription_key_drops_no_token(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     script.say(make_outcome(401, {"statusCode": 401, "message": "Access denied due to invalid subscription key."}))
@@ -126,7 +126,7 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("name", ACTIONS)
 @pytest.mark.parametrize("ended", ["hang up", "503", "429", "timeout"])
-def test_nothing_that_does_something_is_sent_twice(
+def test_calls_with_an_effect_are_never_sent_twice(
     make_client: Callable[..., Face],
     script: Script,
     make_outcome: Callable[..., ExpectedOutcome],
@@ -152,7 +152,7 @@ def test_nothing_that_does_something_is_sent_twice(
     assert len(script.calls()) == 1
 
 
-def test_a_read_is_repeated_by_its_policy(
+def test_read_is_retried_by_its_policy(
     make_client: Callable[..., Face], script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     client = make_client(retry={"balance": SWIFT})
@@ -166,7 +166,7 @@ def test_a_read_is_repeated_by_its_policy(
     assert len(script.calls()) == 6
 
 
-def test_settings_of_the_account_count(
+def test_account_settings_apply_unless_a_call_overrides_them(
     form: str, script: Script, held: Credentials, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """``retry`` and ``callback_url`` of the settings are kept to; an argument of a call counts more."""
@@ -208,7 +208,7 @@ def test_settings_of_the_account_count(
         DisbursementsClient(settings.model_copy(update={"retry": {"transfer": {"attempts": 9}}}))
 
 
-def test_what_never_left_is_not_sent(make_client: Callable[..., Face], script: Script) -> None:
+def test_request_that_never_left_is_not_sent(make_client: Callable[..., Face], script: Script) -> None:
     """Nobody listens at the address: proven not sent, and no money moved."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -223,7 +223,7 @@ def test_what_never_left_is_not_sent(make_client: Callable[..., Face], script: S
     assert not caught.value.money_may_have_moved
 
 
-def test_a_connection_refused_after_the_token_is_not_sent(make_client: Callable[..., Face], script: Script) -> None:
+def test_connection_refused_after_the_token_call_is_not_sent(make_client: Callable[..., Face], script: Script) -> None:
     client = make_client()
     client.create_access_token()
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -234,7 +234,7 @@ def test_a_connection_refused_after_the_token_is_not_sent(make_client: Callable[
         pay(client)
 
 
-def test_a_closed_client_sends_nothing(make_client: Callable[..., Face], script: Script, form: str) -> None:
+def test_closed_client_sends_nothing(make_client: Callable[..., Face], script: Script, form: str) -> None:
     client = make_client()
     client.close() if form == "sync" else client.aclose()
 
@@ -245,9 +245,7 @@ def test_a_closed_client_sends_nothing(make_client: Callable[..., Face], script:
     assert script.requests == []
 
 
-def test_a_client_made_before_a_fork_sends_nothing(
-    client: Face, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_client_made_before_a_fork_sends_nothing(client: Face, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getpid", lambda: -1)
 
     with pytest.raises(NotSentError, match="fork"):
@@ -256,7 +254,7 @@ def test_a_client_made_before_a_fork_sends_nothing(
     assert script.requests == []
 
 
-def test_a_cancelled_waiter_harms_no_other(
+def test_cancelled_waiter_for_a_token_harms_no_other(
     script: Script, held: Credentials, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """The token's fetch belongs to nobody: whoever gives up waiting takes it from no one."""
@@ -285,7 +283,7 @@ def test_a_cancelled_waiter_harms_no_other(
     assert len(script.token_calls()) == 1
 
 
-def test_closing_while_a_token_is_fetched_is_not_sent(
+def test_payment_is_not_sent_when_its_client_closes_during_the_token_call(
     script: Script, held: Credentials, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     from dataclasses import replace
@@ -311,7 +309,7 @@ def test_closing_while_a_token_is_fetched_is_not_sent(
 OPAQUE = ("dXNlci1vZi10aGUtbmV3ZXItcGxhdGZvcm0=", "p%41ss+word/with:punctuation~!=")
 
 
-def test_opaque_credentials_go_out_raw(
+def test_opaque_credentials_are_sent_unencoded(
     make_client: Callable[..., Face], script: Script, make_settings: Callable[..., Any]
 ) -> None:
     """The newer platform's user and token hold ``=`` and punctuation: Base64 of the raw pair, nothing encoded first."""
@@ -330,7 +328,7 @@ def test_opaque_credentials_go_out_raw(
     assert urllib.parse.quote(key) not in base64.b64decode(token.headers["authorization"][6:]).decode()
 
 
-def test_every_call_names_the_target_and_a_neutral_user_agent(
+def test_calls_name_the_target_and_a_neutral_user_agent(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     """The newer platform wants the target on the token call too, and blocks ``python-requests``."""
@@ -345,7 +343,7 @@ def test_every_call_names_the_target_and_a_neutral_user_agent(
     assert script.requests[0].body == ""
 
 
-def test_no_error_shows_a_secret_or_a_number(
+def test_errors_show_no_secret_and_no_number(
     make_client: Callable[..., Face],
     script: Script,
     make_outcome: Callable[..., ExpectedOutcome],
@@ -392,7 +390,7 @@ def _without_source(text: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("    "))
 
 
-def test_already_used_points_at_the_earlier_one(
+def test_already_used_error_names_the_earlier_payment(
     client: Face, script: Script, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
     script.say(make_outcome(409, {"code": "RESOURCE_ALREADY_EXIST", "message": "Duplicated reference id."}))

@@ -41,13 +41,13 @@ def client(make_client: Callable[..., Face], sandbox: MtnMomoEmulator) -> Face:
     )
 
 
-def test_a_token_is_given(client: Face) -> None:
+def test_token_is_issued(client: Face) -> None:
     token = client.create_access_token()
 
     assert (token.token_type, token.expires_in_s) == ("access_token", 3600)
 
 
-def test_a_transfer_is_taken_once_and_read(client: Face) -> None:
+def test_transfer_is_accepted_once_and_read(client: Face) -> None:
     reference = new_reference()
     with pytest.raises(ReadNotFound):
         client.get_transfer_status(reference)
@@ -64,7 +64,7 @@ def test_a_transfer_is_taken_once_and_read(client: Face) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_deposit_is_taken_and_read(client: Face, version: int) -> None:
+def test_deposit_is_accepted_and_read(client: Face, version: int) -> None:
     reference = new_reference()
     taken = client.deposit(reference=reference, payee=f"+{NUMBER}", amount=5, version=version)
     found = client.get_deposit_status(reference)
@@ -75,7 +75,7 @@ def test_a_deposit_is_taken_and_read(client: Face, version: int) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_refund_is_taken_and_read(client: Face, sandbox: MtnMomoEmulator, version: int) -> None:
+def test_refund_is_accepted_and_read(client: Face, sandbox: MtnMomoEmulator, version: int) -> None:
     collected = sandbox.add_collection(amount="20", currency="EUR", payer=NUMBER)
     reference = new_reference()
     taken = client.refund(reference=reference, reference_id_to_refund=collected, amount="5", version=version)
@@ -87,14 +87,14 @@ def test_a_refund_is_taken_and_read(client: Face, sandbox: MtnMomoEmulator, vers
 
 
 @pytest.mark.parametrize("number", TRANSFER_PAYEES)
-def test_the_test_payees_of_a_transfer_come_to_their_end(client: Face, number: str) -> None:
+def test_transfer_test_payee_has_its_end(client: Face, number: str) -> None:
     reference = new_reference()
     client.transfer(reference=reference, payee=f"+{number}", amount="5")
     _comes_to(TRANSFER_PAYEES[number], client.get_transfer_status(reference))
 
 
 @pytest.mark.parametrize("number", DEPOSIT_PAYEES)
-def test_the_test_payees_of_a_deposit_come_to_their_end(client: Face, number: str) -> None:
+def test_deposit_test_payee_has_its_end(client: Face, number: str) -> None:
     reference = new_reference()
     client.deposit(reference=reference, payee=f"+{number}", amount="5")
     _comes_to(DEPOSIT_PAYEES[number], client.get_deposit_status(reference))
@@ -107,12 +107,12 @@ def _comes_to(fate: Any, found: Any) -> None:
         assert found.is_pending
 
 
-def test_the_balance_is_read(client: Face) -> None:
+def test_balance_is_read(client: Face) -> None:
     assert client.get_account_balance().available_balance == 1000
     assert client.get_account_balance_in("EUR").currency == "EUR"
 
 
-def test_a_name_is_read(client: Face) -> None:
+def test_name_is_read(client: Face) -> None:
     assert client.get_basic_user_info(NUMBER).given_name == "Sand"
 
 
@@ -128,7 +128,7 @@ ACTIVE: list[tuple[str, bool | type[MomoError]]] = [
 
 
 @pytest.mark.parametrize(("number", "expected"), ACTIVE)
-def test_the_test_holders_are_what_they_are(client: Face, number: str, expected: Any) -> None:
+def test_test_holder_has_its_status(client: Face, number: str, expected: Any) -> None:
     if isinstance(expected, bool):
         assert client.is_active(number) is expected
         return
@@ -137,7 +137,7 @@ def test_the_test_holders_are_what_they_are(client: Face, number: str, expected:
 
 
 @pytest.mark.parametrize("auth", ["bearer", "basic"])
-def test_consent_is_asked_for_given_and_refreshed(
+def test_consent_is_requested_given_and_refreshed(
     make_client: Callable[..., Face], sandbox: MtnMomoEmulator, auth: str
 ) -> None:
     held = sandbox.credentials
@@ -162,7 +162,7 @@ CONSENTS = ["46733123451", "46733123452", "46733123453", "46733123457", "4673312
 
 
 @pytest.mark.parametrize("number", CONSENTS)
-def test_a_consent_that_is_not_given_is_refused(client: Face, number: str) -> None:
+def test_consent_that_is_not_given_is_refused(client: Face, number: str) -> None:
     consent = client.authorize_consent(number, scope="all_info")
 
     with pytest.raises(RefusedError, match="did not give a token") as caught:
@@ -170,14 +170,14 @@ def test_a_consent_that_is_not_given_is_refused(client: Face, number: str) -> No
     assert caught.value.provider_code
 
 
-def test_an_unknown_holder_and_scope_are_refused(client: Face) -> None:
+def test_consent_for_an_unknown_holder_or_scope_is_refused(client: Face) -> None:
     with pytest.raises(RefusedError, match="did not ask"):
         client.authorize_consent("46733123450")
     with pytest.raises(MomoError):
         client.authorize_consent(NUMBER, scope="everything")
 
 
-def test_a_notification_is_taken_once(client: Face, sandbox: MtnMomoEmulator) -> None:
+def test_notification_is_accepted_once(client: Face, sandbox: MtnMomoEmulator) -> None:
     collected = sandbox.add_collection(amount="20", currency="EUR", payer=NUMBER)
     client.send_delivery_notification(collected, "Merci d'été", language="fr")
 
@@ -190,7 +190,7 @@ def test_a_notification_is_taken_once(client: Face, sandbox: MtnMomoEmulator) ->
         client.send_delivery_notification(pending, "Too early")
 
 
-def test_a_user_made_in_the_sandbox_can_pay(
+def test_user_provisioned_in_the_sandbox_can_pay(
     make_client: Callable[..., Face], provision: Face, sandbox: MtnMomoEmulator
 ) -> None:
     """From a subscription key to a payment: a user, a key, a client, a transfer with its callback's host checked."""
@@ -226,7 +226,7 @@ def provision(provisioning: Face, sandbox: MtnMomoEmulator) -> Iterator[Face]:
     face.close() if face.runner is None else face.aclose()
 
 
-def test_the_newer_platform_is_paid_through(make_client: Callable[..., Face]) -> None:
+def test_new_platform_accepts_payments(make_client: Callable[..., Face]) -> None:
     """Opaque credentials, the target on every call and a neutral User-Agent are what the newer platform asks for."""
     with MtnMomoEmulator(target="mtnuganda", platform="momo_africa") as emulator:
         held = emulator.credentials

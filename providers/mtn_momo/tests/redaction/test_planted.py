@@ -64,7 +64,7 @@ def pay(stage: Stage, capture: LogCapture, name: str = "main") -> None:
             client.unpause(account="mtn-sandbox")
 
 
-def test_nothing_is_found_where_nothing_is_planted(stage: Stage, capture: LogCapture, found: Found) -> None:
+def test_leak_search_finds_nothing_without_a_planted_leak(stage: Stage, capture: LogCapture, found: Found) -> None:
     """What the tests below do leaks nothing by itself."""
     with native(stage) as client:
         caught(capture, lambda: client.is_active(NUMBER))
@@ -78,7 +78,7 @@ def test_nothing_is_found_where_nothing_is_planted(stage: Stage, capture: LogCap
     assert found() == []
 
 
-def test_an_http_library_that_logs_addresses(
+def test_leak_by_an_http_library_that_logs_addresses_is_found(
     stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     def through_a_client(_connection: object, sent: exchange.Exchange) -> Any:
@@ -97,7 +97,7 @@ def test_an_http_library_that_logs_addresses(
     assert "a number in log: httpx" in found()
 
 
-def test_an_http_library_that_logs_header_fields(
+def test_leak_by_an_http_library_that_logs_headers_is_found(
     stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     """Those of an answer: this gateway repeats in them what it was sent."""
@@ -111,7 +111,7 @@ def test_an_http_library_that_logs_header_fields(
 
 
 @pytest.mark.parametrize("what", ["url", "body"])
-def test_a_native_client_that_logs_its_requests(
+def test_leak_by_a_native_client_that_logs_requests_is_found(
     what: str, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     def note(terms: object, request: Any, ended: object, start: float) -> None:
@@ -126,7 +126,7 @@ def test_a_native_client_that_logs_its_requests(
 
 
 @pytest.mark.parametrize("kind", [DisbursementsClient, AsyncDisbursementsClient])
-def test_a_transport_that_logs_what_it_sends(
+def test_leak_by_a_transport_that_logs_requests_is_found(
     kind: Any, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     about_to_write = exchange.Exchange.about_to_write
@@ -151,7 +151,7 @@ def test_a_transport_that_logs_what_it_sends(
     assert {leak.partition(" in ")[0].split()[0] for leak in found()} == {"API", "Basic", "access_token"}
 
 
-def test_a_neutral_client_that_logs_its_requests(
+def test_leak_by_a_neutral_client_that_logs_requests_is_found(
     stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     def note(_account: object, request: Any, *_: object) -> None:
@@ -163,9 +163,7 @@ def test_a_neutral_client_that_logs_its_requests(
     assert "a number in log: payments_core" in found()
 
 
-def test_an_answer_that_keeps_what_it_repeats(
-    stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
-) -> None:
+def test_leak_by_a_stored_answer_is_found(stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch) -> None:
     """In the error of a call, in the payout that is shown, in the events, and in the file of the journal."""
     monkeypatch.setattr(exchange, "_SHORTEST_SECRET", 10_000)
     with native(stage, "echo") as client:
@@ -180,7 +178,7 @@ def test_an_answer_that_keeps_what_it_repeats(
 
 
 @pytest.mark.parametrize("room", [transitions, failures])
-def test_text_from_outside_that_is_not_scrubbed(
+def test_leak_by_unscrubbed_text_is_found(
     room: Any, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(room, "scrub", lambda text, limit=300: text)
@@ -192,7 +190,7 @@ def test_text_from_outside_that_is_not_scrubbed(
     assert any(leak.startswith("a number in ") for leak in found())
 
 
-def test_an_error_that_keeps_the_native_one(
+def test_leak_by_the_cause_of_an_error_is_found(
     stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
     """What an error was raised from is printed with it."""
@@ -212,7 +210,9 @@ def test_an_error_that_keeps_the_native_one(
     assert "a number in error: a step, RuntimeError" in found()
 
 
-def test_an_error_whose_variables_are_open(stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch) -> None:
+def test_leak_by_the_variables_of_an_error_is_found(
+    stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
+) -> None:
     """As an error tracker reports them."""
     monkeypatch.setattr(failures.CallContext, "__repr__", lambda context: f"CallContext({context.hidden})")
     with native(stage) as client:
@@ -221,7 +221,9 @@ def test_an_error_whose_variables_are_open(stage: Stage, capture: LogCapture, fo
     assert any(" in locals: " in leak for leak in found())
 
 
-def test_a_value_that_shows_its_number(stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch) -> None:
+def test_leak_by_the_repr_of_a_value_is_found(
+    stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
+) -> None:
     monkeypatch.setattr(Payee, "__repr__", lambda payee: f"Payee({payee.value})")
     with PayoutClient.from_config(stage.harness.config("main")) as client:
         capture.shown("a step", client.send(key="k", payee=Payee.msisdn(NUMBER), amount=Money("5", "EUR")))
@@ -229,7 +231,7 @@ def test_a_value_that_shows_its_number(stage: Stage, capture: LogCapture, found:
     assert "a number in shown: a step, Payout" in found()
 
 
-def test_a_name_that_is_shown(stage: Stage, capture: LogCapture, found: Found) -> None:
+def test_leak_by_a_shown_name_is_found(stage: Stage, capture: LogCapture, found: Found) -> None:
     with native(stage) as client:
         capture.shown("a step", client.get_basic_user_info(NUMBER).given_name)
 
@@ -237,7 +239,7 @@ def test_a_name_that_is_shown(stage: Stage, capture: LogCapture, found: Found) -
 
 
 @pytest.mark.parametrize("style", [[], ["--json"]])
-def test_a_command_line_that_shows_numbers(
+def test_leak_by_the_command_line_is_found(
     style: list[str], stage: Stage, capture: LogCapture, monkeypatch: Patch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a fault none is shown; with `--reveal`, or where the mask is forgotten, the search finds it."""
@@ -258,7 +260,7 @@ def test_a_command_line_that_shows_numbers(
     assert (masked, revealed, erased) == ([], ["a number in output: stdout"], ["a number in output: stdout"])
 
 
-def test_settings_that_show_their_keys(stage: Stage, capture: LogCapture, found: Found) -> None:
+def test_leak_by_the_repr_of_settings_is_found(stage: Stage, capture: LogCapture, found: Found) -> None:
     settings: Mapping[str, Any] = stage.harness.settings["main"]
     capture.shown("a step", dict(settings))
 

@@ -81,7 +81,9 @@ def _everything_happened(ended: Mapping[str, str], message: Iterable[CapturedTex
 
 
 @pytest.mark.proof
-def test_a_paying_process_gives_nothing_off(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_paying_in_the_process_of_the_application_leaks_nothing(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
     """In the application's own process, every logger at DEBUG."""
     with LogCapture(*OURS) as capture:
         ended = sys.modules["paying"].everything(stage.harness, capture)
@@ -94,7 +96,7 @@ def test_a_paying_process_gives_nothing_off(stage: Stage, capfd: pytest.CaptureF
     )
 
 
-def test_a_paying_process_of_its_own_gives_nothing_off(stage: Stage, tmp_path: Path) -> None:
+def test_paying_in_a_fresh_process_leaks_nothing(stage: Stage, tmp_path: Path) -> None:
     """The same where nothing else is set up: also what is printed without being asked."""
     harness, result = tmp_path / "scene.json", tmp_path / "result.json"
     harness.write_text(json.dumps(stage.harness._asdict()), "utf-8")
@@ -111,7 +113,7 @@ def test_a_paying_process_of_its_own_gives_nothing_off(stage: Stage, tmp_path: P
     )
 
 
-def test_an_application_keeps_its_own_logs_of_httpx(stage: Stage) -> None:
+def test_application_keeps_its_own_logs_of_httpx(stage: Stage) -> None:
     """Only our requests are silent: no logger is switched off, and what the application asks is told in full."""
     number = "46733123499"
     with LogCapture() as capture, httpx.Client() as client:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from providers.mtn_momo.tests.table.conftest import Gate, Payer
 
 
-def test_every_answer_reason_and_status_of_the_codec_has_a_row() -> None:
+def test_codec_tables_are_covered_by_rows() -> None:
     decided = {key for key, row in error_catalog.ANSWERS.items() if row.effect is not Effect.UNKNOWN}
     assert {row.key for row in POSTS if row.key} == decided - {(401, "@token")}  # a form of the token endpoint alone
     assert {row.code: row.neutral for row in REASONS if row.code in error_catalog.REASONS} == {
@@ -35,7 +35,7 @@ def test_every_answer_reason_and_status_of_the_codec_has_a_row() -> None:
     assert {row.word for row in STATUSES if isinstance(row.word, str)} >= set(KNOWN_STATUSES)
 
 
-def test_every_meaning_has_a_row() -> None:
+def test_documented_meanings_are_covered_by_rows() -> None:
     """What the reference page explains is also tried: to a payment, to a read, or to the call for a token."""
     verbatim = [row.how for row in POSTS] + [row.says for row in (*GETS, *TOKENS)]
     tried = {_meant_by(says) for says in verbatim if isinstance(says, Says)} | {row.key for row in POSTS}
@@ -60,13 +60,13 @@ def _meant_by(says: Says) -> tuple[int, str] | None:
         ("refund", payees.REFUND_SCENARIOS),
     ],
 )
-def test_every_test_payee_and_value_has_a_row(operation: str, known: dict[str, payees.Fate]) -> None:
+def test_test_payees_and_values_are_covered_by_rows(operation: str, known: dict[str, payees.Fate]) -> None:
     rows = {row.value: row.end for row in SCENARIOS if row.operation == operation and row.end}
 
     assert rows == {value: fate.reason if fate.pace == "at once" else fate.pace for value, fate in known.items()}
 
 
-def test_every_holder_balance_and_consent_has_a_row() -> None:
+def test_holders_balances_and_consents_are_covered_by_rows() -> None:
     assert {row.about for row in ACTIVE} - {("msisdn", "46733123499")} == set(holders.ACTIVE)
     assert {row.about[1] for row in BALANCES} == set(holders.FLAPPING)
     assert {number: where for where, number in (row.about for row in CONSENTS) if where} == {
@@ -74,7 +74,7 @@ def test_every_holder_balance_and_consent_has_a_row() -> None:
     }
 
 
-def test_every_section_has_its_rows_and_every_row_its_source() -> None:
+def test_sections_have_rows_and_rows_have_a_source() -> None:
     rows: list[Any] = [*POSTS, *GETS, *TOKENS, *REASONS, *STATUSES, *SCENARIOS, *ACTIVE, *BALANCES, *CONSENTS]
 
     assert {str(row).partition(": ")[0] for row in rows} == {
@@ -119,7 +119,9 @@ def shows(shown: str, *, money: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("row", [row for row in POSTS if row.kind != "T" and row.ends != "SUCCEEDED"], ids=str)
-def test_a_person_reads_what_an_answer_means(payer: Payer, gate: Gate, show: Callable[[str], str], row: Post) -> None:
+def test_answer_meaning_is_readable_by_an_operator(
+    payer: Payer, gate: Gate, show: Callable[[str], str], row: Post
+) -> None:
     if isinstance(row.how, Says):
         gate.say("post", row.how, row.sends)
     else:
@@ -143,7 +145,9 @@ def test_a_person_reads_what_an_answer_means(payer: Payer, gate: Gate, show: Cal
 
 
 @pytest.mark.parametrize("row", REASONS, ids=str)
-def test_a_person_reads_what_a_reason_means(payer: Payer, gate: Gate, show: Callable[[str], str], row: Why) -> None:
+def test_reason_meaning_is_readable_by_an_operator(
+    payer: Payer, gate: Gate, show: Callable[[str], str], row: Why
+) -> None:
     payout = payer.pay("transfer", payer.start())
     gate.change(status="FAILED", reason=row.code)
     payer.when_due(payout)
@@ -156,7 +160,7 @@ def test_a_person_reads_what_a_reason_means(payer: Payer, gate: Gate, show: Call
 
 
 @pytest.mark.parametrize("row", TOKENS, ids=str)
-def test_a_person_reads_what_a_refused_login_means(
+def test_refused_login_meaning_is_readable_by_an_operator(
     payer: Payer, gate: Gate, show: Callable[[str], str], row: Token
 ) -> None:
     payer.watch.on(86_400)
@@ -166,7 +170,7 @@ def test_a_person_reads_what_a_refused_login_means(
     shows(show(payout.key), money="No money moved.")
 
 
-def test_a_person_reads_what_a_review_means(payer: Payer, gate: Gate, show: Callable[[str], str]) -> None:
+def test_review_meaning_is_readable_by_an_operator(payer: Payer, gate: Gate, show: Callable[[str], str]) -> None:
     payout = payer.pay("transfer", payer.start())
     gate.change(amount="6")
     payer.when_due(payout)
@@ -177,7 +181,7 @@ def test_a_person_reads_what_a_review_means(payer: Payer, gate: Gate, show: Call
 
 
 @pytest.mark.parametrize("code", [*error_catalog.REASONS, "SOMETHING_NEW"])
-def test_a_meaning_has_three_parts(code: str) -> None:
+def test_meaning_has_three_parts(code: str) -> None:
     meaning = error_catalog.meaning_of_reason(code)
 
     assert meaning.what.endswith(".")

@@ -26,7 +26,7 @@ def given_as(code: str, shape: str) -> Any:
 
 @pytest.mark.parametrize("shape", ["word", "object"])
 @pytest.mark.parametrize("row", REASONS, ids=str)
-def test_a_reason(native: Face, payer: Payer, gate: Gate, row: Why, shape: str) -> None:
+def test_failure_reason_is_final_in_neutral_words(native: Face, payer: Payer, gate: Gate, row: Why, shape: str) -> None:
     """FAILED is final whatever the reason, in the neutral words of its row; the payment is not sent again."""
     for operation in OPERATIONS if shape == "word" else OPERATIONS[:1]:
         gate.clear()
@@ -54,7 +54,7 @@ def test_a_reason(native: Face, payer: Payer, gate: Gate, row: Why, shape: str) 
 @pytest.mark.parametrize(
     "reason", [..., None, 17, ["NOT_ALLOWED"], {}, {"message": "no code"}, {"code": None}], ids=repr
 )
-def test_a_reason_that_is_none_raises_nothing(native: Face, payer: Payer, gate: Gate, reason: Any) -> None:
+def test_absent_failure_reason_raises_nothing(native: Face, payer: Payer, gate: Gate, reason: Any) -> None:
     payout = payer.pay("transfer", payer.start())
     gate.change(status="FAILED", reason=reason)
     payout = payer.when_due(payout)
@@ -67,7 +67,9 @@ def test_a_reason_that_is_none_raises_nothing(native: Face, payer: Payer, gate: 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("row", STATUSES, ids=str)
-def test_a_status(native: Face, payer: Payer, gate: Gate, row: Status, operation: str) -> None:
+def test_status_is_final_only_when_successful_or_failed(
+    native: Face, payer: Payer, gate: Gate, row: Status, operation: str
+) -> None:
     """Only SUCCESSFUL and FAILED are ends: every other word keeps the payout open, and nothing is sent again."""
     payout = payer.pay(operation, payer.start())
     reference = payout.references["reference"]
@@ -90,7 +92,7 @@ def test_a_status(native: Face, payer: Payer, gate: Gate, row: Status, operation
     assert gate.posts() == [reference]
 
 
-def test_a_word_no_one_knows_is_given_to_a_person_in_the_end(payer: Payer, gate: Gate) -> None:
+def test_unknown_status_goes_to_review_in_the_end(payer: Payer, gate: Gate) -> None:
     """Three days of it lead to REVIEW, never to FAILED and never to a second payment."""
     payout = payer.pay("transfer", payer.start())
     gate.change(status="REJECTED")
@@ -127,7 +129,7 @@ def end_of(row: Scenario) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("row", [row for row in SCENARIOS if row.operation != "refund"], ids=str)
-def test_a_test_payee(native: Face, payer: Payer, gate: Gate, row: Scenario) -> None:
+def test_test_payee_has_its_end_in_both_clients(native: Face, payer: Payer, gate: Gate, row: Scenario) -> None:
     """The POST is taken whatever becomes of it; the status tells, in the same words to both clients."""
     reference, pay = new_reference(), getattr(native, row.operation)
     pay(reference=reference, payee=row.value, amount="5")
@@ -143,7 +145,7 @@ def test_a_test_payee(native: Face, payer: Payer, gate: Gate, row: Scenario) -> 
 
 
 @pytest.mark.parametrize("row", [row for row in SCENARIOS if row.operation == "refund"], ids=str)
-def test_a_refund_value(native: Face, payer: Payer, gate: Gate, row: Scenario) -> None:
+def test_refund_value_has_its_end(native: Face, payer: Payer, gate: Gate, row: Scenario) -> None:
     """No source says which field carries the value: the emulator reads externalId, which the neutral client writes."""
     reference = new_reference()
     native.refund(reference=reference, reference_id_to_refund=new_reference(), amount="5", external_id=row.value)
@@ -162,7 +164,7 @@ def test_a_refund_value(native: Face, payer: Payer, gate: Gate, row: Scenario) -
     assert gate.posts() == [reference, payout.references["reference"]]
 
 
-def test_what_the_status_shows_is_ours(payer: Payer, gate: Gate) -> None:
+def test_status_of_another_amount_goes_to_review(payer: Payer, gate: Gate) -> None:
     """Another amount under our reference is not our payment: a person looks, and nothing is concluded."""
     payout = payer.pay("transfer", payer.start())
     gate.change(amount="6")

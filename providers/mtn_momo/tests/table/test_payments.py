@@ -41,7 +41,9 @@ def _forms(how: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 @ROWS
-def test_a_native_payment(native: Face, gate: Gate, calls: Mapping[str, Callable[[Any, str], Any]], row: Post) -> None:
+def test_native_payment_answer_has_its_documented_effect(
+    native: Face, gate: Gate, calls: Mapping[str, Callable[[Any, str], Any]], row: Post
+) -> None:
     """The class, the reference and the three parts of the message; asked once, and paid at most once."""
     for operation, call in calls.items():
         for done in row.done:
@@ -82,7 +84,9 @@ def decided_by(parsed: ReceivedRequest) -> tuple[int, str] | None:
 
 @ROWS
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_payout(payer: Payer, native: Face, gate: Gate, row: Post, operation: str) -> None:
+def test_payout_answer_has_its_documented_effect(
+    payer: Payer, native: Face, gate: Gate, row: Post, operation: str
+) -> None:
     """The state it comes to, the references that came in, and one payment in the end or none at all."""
     for done in row.done:
         tell(gate, row, done=done)

@@ -21,7 +21,7 @@ ACCOUNT = "mtn-sandbox"
 
 
 @pytest.mark.parametrize("row", ACTIVE, ids=str)
-def test_a_holder(native: Face, payer: Payer, gate: Gate, row: Ask) -> None:
+def test_holder_answer_is_never_guessed(native: Face, payer: Payer, gate: Gate, row: Ask) -> None:
     """Only a 404 that names the holder is "not found", and only false is "not active"; the rest is no answer."""
     kind, holder = row.about
     if isinstance(row.native, bool):
@@ -48,7 +48,7 @@ def _not_answered(ask: Any, hidden: str) -> LookupFailed:
     return caught.value
 
 
-def test_the_balances(native: Face, payer: Payer, gate: Gate) -> None:
+def test_balance_answer_is_never_guessed(native: Face, payer: Payer, gate: Gate) -> None:
     """Each outcome in its turn, as measured: a value, also below zero, or no answer, and never a value made up."""
     assert tuple(row.about[1] for row in BALANCES) == FLAPPING
     for row in BALANCES:
@@ -71,7 +71,7 @@ def test_the_balances(native: Face, payer: Payer, gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("row", CONSENTS, ids=str)
-def test_a_consent_through_the_native_client(native: Face, gate: Gate, row: Ask) -> None:
+def test_consent_refusal_comes_at_its_step_in_the_native_client(native: Face, gate: Gate, row: Ask) -> None:
     """The refusal comes at the step of its scenario; the steps before it succeed."""
     where, number = row.about
     steps: dict[str, Callable[[Any], Any]] = {
@@ -96,7 +96,7 @@ def test_a_consent_through_the_native_client(native: Face, gate: Gate, row: Ask)
 
 
 @pytest.mark.parametrize("row", CONSENTS, ids=str)
-def test_a_consent_through_the_neutral_client(payer: Payer, gate: Gate, row: Ask) -> None:
+def test_consent_refusal_says_when_to_retry_in_the_neutral_client(payer: Payer, gate: Gate, row: Ask) -> None:
     """A consent that is still open says when to ask again, and no other does."""
     where, number = row.about
 

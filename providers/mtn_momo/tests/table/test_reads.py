@@ -28,7 +28,7 @@ def tell(gate: Gate, row: Get, times: int = 10_000) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("row", GETS, ids=str)
-def test_a_native_read(native: Face, gate: Gate, row: Get, operation: str) -> None:
+def test_native_status_read_has_its_documented_effect(native: Face, gate: Gate, row: Get, operation: str) -> None:
     """The class, and the reference it was asked by; nothing about it says that money moved or did not."""
     tell(gate, row)
     reference = new_reference()
@@ -47,7 +47,9 @@ def test_a_native_read(native: Face, gate: Gate, row: Get, operation: str) -> No
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("row", GETS, ids=str)
-def test_a_payout_that_was_taken(payer: Payer, gate: Gate, row: Get, operation: str) -> None:
+def test_accepted_payout_is_never_sent_again_while_reads_fail(
+    payer: Payer, gate: Gate, row: Get, operation: str
+) -> None:
     """It stays what it is and is never sent again, however long its reads fail; the first true answer ends it."""
     payout = payer.pay(operation, payer.start())
     tell(gate, row)
@@ -69,7 +71,7 @@ TOO_MANY = [row for row in GETS if row.says and row.says.status == 429]
 
 
 @pytest.mark.parametrize("row", [row for row in GETS if row.kind == "R" and row not in TOO_MANY], ids=str)
-def test_a_read_that_may_be_repeated_is_repeated_at_once(payer: Payer, gate: Gate, row: Get) -> None:
+def test_read_that_may_be_retried_is_retried_at_once(payer: Payer, gate: Gate, row: Get) -> None:
     """R: the second answer counts, and a refused token is a fresh one by then."""
     payout = payer.pay("transfer", payer.start())
     tell(gate, row, 1)
@@ -82,7 +84,7 @@ def test_a_read_that_may_be_repeated_is_repeated_at_once(payer: Payer, gate: Gat
 
 
 @pytest.mark.parametrize("row", TOO_MANY, ids=str)
-def test_a_read_that_came_too_soon_waits_with_all_others(payer: Payer, gate: Gate, row: Get) -> None:
+def test_read_refused_for_the_rate_waits_with_all_others(payer: Payer, gate: Gate, row: Get) -> None:
     """R: not repeated at once, which would be too soon again; the next one is let through after MTN's own wait."""
     payout = payer.pay("transfer", payer.start())
     tell(gate, row, 1)
@@ -98,7 +100,7 @@ ASKED_ONCE = [row for row in GETS if row.kind != "R" and row.says and row.says.s
 
 
 @pytest.mark.parametrize("row", ASKED_ONCE, ids=str)
-def test_a_read_that_needs_a_person_or_time_is_asked_once(payer: Payer, gate: Gate, row: Get) -> None:
+def test_read_that_needs_a_person_or_time_is_sent_once(payer: Payer, gate: Gate, row: Get) -> None:
     payout = payer.pay("transfer", payer.start())
     tell(gate, row, 1)
     payout = payer.when_due(payout)
@@ -107,7 +109,9 @@ def test_a_read_that_needs_a_person_or_time_is_asked_once(payer: Payer, gate: Ga
 
 
 @pytest.mark.parametrize("row", TOKENS, ids=str)
-def test_native_calls_without_a_token(native: Face, watch: InvariantChecker, gate: Gate, row: Token) -> None:
+def test_native_call_without_a_token_sends_nothing(
+    native: Face, watch: InvariantChecker, gate: Gate, row: Token
+) -> None:
     """Nothing is sent, so nothing can have moved; the payment's error still carries its reference."""
     watch.on(A_DAY_S)  # no token lives that long
     gate.say("token", row.says)
@@ -130,7 +134,7 @@ def test_native_calls_without_a_token(native: Face, watch: InvariantChecker, gat
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("row", TOKENS, ids=str)
-def test_a_payout_without_a_token(payer: Payer, gate: Gate, row: Token, operation: str) -> None:
+def test_payout_without_a_token_waits_and_is_sent_once(payer: Payer, gate: Gate, row: Token, operation: str) -> None:
     """The account stops where something of ours is wrong, else it waits; then the payment leaves, once."""
     payer.watch.on(A_DAY_S)
     gate.say("token", row.says)
