@@ -35,7 +35,7 @@ def paths(payouts: Call) -> dict[str, str]:
     return found
 
 
-def test_the_paths_are_masked_unless_they_are_asked_for(config: Path, payouts: Call) -> None:
+def test_callback_paths_are_masked_unless_revealed(config: Path, payouts: Call) -> None:
     """Whoever looks over a shoulder learns no path; it is the same each time."""
     masked = payouts("callbacks", "--url", "https://pay.example.org/")
     result = payouts("callbacks", "--url", "https://pay.example.org/", "--reveal")
@@ -45,13 +45,13 @@ def test_the_paths_are_masked_unless_they_are_asked_for(config: Path, payouts: C
     assert paths(payouts) == {"mtn-uganda": f"https://HOST/callbacks/{found}"}
 
 
-def test_an_address_that_is_none_is_refused(payouts: Call) -> None:
+def test_callback_address_without_https_is_refused(payouts: Call) -> None:
     """What is printed is copied into a provider's portal: it has to be an address."""
     ran = payouts("callbacks", "--url", "pay.example.org")
     assert (ran.code, "--url must begin with https://" in ran.err) == (2, True)
 
 
-def test_accounts_whose_provider_does_not_call_back_have_no_path(tills: Any, payouts: Call) -> None:
+def test_callback_paths_exist_only_where_the_provider_calls_back(tills: Any, payouts: Call) -> None:
     assert payouts("callbacks", "--json").json == []
     assert "No account" in payouts("callbacks").err
 
@@ -59,7 +59,7 @@ def test_accounts_whose_provider_does_not_call_back_have_no_path(tills: Any, pay
 @pytest.mark.parametrize(
     ("end", "level"), [("/callbacks/{token}", "ok"), ("/callbacks/other", "note"), ("/{token}x", "note")]
 )
-def test_the_doctor_sees_where_callback_url_leads(config: Path, payouts: Call, end: str, level: str) -> None:
+def test_doctor_compares_callback_url_with_the_path(config: Path, payouts: Call, end: str, level: str) -> None:
     """An address with one letter missing is found before the first payment, not after a week without callbacks."""
     token = paths(payouts)["mtn-uganda"].rpartition("/")[2]
     url = f"https://pay.example.org{end.format(token=token)}"
@@ -78,7 +78,7 @@ def serve(start: Call, *more: str) -> tuple[subprocess.Popen[str], str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_keeps_what_comes_and_leaves_quietly(
+def test_server_keeps_what_it_acknowledged_and_stops_quietly(
     config: Path, payouts: Call, pay: Call, start: Call, number: signal.Signals
 ) -> None:
     """What was acknowledged is there when it has ended, and `resume` reads it."""
@@ -101,7 +101,7 @@ def test_it_keeps_what_comes_and_leaves_quietly(
     assert NUMBER not in output
 
 
-def test_what_is_under_way_at_the_end_is_still_kept(config: Path, payouts: Call, start: Call) -> None:
+def test_server_finishes_requests_under_way_when_stopped(config: Path, payouts: Call, start: Call) -> None:
     """SIGTERM in the middle of a body: the rest is waited for and acknowledged."""
     process, url = serve(start)
     path = paths(payouts)["mtn-uganda"].removeprefix("https://HOST")
@@ -129,7 +129,7 @@ main()
 """
 
 
-def test_a_crash_before_it_is_handled_loses_nothing(config: Path, payouts: Call, pay: Call, folder: Path) -> None:
+def test_callback_survives_a_crash_before_it_is_handled(config: Path, payouts: Call, pay: Call, folder: Path) -> None:
     """Killed between the insert and the handling: the next server, or whoever works, handles it."""
     text = config.read_text("utf-8")
     config.write_text(re.sub(r"(?m)^poll_schedule_s = .*", "poll_schedule_s = [600]", text), "utf-8")
@@ -162,7 +162,7 @@ main()
 """
 
 
-def test_a_worker_that_fails_ends_the_server_too(config: Path, folder: Path) -> None:
+def test_server_ends_when_its_worker_fails(config: Path, folder: Path) -> None:
     """Half a process that looks alive would be worse than one that its supervisor starts again."""
     command = [sys.executable, "-P", "-c", BROKEN_WORKER, "serve", "--port", "0", "--with-worker", "--json"]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
@@ -174,14 +174,14 @@ def test_a_worker_that_fails_ends_the_server_too(config: Path, folder: Path) -> 
     ("words", "says"),
     [(("--host", "203.0.113.7"), "Nothing can listen on 203.0.113.7"), (("--allow", "10.0.0.0/99"), "--allow: ")],
 )
-def test_what_cannot_be_served_is_reported(config: Path, payouts: Call, words: tuple[str, ...], says: str) -> None:
+def test_server_that_cannot_start_says_why(config: Path, payouts: Call, words: tuple[str, ...], says: str) -> None:
     ran = payouts("serve", "--port", "0", *words, "--json")
     assert ran.code == 1
     assert says in ran.error["message"]
 
 
 @pytest.mark.parametrize("missing", ["uvicorn"])
-def test_without_the_server_extra_it_names_what_to_install(config: Path, folder: Path, missing: str) -> None:
+def test_server_extra_that_is_missing_is_named(config: Path, folder: Path, missing: str) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None\nfrom payments_core.cli import main\nmain()"
     command = [sys.executable, "-P", "-c", program, "serve", "--port", "0"]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

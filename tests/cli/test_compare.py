@@ -49,7 +49,7 @@ def _payout(number: int = 0, **changed: Any) -> Callable[..., None]:
     return lambda _, payouts: payouts[number].update(changed)
 
 
-def test_books_that_agree_have_no_difference() -> None:
+def test_ledgers_that_agree_have_no_difference() -> None:
     assert differences(*books()) == []
 
 
@@ -76,14 +76,14 @@ def test_books_that_agree_have_no_difference() -> None:
         (_two_owners, "ref-0 belongs to 2 payouts"),
     ],
 )
-def test_each_difference_is_found(spoil: Callable[..., None], expected: str) -> None:
+def test_difference_of_each_kind_is_found(spoil: Callable[..., None], expected: str) -> None:
     ledger, payouts = books()
     spoil(ledger, payouts)
 
     assert expected in differences(ledger, payouts)
 
 
-def test_every_row_of_a_file_is_accounted_for() -> None:
+def test_rows_of_a_file_are_all_accounted_for() -> None:
     rows = [
         {"row": 2, "key": "k-0", "error": None},
         {"row": 3, "key": "k-1", "error": {"code": "invalid_currency"}},
@@ -99,12 +99,12 @@ def test_every_row_of_a_file_is_accounted_for() -> None:
     assert unaccounted(rows, [{"key": "k-0"}, {"key": "k-9"}]) == ["k-9 is in no row"]
 
 
-def test_one_seed_draws_one_cast_and_another_draws_another() -> None:
+def test_cast_is_the_same_for_the_same_seed() -> None:
     assert Cast.draw(7) == Cast.draw(7)
     assert Cast.draw(7).people != Cast.draw(8).people
 
 
-def test_no_one_in_a_cast_shares_a_number() -> None:
+def test_cast_has_no_number_twice() -> None:
     people = Cast.draw(1).people
 
     assert len({person.number for person in people}) == len({person.key for person in people}) == len(people) == 25

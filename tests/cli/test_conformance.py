@@ -57,7 +57,7 @@ def run(
     return run
 
 
-def test_kept_promises_end_with_0_and_show_why_one_is_skipped(run: Callable[..., tuple[int, str]]) -> None:
+def test_conformance_exits_with_0_and_shows_why_a_promise_is_skipped(run: Callable[..., tuple[int, str]]) -> None:
     code, output = run(conformance="drafts_of_mtn:Drafts")
 
     assert code == 0, output
@@ -65,7 +65,7 @@ def test_kept_promises_end_with_0_and_show_why_one_is_skipped(run: Callable[...,
     assert "They are secret." in output
 
 
-def test_broken_promise_ends_with_1_and_shows_its_assertion(run: Callable[..., tuple[int, str]]) -> None:
+def test_conformance_exits_with_1_and_shows_the_broken_promise(run: Callable[..., tuple[int, str]]) -> None:
     code, output = run(conformance="drafts_of_mtn:Drafts", digits=2)
 
     assert code == 1
@@ -73,28 +73,28 @@ def test_broken_promise_ends_with_1_and_shows_its_assertion(run: Callable[..., t
     assert "DID NOT RAISE InvalidPayout" in output
 
 
-def test_profile_that_cannot_be_imported_ends_with_the_code_of_pytest(run: Callable[..., tuple[int, str]]) -> None:
+def test_conformance_profile_that_cannot_be_imported_interrupts_pytest(run: Callable[..., tuple[int, str]]) -> None:
     code, output = run(conformance="no_such_module:Nothing")
 
     assert code == pytest.ExitCode.INTERRUPTED
     assert "No module named 'no_such_module'" in output
 
 
-def test_provider_without_a_profile_is_refused(run: Callable[..., tuple[int, str]]) -> None:
+def test_conformance_without_a_profile_is_refused(run: Callable[..., tuple[int, str]]) -> None:
     code, output = run(conformance="")
 
     assert code == 1
     assert "Provider mtn_momo has no conformance profile" in output
 
 
-def test_json_is_refused(payouts: Call) -> None:
+def test_conformance_as_json_is_refused(payouts: Call) -> None:
     ran = payouts("providers", "--conformance", "mtn_momo", "--json")
 
     assert ran.code == 2
     assert "Leave out --json" in ran.error["message"]
 
 
-def test_missing_library_is_named(payouts: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conformance_names_a_missing_library(payouts: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conformance, "NEEDED", ("pytest", "no_such_package"))
 
     ran = payouts("providers", "--conformance", "mtn_momo")

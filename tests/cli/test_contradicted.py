@@ -30,7 +30,7 @@ def contradicted(liar: Any, pay: Call, payouts: Call) -> str:
     return "wages-1"
 
 
-def test_a_failure_that_is_called_paid_is_reported_everywhere(contradicted: str, payouts: Call, pay: Call) -> None:
+def test_contradicted_failure_is_reported_by_every_command(contradicted: str, payouts: Call, pay: Call) -> None:
     """Until a person has acknowledged it nobody reads that no money moved, or how to pay it again."""
     for ran in (payouts("show", contradicted), payouts("wait", contradicted), pay(contradicted)):
         assert ran.code == 4
@@ -59,7 +59,7 @@ def test_a_failure_that_is_called_paid_is_reported_everywhere(contradicted: str,
     assert (left.code, left.json["contradicted"]) == (4, 1)
 
 
-def test_paying_again_finds_the_payment_by_itself(
+def test_reissue_checks_first_and_finds_the_payment(
     liar: Any, pay: Call, payouts: Call, gateway: MtnMomoEmulator
 ) -> None:
     """Nobody has checked: the read before another attempt finds the payment, and nothing is sent."""
@@ -77,7 +77,7 @@ def test_paying_again_finds_the_payment_by_itself(
     assert [entry["credits"] for entry in gateway.ledger() if entry["external_id"] == paid] == [1]
 
 
-def test_the_same_again_is_no_news(contradicted: str, payouts: Call) -> None:
+def test_contradiction_checked_again_is_no_news(contradicted: str, payouts: Call) -> None:
     """Each check is in the history; the contradiction is there once, and so is its event."""
     before = payouts("show", contradicted, "--json").json
     after = payouts("check", contradicted, "--json").json
@@ -92,7 +92,7 @@ def test_the_same_again_is_no_news(contradicted: str, payouts: Call) -> None:
     assert len(payouts("events", "list", "books", "--json").json) == 2
 
 
-def test_a_person_acknowledges_it_and_it_is_never_paid_again(
+def test_contradiction_acknowledged_by_a_person_is_never_reissued(
     contradicted: str, payouts: Call, pay: Call, liar: Any
 ) -> None:
     """With name and reason; the status stays, the queue is empty, and paying again stays forbidden."""
@@ -116,7 +116,7 @@ def test_a_person_acknowledges_it_and_it_is_never_paid_again(
     assert payouts("review", "acknowledge", contradicted, *ACTOR).code == 3, "twice is once"
 
 
-def test_a_success_that_is_called_failed_is_reported_as_well(liar: Any, pay: Call, payouts: Call) -> None:
+def test_contradicted_success_is_reported(liar: Any, pay: Call, payouts: Call) -> None:
     liar.lies = False
     assert pay("wages-2", "--wait", "30").code == 0
     assert payouts("review", "acknowledge", "wages-2", *ACTOR).code == 1, "nothing contradicts it"
@@ -130,9 +130,7 @@ def test_a_success_that_is_called_failed_is_reported_as_well(liar: Any, pay: Cal
     assert payouts("review", "acknowledge", "wages-2", *ACTOR).code == 0
 
 
-def test_what_the_provider_does_not_show_any_more_is_paid_again_with_evidence(
-    liar: Any, pay: Call, payouts: Call
-) -> None:
+def test_reissue_of_a_payment_the_provider_lost_needs_evidence(liar: Any, pay: Call, payouts: Call) -> None:
     """One payout at a time, and never without it; actor, reason and evidence are in the history."""
     liar.lies = False
     assert pay("wages-6", "--wait", "30", to=FAILING).code == 3
@@ -149,14 +147,14 @@ def test_what_the_provider_does_not_show_any_more_is_paid_again_with_evidence(
     assert (fields["actor"], fields["reason"], fields["evidence"]) == ("Ann", "the statement", "no such line in March")
 
 
-def test_what_has_not_ended_is_not_checked(pay: Call, payouts: Call, liar: Any) -> None:
+def test_check_of_an_open_payout_is_refused(pay: Call, payouts: Call, liar: Any) -> None:
     assert pay("wages-3").code == 4
     refused = payouts("check", "wages-3", "--json")
     assert (refused.code, refused.error["code"]) == (1, "decision_refused")
     assert "payouts wait" in refused.error["hint"]
 
 
-def test_both_clients_check_and_acknowledge(liar: Any, pay: Call, config: Path) -> None:
+def test_check_and_acknowledge_work_in_both_clients(liar: Any, pay: Call, config: Path) -> None:
     """And show what was said in the payout itself."""
     for key in ("wages-4", "wages-5"):
         assert pay(key, "--wait", "30").code == 3

@@ -26,7 +26,7 @@ Call = Callable[..., Any]
 
 @pytest.mark.usefixtures("gateway")
 @pytest.mark.parametrize("option", [(), ("--account", "mtn-uganda")], ids=["all", "one account"])
-def test_a_pause_stops_payments_says_why_and_ends(pay: Call, payouts: Call, option: tuple[str, ...]) -> None:
+def test_pause_stops_payments_and_says_how_to_end_it(pay: Call, payouts: Call, option: tuple[str, ...]) -> None:
     output = payouts("pause", "--reason", "wrong amounts", *option)
 
     ran = pay("wages-1", "--json")
@@ -41,7 +41,7 @@ def test_a_pause_stops_payments_says_why_and_ends(pay: Call, payouts: Call, opti
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_pause_for_which_no_one_gave_a_reason_is_reported_without_one(pay: Call, payouts: Call) -> None:
+def test_pause_without_a_reason_is_reported_without_one(pay: Call, payouts: Call) -> None:
     """And not with the same words twice."""
     output = payouts("pause")
     pay("wages-1")
@@ -54,7 +54,7 @@ def test_a_pause_for_which_no_one_gave_a_reason_is_reported_without_one(pay: Cal
 @pytest.mark.parametrize(
     ("why", "kept"), [("stop \udcff now", "stop now"), ("a\0b", "a b"), ("\u3164 ", "paused by a person")], ids=ascii
 )
-def test_no_reason_keeps_the_emergency_stop_from_being_set(payouts: Call, why: str, kept: str) -> None:
+def test_pause_is_set_whatever_the_reason_contains(payouts: Call, why: str, kept: str) -> None:
     """Whatever a terminal or a program hands over: half a character, NUL, or what nobody can see."""
     assert payouts("pause", "--reason", why, "--json").json["reason"] == kept
     with PayoutClient.from_config() as client:
@@ -65,7 +65,7 @@ def test_no_reason_keeps_the_emergency_stop_from_being_set(payouts: Call, why: s
     assert payouts("unpause").code == 0
 
 
-def test_the_emergency_stop_works_where_a_secret_and_a_provider_are_missing(payouts: Call, config: Path) -> None:
+def test_pause_needs_no_secret_and_no_provider(payouts: Call, config: Path) -> None:
     payouts("journal", "init")
     text = re.sub(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"', config.read_text("utf-8"), flags=re.MULTILINE)
     config.write_text(text.replace('provider = "mtn_momo"', 'provider = "not_installed"'), "utf-8")
@@ -77,14 +77,14 @@ def test_the_emergency_stop_works_where_a_secret_and_a_provider_are_missing(payo
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_misspelt_account_is_not_paused_by_silence(payouts: Call) -> None:
+def test_pause_of_a_misspelt_account_is_refused(payouts: Call) -> None:
     ran = payouts("pause", "--account", "mtn-ugnada", "--json")
 
     assert (ran.code, ran.error["code"]) == (1, "unknown_account")
     assert "mtn-uganda" in ran.error["message"]
 
 
-def test_providers_are_listed_and_on_request_with_what_they_can(payouts: Call) -> None:
+def test_providers_are_listed_and_with_load_described(payouts: Call) -> None:
     listed, loaded = payouts("providers", "--json").json, payouts("providers", "--load", "--json").json
 
     mtn = next(one for one in listed if one["name"] == "mtn_momo")
@@ -102,9 +102,7 @@ def test_providers_are_listed_and_on_request_with_what_they_can(payouts: Call) -
 
 
 @pytest.mark.usefixtures("tills")
-def test_a_plugin_without_commands_of_its_own_says_so(
-    payouts: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plugin_without_commands_says_so(payouts: Call, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "silent_plugin.py").write_text(
         "from payments_core import hookimpl\n\n\n@hookimpl\ndef payments_providers():\n    return []\n", "utf-8"
     )
@@ -119,9 +117,7 @@ def test_a_plugin_without_commands_of_its_own_says_so(
 
 
 @pytest.mark.usefixtures("gateway")
-def test_the_doctor_finds_a_healthy_installation_healthy_and_moves_no_money(
-    payouts: Call, gateway: MtnMomoEmulator
-) -> None:
+def test_doctor_reports_a_healthy_installation_and_moves_no_money(payouts: Call, gateway: MtnMomoEmulator) -> None:
     before = len(gateway.ledger())
 
     ran = payouts("doctor", "--json")
@@ -136,7 +132,7 @@ def test_the_doctor_finds_a_healthy_installation_healthy_and_moves_no_money(
     assert len(gateway.ledger()) == before
 
 
-def test_the_doctor_names_every_illness_at_once(pay: Call, payouts: Call, config: Path, folder: Path) -> None:
+def test_doctor_reports_every_finding_at_once(pay: Call, payouts: Call, config: Path, folder: Path) -> None:
     pay("wages-1")
     payouts("pause")
     text = config.read_text("utf-8").replace("mtn-uganda]", "mtn-kampala]")
@@ -163,7 +159,7 @@ def in_review(folder: Path, **changed: str) -> None:
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["another identity", "another account"])
-def test_what_was_never_taken_raises_no_alarm_for_ever(
+def test_doctor_notes_payouts_that_were_never_accepted(
     pay: Call, payouts: Call, config: Path, folder: Path, gateway: MtnMomoEmulator, gone: bool
 ) -> None:
     """There is nothing to ask about such a payout, under the identity it was tried as or any other."""
@@ -182,7 +178,7 @@ def test_what_was_never_taken_raises_no_alarm_for_ever(
 
 
 @pytest.mark.usefixtures("gateway")
-def test_the_doctor_says_which_version_it_is(payouts: Call) -> None:
+def test_doctor_names_the_installed_versions(payouts: Call) -> None:
     """Whoever reports something can say what they use."""
     ran, as_json = payouts("doctor"), payouts("doctor", "--json")
 
@@ -193,7 +189,7 @@ def test_the_doctor_says_which_version_it_is(payouts: Call) -> None:
     assert "payouts.toml, 1 account\n" in ran.out
 
 
-def test_a_server_that_is_not_there_is_reported_as_such(payouts: Call, folder: Path) -> None:
+def test_doctor_reports_a_server_that_cannot_be_reached(payouts: Call, folder: Path) -> None:
     """Nobody is sent to the portal because of it."""
     with MtnMomoEmulator(target="mtnuganda") as emulator:
         emulator.write_config(folder / "payouts.toml")
@@ -206,7 +202,7 @@ def test_a_server_that_is_not_there_is_reported_as_such(payouts: Call, folder: P
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_pause_is_reported_once_and_shown_where_it_holds(pay: Call, payouts: Call) -> None:
+def test_pause_is_reported_once_and_shown_where_it_holds(pay: Call, payouts: Call) -> None:
     """The sentence is enough for a person; whoever asked for events gets one. What waits says why it waits."""
     paused, events = payouts("pause", "--reason", "payday moved"), payouts("pause", "--log-level", "INFO")
     held = pay("wages-1")
@@ -219,7 +215,7 @@ def test_a_pause_is_reported_once_and_shown_where_it_holds(pay: Call, payouts: C
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_number_in_the_reason_of_a_pause_is_masked_everywhere(pay: Call, payouts: Call, folder: Path) -> None:
+def test_pause_reason_is_masked_before_it_is_stored(pay: Call, payouts: Call, folder: Path) -> None:
     """It is masked before it is stored, so that no command, no log and no other process has it."""
     entries = [payouts("pause", "--reason", "tel +256 772 123456", "--log-level", "INFO"), pay("wages-1")]
     entries += [payouts(*command) for command in (("doctor",), ("list",), ("list", "--json"), ("show", "wages-1"))]
@@ -232,7 +228,7 @@ def test_a_number_in_the_reason_of_a_pause_is_masked_everywhere(pay: Call, payou
 
 
 @pytest.mark.usefixtures("gateway")
-def test_the_doctor_says_that_payouts_wait_for_a_person(pay: Call, payouts: Call, folder: Path) -> None:
+def test_doctor_notes_payouts_that_wait_for_a_decision(pay: Call, payouts: Call, folder: Path) -> None:
     pay("wages-1", "--wait", "5")
     in_review(folder)
 
@@ -244,7 +240,7 @@ def test_the_doctor_says_that_payouts_wait_for_a_person(pay: Call, payouts: Call
 
 
 @pytest.mark.usefixtures("gateway")
-def test_the_doctor_shows_circuits_and_penalties(pay: Call, payouts: Call, folder: Path) -> None:
+def test_doctor_reports_circuits_and_penalties(pay: Call, payouts: Call, folder: Path) -> None:
     """Whoever wonders why nothing moves sees which account is slowed or stopped, and until when."""
     pay("wages-1")
     until = 1_000_000 * int(time.time() + 1800)
@@ -265,7 +261,7 @@ def test_the_doctor_shows_circuits_and_penalties(pay: Call, payouts: Call, folde
     assert "circuit" not in payouts("doctor").out
 
 
-def test_a_new_configuration_has_a_namespace_of_its_own_and_loads(payouts: Call, folder: Path) -> None:
+def test_configuration_from_init_has_its_own_namespace_and_loads(payouts: Call, folder: Path) -> None:
     assert payouts("doctor", "--init").code == 0
     assert payouts("doctor", "--init", "--config", "other.toml").code == 0
 
@@ -278,7 +274,7 @@ def test_a_new_configuration_has_a_namespace_of_its_own_and_loads(payouts: Call,
     assert stat.S_IMODE((folder / "payouts.db").stat().st_mode) == 0o600
 
 
-def test_a_configuration_is_never_written_over(payouts: Call, folder: Path) -> None:
+def test_configuration_is_never_overwritten(payouts: Call, folder: Path) -> None:
     payouts("doctor", "--init")
     before = (folder / "payouts.toml").read_text("utf-8")
 
@@ -289,7 +285,7 @@ def test_a_configuration_is_never_written_over(payouts: Call, folder: Path) -> N
     assert (folder / "payouts.toml").read_text("utf-8") == before
 
 
-def test_the_example_in_a_new_configuration_is_right(
+def test_configuration_from_init_has_a_working_example(
     payouts: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Uncommented as it says, the account is understood; without its limit, or with another's, the doctor asks."""

@@ -23,7 +23,7 @@ Call = Callable[..., Any]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_stopped_by_a_signal_and_exits_with_0(
+def test_emulator_serves_until_a_signal_and_exits_with_0(
     start: Call, payouts: Call, folder: Path, number: signal.Signals
 ) -> None:
     process: subprocess.Popen[str] = start(
@@ -44,7 +44,7 @@ def test_it_serves_until_it_is_stopped_by_a_signal_and_exits_with_0(
     assert (process.returncode, text) == (0, "")
 
 
-def test_it_says_where_it_listens_and_what_to_try_next(start: Call) -> None:
+def test_emulator_prints_its_address_and_a_first_command(start: Call) -> None:
     process = start("emulator", "mtn_momo", "--port", "0", "--write-config", "my.toml", "--seed", "7")
 
     lines = [process.stdout.readline() for _ in range(5)]
@@ -58,7 +58,7 @@ def test_it_says_where_it_listens_and_what_to_try_next(start: Call) -> None:
 
 
 @pytest.mark.parametrize("provider", sorted(Plugins().providers()))
-def test_what_it_says_to_try_next_is_taken(start: Call, payouts: Call, provider: str) -> None:
+def test_emulator_prints_a_first_command_that_works(start: Call, payouts: Call, provider: str) -> None:
     """Word for word, whatever the provider pays to; the end may take longer than this test.
 
     Only where an answer has to be heard first, that is said.
@@ -74,7 +74,7 @@ def test_what_it_says_to_try_next_is_taken(start: Call, payouts: Call, provider:
         assert (ran.code, ran.json["status"]) in {(0, "SUCCEEDED"), (4, "PENDING"), (4, "CREATED")}, ran
 
 
-def test_a_target_is_refused_where_there_is_one(payouts: Call, plays_one: str) -> None:
+def test_emulator_with_one_target_refuses_the_option(payouts: Call, plays_one: str) -> None:
     ran = payouts("emulator", plays_one, "--port", "0", "--target", "atlantis", "--json")
 
     assert (ran.code, "has one target environment" in ran.error["message"]) == (1, True)
@@ -90,7 +90,7 @@ def plays_one() -> str:
     pytest.skip("every emulator here plays several")
 
 
-def test_a_taken_port_says_what_to_do(payouts: Call) -> None:
+def test_emulator_on_a_port_in_use_says_what_to_do(payouts: Call) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = payouts("emulator", "mtn_momo", "--port", str(taken.getsockname()[1]), "--json")
 
@@ -98,13 +98,13 @@ def test_a_taken_port_says_what_to_do(payouts: Call) -> None:
     assert "--port 0 takes any free one" in ran.error["hint"]
 
 
-def test_another_target_is_refused_with_the_ones_there_are(payouts: Call) -> None:
+def test_emulator_refuses_an_unknown_target_and_lists_the_known(payouts: Call) -> None:
     ran = payouts("emulator", "mtn_momo", "--port", "0", "--target", "atlantis", "--json")
 
     assert (ran.code, "sandbox, mtnuganda" in ran.error["message"]) == (1, True)
 
 
-def test_switches_are_set_by_name(start: Call, payouts: Call, folder: Path) -> None:
+def test_emulator_options_are_set_by_name(start: Call, payouts: Call, folder: Path) -> None:
     """`--set` gives what the emulator's class takes by keyword: here another platform, and amounts as numbers."""
     words = ("--set", "platform=momo_africa", "--set", "status_values=number")
     served = ("emulator", "mtn_momo", "--port", "0", "--target", "mtnuganda", "--write-config", "payouts.toml")
@@ -127,7 +127,7 @@ def test_switches_are_set_by_name(start: Call, payouts: Call, folder: Path) -> N
         ("platform=mars", "There is no platform 'mars'"),
     ],
 )
-def test_a_wrong_switch_is_refused_with_what_there_is(written: str, says: str, payouts: Call) -> None:
+def test_emulator_refuses_an_unknown_option_and_lists_the_known(written: str, says: str, payouts: Call) -> None:
     """A name or value that the emulator does not know ends the start and is named."""
     ran = payouts("emulator", "mtn_momo", "--port", "0", "--set", written, "--json")
 
@@ -135,7 +135,7 @@ def test_a_wrong_switch_is_refused_with_what_there_is(written: str, says: str, p
     assert says in ran.error["message"]
 
 
-def test_a_provider_that_is_not_installed_is_named(payouts: Call) -> None:
+def test_emulator_of_a_provider_that_is_not_installed_is_refused(payouts: Call) -> None:
     assert payouts("emulator", "mpesa", "--json").error["code"] == "provider_not_installed"
 
 

@@ -31,7 +31,7 @@ def change(config: Path, pattern: str, replacement: str) -> None:
     config.write_text(after, "utf-8")
 
 
-def test_no_configuration(pay: Call) -> None:
+def test_configuration_that_is_missing_is_reported_with_next_steps(pay: Call) -> None:
     ran = pay("wages-1")
 
     assert ran.code == 1
@@ -41,7 +41,7 @@ def test_no_configuration(pay: Call) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_unknown_account(pay: Call) -> None:
+def test_account_that_is_unknown_is_refused(pay: Call) -> None:
     ran = pay("wages-1", "--account", "mtn-ghana", "--json")
 
     assert ran.code == 1
@@ -53,7 +53,7 @@ def test_unknown_account(pay: Call) -> None:
     }
 
 
-def test_a_payout_of_an_account_that_is_gone_is_not_called_unsent(pay: Call, payouts: Call, config: Path) -> None:
+def test_account_that_is_gone_does_not_make_a_payout_unsent(pay: Call, payouts: Call, config: Path) -> None:
     """It was recorded before, and the provider has it: whoever is told "nothing was sent" would pay it again."""
     pay("wages-1")
     change(config, r"mtn-uganda\]", "mtn-kampala]")
@@ -67,7 +67,7 @@ def test_a_payout_of_an_account_that_is_gone_is_not_called_unsent(pay: Call, pay
         assert "nothing was sent" not in one.err
 
 
-def test_missing_secret(pay: Call, payouts: Call, config: Path) -> None:
+def test_secret_that_is_missing_is_named(pay: Call, payouts: Call, config: Path) -> None:
     change(config, r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"')
 
     ran = pay("wages-1", "--json")
@@ -119,7 +119,7 @@ def test_too_many_decimals(pay: Call) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_key_reused_with_another_intent(pay: Call) -> None:
+def test_key_reused_for_another_order_is_refused(pay: Call) -> None:
     pay("wages-1")
 
     ran = pay("wages-1", "--json", amount="6")
@@ -130,7 +130,7 @@ def test_key_reused_with_another_intent(pay: Call) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_differs_is_named_and_no_one_shown(pay: Call) -> None:
+def test_key_reused_names_what_differs_and_masks_payees(pay: Call) -> None:
     """Amounts and operations as they are, payees masked, of notes no word, and of the key its ends."""
     key = "wages/+256700199887"
     pay(key, "--note", "for Achieng")
@@ -144,7 +144,7 @@ def test_what_differs_is_named_and_no_one_shown(pay: Call) -> None:
     assert [word for word in ("Achieng", "Otieno", "256700199887", "256772000111") if word in ran.err] == []
 
 
-def test_provider_not_installed(pay: Call, config: Path) -> None:
+def test_provider_that_is_not_installed_is_reported(pay: Call, config: Path) -> None:
     change(config, r"^provider = .*$", 'provider = "mpesa_ke"')
 
     ran = pay("wages-1", "--json")
@@ -164,7 +164,7 @@ def test_provider_not_installed(pay: Call, config: Path) -> None:
     ],
     ids=["table", "quotes", "namespace"],
 )
-def test_a_configuration_that_cannot_be_used_says_how_to_mend_it(
+def test_configuration_that_cannot_be_used_says_how_to_mend_it(
     pay: Call, config: Path, pattern: str, replacement: str, says: str
 ) -> None:
     """And that nothing was sent; never to make a new one in its place."""
@@ -191,7 +191,7 @@ def test_gateway_down_leaves_the_payout_to_be_sent_later(pay: Call, payouts: Cal
     assert payouts("list", "--json").json[0]["submissions"] == 0
 
 
-def test_writes_forbidden_pauses_the_account_fails_nothing_and_is_lifted(
+def test_writes_forbidden_pauses_the_account_until_it_is_lifted(
     pay: Call, payouts: Call, gateway: MtnMomoEmulator, config: Path
 ) -> None:
     change(config, r"^probe_after_s = 10", "probe_after_s = 2")
@@ -210,7 +210,7 @@ def test_writes_forbidden_pauses_the_account_fails_nothing_and_is_lifted(
     assert {one["status"] for one in payouts("list", "--json").json} == {"SUCCEEDED"}
 
 
-def test_namespace_changed(pay: Call, config: Path) -> None:
+def test_namespace_that_changed_is_refused(pay: Call, config: Path) -> None:
     pay("wages-1")
     change(config, r"^namespace = .*$", 'namespace = "another-one"')
 
@@ -221,7 +221,9 @@ def test_namespace_changed(pay: Call, config: Path) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_journal_locked_by_another_program(pay: Call, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_journal_locked_by_another_program_is_reported(
+    pay: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pay("wages-1")
     monkeypatch.setitem(SqliteJournal.__init__.__kwdefaults__, "busy_timeout_s", 0.1)
     other = sqlite3.connect(folder / "payouts.db")
@@ -235,7 +237,7 @@ def test_journal_locked_by_another_program(pay: Call, folder: Path, monkeypatch:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_journal_from_a_newer_version(pay: Call, folder: Path) -> None:
+def test_journal_of_a_newer_version_is_refused(pay: Call, folder: Path) -> None:
     pay("wages-1")
     other = sqlite3.connect(folder / "payouts.db")
     other.execute("PRAGMA user_version = 99")
@@ -248,7 +250,7 @@ def test_journal_from_a_newer_version(pay: Call, folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_payout_no_one_knows(payouts: Call) -> None:
+def test_payout_that_is_unknown_is_reported(payouts: Call) -> None:
     ran = payouts("show", "wages-9", "--json")
 
     assert (ran.code, ran.error["code"], ran.error["hint"]) == (1, "unknown_payout", "`payouts list` shows all.")
@@ -304,7 +306,7 @@ def test_broken_plugins_are_named_with_their_distribution(
     assert "Traceback" not in ran.stderr
 
 
-def test_an_error_no_one_foresaw_is_reported_without_a_traceback_and_without_numbers(
+def test_unexpected_error_is_reported_without_traceback_or_number(
     payouts: Call, folder: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(*_: object, **__: object) -> None:
@@ -336,7 +338,7 @@ def test_an_error_no_one_foresaw_is_reported_without_a_traceback_and_without_num
         ("list", "--log-level", "LOUD"),
     ],
 )
-def test_wrong_usage_exits_with_2_in_words_and_as_json(payouts: Call, arguments: tuple[str, ...]) -> None:
+def test_usage_error_exits_with_2_in_words_and_as_json(payouts: Call, arguments: tuple[str, ...]) -> None:
     ran, as_json = payouts(*arguments), payouts(*arguments, "--json")
 
     assert (ran.code, as_json.code) == (2, 2)
@@ -348,7 +350,7 @@ def test_wrong_usage_exits_with_2_in_words_and_as_json(payouts: Call, arguments:
     assert ran.err.endswith("Nothing was sent.\n") == pays
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(start: Call, pay: Call, gateway: MtnMomoEmulator) -> None:
+def test_closed_pipe_of_a_reader_is_not_an_error(start: Call, pay: Call, gateway: MtnMomoEmulator) -> None:
     pay("wages-1")
     process = start("list")
     process.stdout.close()

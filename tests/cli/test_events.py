@@ -56,7 +56,7 @@ def check(payouts: Call) -> dict[str, str]:
     return dict(found)
 
 
-def test_what_is_given_up_is_seen_and_sent_again(payouts: Call, receiver: type[Receiver]) -> None:
+def test_event_given_up_is_reported_and_sent_again(payouts: Call, receiver: type[Receiver]) -> None:
     """From the first refusal to the last, and back: nothing is lost in between."""
     pay(payouts, "salary/1")
     assert check(payouts)["level"] == "ok"
@@ -76,7 +76,7 @@ def test_what_is_given_up_is_seen_and_sent_again(payouts: Call, receiver: type[R
     assert "No event waits." in payouts("events", "list", "webhook/erp").err
 
 
-def test_a_consumers_events_are_listed_and_acknowledged(payouts: Call, receiver: type[Receiver]) -> None:
+def test_events_of_a_consumer_are_listed_and_acknowledged(payouts: Call, receiver: type[Receiver]) -> None:
     """The ids that are listed are the ids that can be acknowledged."""
     pay(payouts, "salary/1")
     pay(payouts, "salary/2")
@@ -89,7 +89,7 @@ def test_a_consumers_events_are_listed_and_acknowledged(payouts: Call, receiver:
     assert payouts("events", "deliver", "--again", "none").code == 1
 
 
-def test_the_doctor_finds_a_webhook_without_its_secret(
+def test_doctor_names_the_missing_secret_of_a_webhook(
     payouts: Call, receiver: type[Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And names the variable, not what should be in it."""

@@ -24,7 +24,7 @@ def shared(gateway: Any, folder: Path, new_database: Call, monkeypatch: pytest.M
     return url
 
 
-def test_a_shared_journal_is_made_by_command(shared: str, payouts: Call) -> None:
+def test_shared_journal_is_created_by_command(shared: str, payouts: Call) -> None:
     """Before, every command says what to do; afterwards, all is well; nowhere is the password shown."""
     before = payouts("list", "--json")
     assert before.code == 1
@@ -52,7 +52,7 @@ def real_money(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", ["removed", "emptied"])
-def test_where_real_money_moves_a_lost_journal_is_not_made_anew(
+def test_lost_journal_of_real_money_is_not_created_anew(
     gateway: Any, folder: Path, payouts: Call, pay: Call, lost: str
 ) -> None:
     """An old key would be paid again once the provider has forgotten it: every command stops, and says how to go on."""
@@ -73,7 +73,7 @@ def test_where_real_money_moves_a_lost_journal_is_not_made_anew(
     assert (journal.exists(), lost == "emptied" and journal.stat().st_size) == (lost == "emptied", False)
 
 
-def test_a_rehearsal_needs_no_command_and_has_one(gateway: Any, folder: Path, payouts: Call, pay: Call) -> None:
+def test_journal_in_test_mode_is_created_at_first_use(gateway: Any, folder: Path, payouts: Call, pay: Call) -> None:
     """A file is made when it is first used; made twice it stays as it is, and other words come as JSON too."""
     assert payouts("list").code == 0
     assert pay("first", "--wait", "10").code == 0
@@ -86,7 +86,7 @@ def test_a_rehearsal_needs_no_command_and_has_one(gateway: Any, folder: Path, pa
     assert (made.code, made.json) == (0, {"journal": "sqlite:///payouts.db", "made": True})
 
 
-def test_a_secret_that_is_missing_is_named(gateway: Any, folder: Path, payouts: Call) -> None:
+def test_journal_secret_that_is_missing_is_named(gateway: Any, folder: Path, payouts: Call) -> None:
     """What must be set is said before anything else goes wrong."""
     path = folder / "payouts.toml"
     path.write_text(path.read_text("utf-8").replace('"sqlite:///payouts.db"', '"env:JOURNAL_URL"'), "utf-8")

@@ -22,7 +22,7 @@ Call = Callable[..., Any]
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_balance_is_exact_text(payouts: Call) -> None:
+def test_balance_is_printed_as_exact_text(payouts: Call) -> None:
     ran, table = payouts("balance", "--json"), payouts("balance", "--currency", "UGX")
 
     assert ran.code == table.code == 0
@@ -42,7 +42,9 @@ def test_a_balance_is_exact_text(payouts: Call) -> None:
         (IDLE, 3, "not_active", "has no active wallet."),
     ],
 )
-def test_whether_a_wallet_is_active(payouts: Call, number: str, code: int, status: str, words: str) -> None:
+def test_account_status_says_whether_a_wallet_is_active(
+    payouts: Call, number: str, code: int, status: str, words: str
+) -> None:
     result, as_json = (
         payouts("account-status", "--to", f"+{number}"),
         payouts("account-status", "--to", number, "--json"),
@@ -57,7 +59,7 @@ def test_whether_a_wallet_is_active(payouts: Call, number: str, code: int, statu
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_is_not_reported_exits_with_4(payouts: Call) -> None:
+def test_account_status_that_is_not_reported_exits_with_4(payouts: Call) -> None:
     """Not knowing is not "no": the number may well have a wallet."""
     ran = payouts("account-status", "--to", SILENT, "--json")
 
@@ -67,7 +69,7 @@ def test_what_is_not_reported_exits_with_4(payouts: Call) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_name_is_initials_unless_it_is_revealed(payouts: Call) -> None:
+def test_name_is_printed_as_initials_unless_revealed(payouts: Call) -> None:
     asked = ("name", "--to", f"+{NUMBER}")
     result, as_json, revealed = payouts(*asked), payouts(*asked, "--json"), payouts(*asked, "--json", "--reveal")
 
@@ -79,7 +81,7 @@ def test_a_name_is_initials_unless_it_is_revealed(payouts: Call) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("account-status",), ("name",)])
-def test_a_question_moves_no_money_and_shows_no_one_in_the_logs(
+def test_lookup_moves_no_money_and_logs_no_number(
     payouts: Call, gateway: MtnMomoEmulator, arguments: tuple[str, ...]
 ) -> None:
     before = len(gateway.ledger())
@@ -93,7 +95,7 @@ def test_a_question_moves_no_money_and_shows_no_one_in_the_logs(
     assert payouts("list", "--json").json == []
 
 
-def test_a_gateway_that_is_down_reports_nothing(payouts: Call, folder: Path) -> None:
+def test_lookup_through_a_gateway_that_is_down_exits_with_4(payouts: Call, folder: Path) -> None:
     with MtnMomoEmulator(target="mtnuganda") as emulator:
         emulator.write_config(folder / "payouts.toml")
 
@@ -116,7 +118,9 @@ def test_a_gateway_that_is_down_reports_nothing(payouts: Call, folder: Path) -> 
         (("balance", "--account", "nobody"), 1, "unknown_account"),
     ],
 )
-def test_wrong_questions(payouts: Call, arguments: tuple[str, ...], code: int, error: str) -> None:
+def test_lookup_with_wrong_arguments_is_refused(
+    payouts: Call, arguments: tuple[str, ...], code: int, error: str
+) -> None:
     ran = payouts(*arguments, "--json")
 
     assert (ran.code, ran.error["code"]) == (code, error)
@@ -125,7 +129,7 @@ def test_wrong_questions(payouts: Call, arguments: tuple[str, ...], code: int, e
 # --- through several accounts of a provider that is nothing like MTN ---
 
 
-def test_every_account_that_can_tell_is_asked(payouts: Call, tills: Any) -> None:
+def test_balance_is_asked_of_every_account(payouts: Call, tills: Any) -> None:
     ran = payouts("balance", "--json")
 
     assert ran.code == 0
@@ -142,7 +146,7 @@ def test_every_account_that_can_tell_is_asked(payouts: Call, tills: Any) -> None
     assert tills.ledger == []
 
 
-def test_an_account_that_does_not_answer_hides_no_other(payouts: Call, tills: Any) -> None:
+def test_balance_of_a_silent_account_hides_no_other(payouts: Call, tills: Any) -> None:
     """The others are shown, the silent one is named, and the exit code says that not all is known."""
     tills.refusals["/balance"] = [503]
 
@@ -160,7 +164,7 @@ def test_an_account_that_does_not_answer_hides_no_other(payouts: Call, tills: An
     assert "did not tell its balance" in table.out
 
 
-def test_an_account_that_cannot_tell_is_left_out_and_named_when_asked(
+def test_balance_leaves_out_accounts_that_cannot_tell(
     payouts: Call, tills: Any, folder: Path, running: MtnMomoEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tally  # type: ignore[import-not-found]  # found by the fixture
@@ -183,7 +187,7 @@ def test_an_account_that_cannot_tell_is_left_out_and_named_when_asked(
 
 
 @pytest.mark.usefixtures("tills")
-def test_who_has_several_accounts_says_which_one_asks(payouts: Call) -> None:
+def test_lookup_with_several_accounts_needs_one_named(payouts: Call) -> None:
     for asked in ("account-status", "name"):
         ran = payouts(asked, "--to", MERCHANT, "--json")
         assert (ran.code, ran.error["code"]) == (2, "usage")
@@ -191,7 +195,7 @@ def test_who_has_several_accounts_says_which_one_asks(payouts: Call) -> None:
 
 
 @pytest.mark.usefixtures("tills")
-def test_no_one_is_not_found_and_a_name_that_is_not_there_is_not_known(payouts: Call) -> None:
+def test_lookup_of_an_unknown_number_is_not_found_and_has_no_name(payouts: Call) -> None:
     asked = ("--account", "east", "--json")
     found = payouts("account-status", "--to", "254700000021", *asked)
     name, empty = payouts("name", "--to", MERCHANT, *asked), payouts("name", "--to", "254700000021", *asked)
@@ -203,7 +207,7 @@ def test_no_one_is_not_found_and_a_name_that_is_not_there_is_not_known(payouts: 
     assert result.out.endswith(": the provider gave no name\n")
 
 
-def test_a_name_cannot_command_the_terminal(payouts: Call, tills: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_cannot_send_commands_to_the_terminal(payouts: Call, tills: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import tally_gateway  # type: ignore[import-not-found]  # found by the fixture
 
     monkeypatch.setitem(tally_gateway.NAMES, MERCHANT, "Ada\x1b[2J Evil\u202eX")

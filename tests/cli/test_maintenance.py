@@ -20,7 +20,7 @@ def spoil(folder: Path, statement: str) -> None:
         file.execute(statement)
 
 
-def test_a_whole_journal_exits_with_0_and_a_spoiled_one_with_1(pay: Call, payouts: Call, config: Path) -> None:
+def test_verify_exits_with_0_for_a_sound_journal_and_with_1_for_flaws(pay: Call, payouts: Call, config: Path) -> None:
     """What is wrong is named by payout and rule, for people and for machines."""
     paid = pay("one", "--json").json
     well = payouts("journal", "verify")
@@ -44,14 +44,14 @@ def test_verify_needs_no_secret_and_says_what_it_could_not_derive(pay: Call, pay
     assert list(payouts("journal", "verify", "--json").json["references_not_derived"]) == ["mtn-uganda"]
 
 
-def test_verify_makes_no_journal(payouts: Call, config: Path) -> None:
+def test_verify_creates_no_journal(payouts: Call, config: Path) -> None:
     """Nothing is written, not even where nothing is."""
     ran = payouts("journal", "verify", "--json")
     assert (ran.code, ran.error["code"]) == (1, "journal_missing")
     assert not (config.parent / "payouts.db").exists()
 
 
-def test_a_backup_is_written_checked_and_refused_for_paying(pay: Call, payouts: Call, config: Path) -> None:
+def test_backup_is_checked_and_refused_for_paying(pay: Call, payouts: Call, config: Path) -> None:
     """It can be verified by its name; every other command refuses it and says what to do."""
     pay("one")
     ran = payouts("journal", "backup", "b.db", "--json")
@@ -68,7 +68,7 @@ def test_a_backup_is_written_checked_and_refused_for_paying(pay: Call, payouts: 
     assert pay("two", "--json").error["code"] == "journal_is_backup"
 
 
-def test_a_backup_of_a_spoiled_journal_says_so(pay: Call, payouts: Call, config: Path) -> None:
+def test_backup_of_a_journal_with_flaws_exits_with_1(pay: Call, payouts: Call, config: Path) -> None:
     """It is kept, as it is what there is, and it leaves with 1."""
     pay("one")
     spoil(config.parent, "UPDATE payouts SET version = version + 1")
@@ -76,7 +76,7 @@ def test_a_backup_of_a_spoiled_journal_says_so(pay: Call, payouts: Call, config:
     assert (ran.code, "It has 1 flaw:" in ran.out, (config.parent / "b.db").exists()) == (1, True, True)
 
 
-def test_forgetting_is_a_dry_run_unless_yes_is_given(pay: Call, payouts: Call, config: Path) -> None:
+def test_erase_is_a_dry_run_unless_yes_is_given(pay: Call, payouts: Call, config: Path) -> None:
     """Without --yes nothing is changed; with it, the number is gone from the file and from what is shown."""
     paid = pay("one", "--note", "wages of Mrs Namukasa", "--wait", "30", "--json").json
     rehearsed = payouts("erase", "one", *BY)
@@ -94,7 +94,7 @@ def test_forgetting_is_a_dry_run_unless_yes_is_given(pay: Call, payouts: Call, c
     assert pay("one", "--note", "wages of Mrs Namukasa", "--json").json["status"] == "SUCCEEDED"
 
 
-def test_what_cannot_be_forgotten_is_refused(pay: Call, payouts: Call, config: Path) -> None:
+def test_erase_of_an_open_payout_is_refused(pay: Call, payouts: Call, config: Path) -> None:
     """An open payout is needed; and exactly one thing has to be named."""
     pay("late", "--to", "+256700199887")
     spoil(config.parent, "UPDATE payouts SET status = 'PENDING'")
@@ -107,7 +107,7 @@ def test_what_cannot_be_forgotten_is_refused(pay: Call, payouts: Call, config: P
     assert (swept.code, "The payee of 0 payouts is erased." in swept.out) == (0, True)
 
 
-def test_old_callbacks_are_trimmed(pay: Call, payouts: Call, config: Path) -> None:
+def test_trim_removes_old_callbacks(pay: Call, payouts: Call, config: Path) -> None:
     """Handled ones, after the days asked for."""
     pay("one")
     columns = "INSERT INTO inbox (account, received_at, query, method, body, handled_at, outcome)"
@@ -117,7 +117,7 @@ def test_old_callbacks_are_trimmed(pay: Call, payouts: Call, config: Path) -> No
     assert "0 callbacks removed" in payouts("journal", "trim").out
 
 
-def test_a_shared_journal_is_verified_and_backed_up_into_a_file(
+def test_shared_journal_is_verified_backed_up_and_erased(
     pay: Call, payouts: Call, config: Path, share_journal: Callable[[Path], str]
 ) -> None:
     """The same words for both stores; of what a server keeps, it is said that it does."""

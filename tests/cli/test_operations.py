@@ -27,7 +27,7 @@ def add(config: Path, text: str) -> None:
 # --- deposit, and the account's own operation ---
 
 
-def test_a_deposit_is_sent_like_a_transfer(payouts: Call, gateway: MtnMomoEmulator) -> None:
+def test_deposit_is_sent_like_a_transfer(payouts: Call, gateway: MtnMomoEmulator) -> None:
     ran = payouts("deposit", "--key", "d/1", "--to", f"+{NUMBER}", "--amount", "5", "--wait", "10", "--json")
 
     assert (ran.code, ran.json["operation"], ran.json["status"]) == (0, "deposit", "SUCCEEDED")
@@ -38,7 +38,7 @@ def test_a_deposit_is_sent_like_a_transfer(payouts: Call, gateway: MtnMomoEmulat
 
 
 @pytest.mark.usefixtures("gateway")
-def test_everybody_in_a_file_can_be_paid_by_deposit(payouts: Call, folder: Path) -> None:
+def test_deposit_pays_every_row_of_a_file(payouts: Call, folder: Path) -> None:
     (folder / "people.csv").write_text(f"key,to,amount\nd/1,+{NUMBER},5\nd/2,+{OTHER},6\n", "utf-8")
 
     ran = payouts("deposit", "--file", "people.csv", "--yes", "--wait", "10", "--json")
@@ -48,7 +48,7 @@ def test_everybody_in_a_file_can_be_paid_by_deposit(payouts: Call, folder: Path)
 
 
 @pytest.mark.usefixtures("gateway")
-def test_without_a_word_it_is_the_accounts_own_operation(pay: Call, payouts: Call, config: Path, folder: Path) -> None:
+def test_send_without_an_operation_uses_the_accounts_own(pay: Call, payouts: Call, config: Path, folder: Path) -> None:
     """In a file as by itself; and what was recorded stays what it was when the account's default changes."""
     people = f"key,to,amount\nk/1,+{NUMBER},5\nk/3,+{NUMBER},5\n"
     (folder / "people.csv").write_text(people, "utf-8")
@@ -70,7 +70,7 @@ def test_without_a_word_it_is_the_accounts_own_operation(pay: Call, payouts: Cal
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_row_has_its_own_accounts_operation(payouts: Call, config: Path, folder: Path) -> None:
+def test_row_of_a_file_has_the_operation_of_its_account(payouts: Call, config: Path, folder: Path) -> None:
     """Two rows of one file may go two ways."""
     text = config.read_text("utf-8")
     table = text[text.index("[accounts.mtn-uganda]\n") :].removeprefix("[accounts.mtn-uganda]\n")
@@ -103,7 +103,7 @@ def refund(payouts: Call, collection: str) -> Call:
     return call
 
 
-def test_a_refund_is_waited_for_shown_and_paid_once(
+def test_refund_is_waited_for_shown_and_paid_once(
     refund: Call, payouts: Call, gateway: MtnMomoEmulator, collection: str
 ) -> None:
     ran, again = refund("r/1", "40", "--wait", "10", "--json"), refund("r/1", "40", "--json")
@@ -120,7 +120,7 @@ def test_a_refund_is_waited_for_shown_and_paid_once(
     assert [row["credits"] for row in gateway.ledger() if row["reference"] == reference] == [1]
 
 
-def test_more_than_was_collected_is_refused_before_anything(refund: Call, payouts: Call) -> None:
+def test_refund_over_the_collected_amount_is_refused(refund: Call, payouts: Call) -> None:
     refund("r/1", "40", "--wait", "10")
 
     over, other = refund("r/2", "61", "--json"), refund("r/3", "1", "--json", original="99")
@@ -135,7 +135,7 @@ def test_more_than_was_collected_is_refused_before_anything(refund: Call, payout
     assert [one["key"] for one in payouts("list", "--json").json] == ["r/1"]
 
 
-def test_a_refunds_key_is_no_payments(refund: Call, pay: Call) -> None:
+def test_refund_key_cannot_be_used_for_a_payment(refund: Call, pay: Call) -> None:
     refund("k/1", "40")
 
     ran = pay("k/1", "--json", amount="40")
@@ -174,7 +174,9 @@ def test_a_refunds_key_is_no_payments(refund: Call, pay: Call) -> None:
         ),
     ],
 )
-def test_what_cannot_be_paid_so(payouts: Call, arguments: tuple[str, ...], code: str, says: str) -> None:
+def test_operation_with_wrong_arguments_is_refused(
+    payouts: Call, arguments: tuple[str, ...], code: str, says: str
+) -> None:
     ran = payouts(*arguments, "--json")
 
     assert (ran.code, ran.error["code"]) == (2 if code == "usage" else 1, code)
@@ -200,9 +202,7 @@ def checks(ran: Any, what: str) -> list[tuple[str, str]]:
     return [(check["level"], check["says"]) for check in ran.json["checks"] if check["what"] == what]
 
 
-def test_the_doctor_says_how_many_payouts_a_retired_identity_is_kept_for(
-    pay: Call, payouts: Call, config: Path
-) -> None:
+def test_doctor_counts_the_payouts_that_need_a_retired_identity(pay: Call, payouts: Call, config: Path) -> None:
     pay("k/1")
     pay("k/2", "--wait", "10")
     moved(config, retire=True)
@@ -218,7 +218,7 @@ def test_the_doctor_says_how_many_payouts_a_retired_identity_is_kept_for(
 
 
 @pytest.mark.parametrize(("hours", "level"), [(0, "note"), (-47, "ok"), (-49, "note")])
-def test_a_failure_that_may_be_contradicted_keeps_its_identity(
+def test_failure_that_is_not_settled_keeps_its_identity(
     pay: Call, payouts: Call, config: Path, folder: Path, hours: int, level: str
 ) -> None:
     """For two days a read may still say something else, and whoever pays again has to ask; then the failure stands."""
@@ -231,7 +231,7 @@ def test_a_failure_that_may_be_contradicted_keeps_its_identity(
     assert [one for one, _ in checks(payouts("doctor", "--json"), "retired identity 1 of mtn-uganda")] == [level]
 
 
-def test_an_open_payout_keeps_the_identities_of_its_earlier_attempts(
+def test_open_payout_keeps_the_identities_of_its_earlier_attempts(
     pay: Call, payouts: Call, config: Path, folder: Path
 ) -> None:
     """They are asked about before it is sent again, whoever sends it now."""
@@ -252,7 +252,7 @@ def test_an_open_payout_keeps_the_identities_of_its_earlier_attempts(
     ]
 
 
-def test_what_a_retired_identity_reads_with_is_tried_and_missed(
+def test_credentials_of_a_retired_identity_are_checked_while_needed(
     pay: Call, payouts: Call, config: Path, folder: Path
 ) -> None:
     """While a payout needs it, credentials that are refused are wrong; afterwards they are only worth a note."""
@@ -281,7 +281,7 @@ def test_what_a_retired_identity_reads_with_is_tried_and_missed(
         assert "why         no request could be made: no credential: credentials (login_failed)" in ran.out
 
 
-def test_a_refused_login_names_the_settings_to_look_at(payouts: Call, config: Path, gateway: Any) -> None:
+def test_refused_login_names_the_settings_to_look_at(payouts: Call, config: Path, gateway: Any) -> None:
     next((config.parent / "secrets").glob("*api-key")).write_text("f" * 32, "utf-8")
 
     ((level, says),) = checks(payouts("doctor", "--json"), "credentials of mtn-uganda")
@@ -291,7 +291,7 @@ def test_a_refused_login_names_the_settings_to_look_at(payouts: Call, config: Pa
     assert "api_user and api_key" in says
 
 
-def test_the_doctor_finds_payouts_of_an_identity_no_one_has(pay: Call, payouts: Call, config: Path) -> None:
+def test_doctor_reports_open_payouts_of_an_unknown_identity(pay: Call, payouts: Call, config: Path) -> None:
     """What was sent as somebody else can only be asked about as that one; what was not sent goes out as it is now."""
     pay("k/1")
     payouts("pause")
@@ -306,7 +306,7 @@ def test_the_doctor_finds_payouts_of_an_identity_no_one_has(pay: Call, payouts: 
     ]
 
 
-def test_the_doctor_reports_what_the_provider_finds(payouts: Call, tills: Any) -> None:
+def test_doctor_reports_the_findings_of_a_provider(payouts: Call, tills: Any) -> None:
     tills.refusals["/till"] = [500]
 
     ran = payouts("doctor")

@@ -40,19 +40,19 @@ def payout(status: PayoutStatus, **changed: object) -> Payout:
 
 
 @pytest.mark.parametrize("status", PayoutStatus)
-def test_every_status_has_words_and_an_exit_code(status: PayoutStatus) -> None:
+def test_status_of_each_kind_has_words_and_an_exit_code(status: PayoutStatus) -> None:
     assert messages.STATUSES[status]
     expected = {PayoutStatus.SUCCEEDED: 0, PayoutStatus.FAILED: 3, PayoutStatus.CANCELLED: 3, PayoutStatus.REVERSED: 3}
     assert exit_codes.of(payout(status)) == expected.get(status, 4)
 
 
 @pytest.mark.parametrize("code", ReasonCode)
-def test_every_reason_has_words(code: ReasonCode) -> None:
+def test_reason_of_each_kind_has_words(code: ReasonCode) -> None:
     assert messages.why(Reason(code, "ITS_CODE")).endswith(" (ITS_CODE)")
 
 
 @pytest.mark.parametrize("status", [one for one in PayoutStatus if not one.is_final])
-def test_whatever_is_open_comes_with_advice_that_never_says_pay_again(status: PayoutStatus) -> None:
+def test_advice_for_open_payouts_never_says_pay_again(status: PayoutStatus) -> None:
     advice = messages.advice(payout(status, may_have_been_sent=True))
 
     assert advice
@@ -60,7 +60,7 @@ def test_whatever_is_open_comes_with_advice_that_never_says_pay_again(status: Pa
     assert "safe to pay it" not in advice
 
 
-def test_what_a_read_could_not_be_asked_with_is_reported() -> None:
+def test_details_say_when_a_check_could_not_be_made() -> None:
     """Not only for what is UNKNOWN: also where the provider has it, or the machine has stopped."""
     evidence = {"why": "no credential: credentials (login_failed)"}
     read = HistoryEntry(4, AT, "payout.read", PayoutStatus.PENDING, 1, 1, evidence=evidence)
@@ -74,14 +74,14 @@ def test_what_a_read_could_not_be_asked_with_is_reported() -> None:
     assert "why" not in output.details(replace(pending, history=(well,)), [], reveal=False, now=AT)
 
 
-def test_a_failure_that_may_still_be_contradicted_is_not_to_be_paid_again_at_once() -> None:
+def test_advice_for_a_failure_that_is_not_settled_is_to_wait() -> None:
     settling = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.EXPIRED, settling_h=24))
 
     assert "Wait 24 hours" in messages.advice(settling)
     assert "Wait" not in messages.advice(payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED)))
 
 
-def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
+def test_advice_offers_reissue_only_where_it_is_possible() -> None:
     """Where the provider answers only by callback, and where the payee was erased."""
     failed = payout(PayoutStatus.FAILED, reason=Reason(ReasonCode.REJECTED))
     result = HistoryEntry(4, AT, "payout.failed", PayoutStatus.FAILED, 1, 1, decided_by="result_callback")
@@ -96,7 +96,7 @@ def test_paying_again_is_not_advised_where_it_is_not_offered() -> None:
         assert "reissue" not in messages.advice(one)
 
 
-def test_the_pause_of_a_person_counts_before_a_block() -> None:
+def test_pause_by_a_person_is_shown_before_an_account_refusal() -> None:
     block = Pause("mtn-uganda", AT, "credentials", by=PausedBy.ACCOUNT_REFUSED, probe_at=AT + timedelta(seconds=300))
     person = Pause(None, AT, "payday moved")
 
@@ -110,7 +110,7 @@ def test_the_pause_of_a_person_counts_before_a_block() -> None:
     ("by", "expected_text"),
     [("circuit", "results of the last payments are unknown"), ("rate", "the provider reports too many requests")],
 )
-def test_a_stop_of_the_machines_says_what_it_is_and_that_it_ends_by_itself(by: str, expected_text: str) -> None:
+def test_pause_by_the_library_says_what_it_is_and_that_it_ends_by_itself(by: str, expected_text: str) -> None:
     stop = Pause("mtn-uganda", AT, "20 in a row", by=by, probe_at=AT + timedelta(seconds=30))
     advice = messages.advice(payout(PayoutStatus.CREATED), [replace(stop, account=None)])
 
@@ -128,20 +128,20 @@ def test_amounts_are_plain_decimal_text() -> None:
     assert tuple(shown) == output.FIELDS
 
 
-def test_control_characters_from_outside_do_not_reach_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_do_not_reach_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_table([{"why": "\x1b[2Jgone"}])
 
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_an_interruption_after_the_record_is_not_known_yet(capsys: pytest.CaptureFixture[str]) -> None:
+def test_interruption_after_the_record_exits_as_not_known(capsys: pytest.CaptureFixture[str]) -> None:
     error = PayoutInterrupted("The disk is full.", payout_id="po_1", key="wages-1", may_have_been_sent=True)
 
     assert print_error(error, Terminal()) == exit_codes.NOT_KNOWN
     assert "It may have been sent" in capsys.readouterr().err
 
 
-def test_foreign_errors_are_scrubbed() -> None:
+def test_unexpected_errors_are_redacted() -> None:
     result = problem(ValueError("no wallet for +256700199887"))
 
     assert result["code"] == "unexpected_error"

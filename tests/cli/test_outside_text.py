@@ -30,7 +30,9 @@ pytestmark = pytest.mark.usefixtures("gateway")
         "key,to,amount,\x1b[31mnote2",
     ],
 )
-def test_a_header_of_a_file_is_reported_clean(payouts: Call, folder: Path, header: str) -> None:
+def test_header_of_a_file_is_printed_without_numbers_or_control_characters(
+    payouts: Call, folder: Path, header: str
+) -> None:
     """A file without a header begins with somebody's number, and any file may begin with control characters."""
     (folder / "people.csv").write_text(f"{header}\n", "utf-8")
     for more in ((), ("--json",)):
@@ -48,7 +50,7 @@ def test_lines_and_json_hold_no_control_character() -> None:
     assert to_json(text).isprintable()
 
 
-def test_a_number_is_read_from_standard_input(payouts: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_is_read_from_standard_input(payouts: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands on a command line is shown by `ps` to everybody on the machine."""
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{NUMBER}\n"))
     sent = payouts("send", "--key", "wages/1", "--to", "-", "--amount", "25000", "--reveal", "--json")
@@ -78,7 +80,7 @@ def test_a_number_is_read_from_standard_input(payouts: Call, monkeypatch: pytest
     ],
     ids=" ".join,
 )
-def test_a_number_in_the_wrong_place_is_masked(payouts: Call, arguments: tuple[str, ...]) -> None:
+def test_number_in_the_wrong_argument_is_masked(payouts: Call, arguments: tuple[str, ...]) -> None:
     """Whoever slips by one argument reads what is wrong, and the log of a job does not keep a payee's number."""
     payouts("list")
     for more in ((), ("--json",)):
@@ -87,7 +89,7 @@ def test_a_number_in_the_wrong_place_is_masked(payouts: Call, arguments: tuple[s
         assert NUMBER.removeprefix("+") not in ran.out + ran.err
 
 
-def test_a_number_in_the_column_of_accounts_is_masked(payouts: Call, folder: Path) -> None:
+def test_number_in_the_account_column_is_masked(payouts: Call, folder: Path) -> None:
     """Neither the table nor the JSON of a file repeats it."""
     (folder / "people.csv").write_text(f"key,to,amount,account\nk,{NUMBER},5,{NUMBER}\n", "utf-8")
     for more in ((), ("--json",)):
@@ -96,7 +98,7 @@ def test_a_number_in_the_column_of_accounts_is_masked(payouts: Call, folder: Pat
         assert NUMBER.removeprefix("+") not in ran.out + ran.err
 
 
-def test_the_kind_of_a_payee_that_cannot_be_paid_is_masked(gateway: Any, folder: Path) -> None:
+def test_kind_of_a_payee_that_cannot_be_paid_is_masked(gateway: Any, folder: Path) -> None:
     """Arguments that were swapped."""
     with PayoutClient.from_config(folder / "payouts.toml") as client:
         with pytest.raises(InvalidPayout, match=r"of kind '\+25\*") as refused:

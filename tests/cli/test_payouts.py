@@ -21,7 +21,7 @@ Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
 
-def test_a_payout_that_is_waited_for_ends_paid_and_exits_with_0(pay: Call, gateway: MtnMomoEmulator) -> None:
+def test_send_that_waits_ends_paid_and_exits_with_0(pay: Call, gateway: MtnMomoEmulator) -> None:
     ran = pay("wages-1", "--wait", "10", "--note", "November wages", "--json")
 
     assert (ran.code, ran.json["status"]) == (0, "SUCCEEDED")
@@ -29,7 +29,7 @@ def test_a_payout_that_is_waited_for_ends_paid_and_exits_with_0(pay: Call, gatew
     assert [entry["credits"] for entry in gateway.ledger() if entry["reference"] == reference] == [1]
 
 
-def test_a_payout_that_the_provider_still_has_exits_with_4_and_says_how_to_ask_again(pay: Call) -> None:
+def test_send_of_a_pending_payout_exits_with_4_and_says_how_to_wait(pay: Call) -> None:
     ran = pay("wages-1")
 
     assert ran.code == 4
@@ -37,7 +37,7 @@ def test_a_payout_that_the_provider_still_has_exits_with_4_and_says_how_to_ask_a
     assert "payouts wait wages-1" in ran.out
 
 
-def test_a_payout_that_failed_exits_with_3_and_says_why_in_words(pay: Call) -> None:
+def test_send_of_a_failed_payout_exits_with_3_and_says_why(pay: Call) -> None:
     ran = pay("wages-1", "--wait", "10", to="46733123457")
 
     assert ran.code == 3
@@ -45,7 +45,7 @@ def test_a_payout_that_failed_exits_with_3_and_says_why_in_words(pay: Call) -> N
     assert "No money moved" in ran.out
 
 
-def test_the_same_command_again_pays_no_payee_twice(pay: Call, gateway: MtnMomoEmulator) -> None:
+def test_send_again_with_the_same_key_pays_once(pay: Call, gateway: MtnMomoEmulator) -> None:
     first, second = pay("wages-1", "--json"), pay("wages-1", "--json", "--wait", "10")
 
     assert first.json["references"]["reference"] == second.json["references"]["reference"]
@@ -107,7 +107,7 @@ def test_show_takes_the_id_as_well_as_the_key(pay: Call, payouts: Call) -> None:
     assert payouts("show", found["id"], "--json").json["key"] == "wages-1"
 
 
-def test_list_keeps_to_a_status_and_an_account(pay: Call, payouts: Call) -> None:
+def test_list_is_filtered_by_status_and_account(pay: Call, payouts: Call) -> None:
     pay("wages-1", "--wait", "10")
     pay("wages-2", "--wait", "10", to="46733123457")
 
@@ -115,7 +115,7 @@ def test_list_keeps_to_a_status_and_an_account(pay: Call, payouts: Call) -> None
     assert len(payouts("list", "--account", "mtn-uganda", "--json").json) == 2
 
 
-def test_an_account_no_one_knows_is_no_empty_list(pay: Call, payouts: Call, config: Path) -> None:
+def test_list_of_an_unknown_account_is_refused(pay: Call, payouts: Call, config: Path) -> None:
     """A misspelt name is refused; one that is not configured any more still shows what it paid."""
     pay("wages-1", "--wait", "10")
 
@@ -128,13 +128,13 @@ def test_an_account_no_one_knows_is_no_empty_list(pay: Call, payouts: Call, conf
     assert payouts("list", "--account", "mtn-kampala", "--json").json == []
 
 
-def test_an_empty_journal_lists_nothing_and_says_so_beside_the_result(payouts: Call) -> None:
+def test_list_of_an_empty_journal_says_so_on_standard_error(payouts: Call) -> None:
     assert payouts("list", "--json").json == []
     ran = payouts("list")
     assert (ran.code, ran.out, ran.err) == (0, "", "No payout yet.\n")
 
 
-def test_a_plain_table_is_never_cut_however_narrow_the_terminal(
+def test_list_as_a_table_is_never_cut_to_the_terminal(
     pay: Call, payouts: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "20")
@@ -148,7 +148,7 @@ def test_a_plain_table_is_never_cut_however_narrow_the_terminal(
     assert found["id"] in lines[1]
 
 
-def test_wait_goes_on_until_the_end(pay: Call, payouts: Call) -> None:
+def test_wait_goes_on_until_a_final_status(pay: Call, payouts: Call) -> None:
     pay("wages-1", to="46733123454")
 
     ran = payouts("wait", "wages-1", "--timeout", "20")
@@ -194,7 +194,7 @@ def test_resume_as_json_counts_and_lists_what_changed(pay: Call, payouts: Call) 
     assert [(one["key"], one["status"]) for one in shown["changed"]] == [("wages-1", "SUCCEEDED")]
 
 
-def test_options_are_understood_before_and_after_the_command(pay: Call, payouts: Call, config: Path) -> None:
+def test_options_are_accepted_before_and_after_the_command(pay: Call, payouts: Call, config: Path) -> None:
     pay("wages-1")
     config.rename("elsewhere.toml")
 
@@ -205,7 +205,7 @@ def test_options_are_understood_before_and_after_the_command(pay: Call, payouts:
     assert before.json[0]["payee"] == NUMBER
 
 
-def test_the_configuration_can_be_named_by_the_environment(
+def test_configuration_is_found_by_the_environment(
     pay: Call, payouts: Call, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pay("wages-1")
@@ -214,7 +214,7 @@ def test_the_configuration_can_be_named_by_the_environment(
     assert len(payouts("list", "--json").json) == 1
 
 
-def test_numbers_are_masked_everywhere_unless_asked_for(pay: Call, payouts: Call, folder: Path) -> None:
+def test_numbers_are_masked_by_every_command_unless_revealed(pay: Call, payouts: Call, folder: Path) -> None:
     people = f"key,to,amount\nwages-3,+{NUMBER},5\nwages-4,+{NUMBER},0.5\nwages-5,{NUMBER}99999,1\n"
     (folder / "people.csv").write_text(people, "utf-8")
     ran = [
@@ -236,7 +236,7 @@ def test_numbers_are_masked_everywhere_unless_asked_for(pay: Call, payouts: Call
     assert NUMBER in payouts("send", "--file", "people.csv", "--yes", "--json", "--reveal").out
 
 
-def test_events_go_to_standard_error_as_asked_and_output_stays_clean(pay: Call) -> None:
+def test_log_events_go_to_standard_error(pay: Call) -> None:
     ran = pay("wages-1", "--json", "--log-level", "INFO", "--log-json")
 
     assert ran.json["key"] == "wages-1"
@@ -250,7 +250,7 @@ def test_events_go_to_standard_error_as_asked_and_output_stays_clean(pay: Call) 
     [(signal.SIGINT, 130, ""), (signal.SIGTERM, 143, ""), (signal.SIGTERM, 143, "INT")],
     ids=["Ctrl-C", "SIGTERM", "SIGTERM to a background job"],
 )
-def test_an_interrupted_send_says_what_is_safe_and_resumes(
+def test_interrupted_send_says_what_is_safe_and_resumes(
     start: Call, payouts: Call, gateway: MtnMomoEmulator, config: Path, number: signal.Signals, code: int, ignores: str
 ) -> None:
     text = config.read_text("utf-8")
@@ -280,7 +280,7 @@ def _until(is_so: Callable[[], bool], *, within_s: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def test_the_providers_options_are_handed_on_and_written_once(pay: Call, payouts: Call) -> None:
+def test_provider_options_are_part_of_the_order(pay: Call, payouts: Call) -> None:
     """As part of the intent: the same key with another option is another payment, and refused."""
     ran = pay("wages-1", "--option", "transfer_type=A=B", "--json")
     again = pay("wages-1", "--option", "transfer_type=C", "--json")

@@ -27,7 +27,7 @@ def stopped(pay: Call, config: Path) -> str:
     return "wages-1"
 
 
-def test_what_waits_is_listed_with_why_since_when_and_how_much(stopped: str, payouts: Call) -> None:
+def test_review_list_shows_reason_time_and_amount(stopped: str, payouts: Call) -> None:
     listed, shown = payouts("review", "list"), payouts("review", "list", "--json").json
 
     assert listed.code == 0
@@ -41,7 +41,7 @@ def test_what_waits_is_listed_with_why_since_when_and_how_much(stopped: str, pay
     assert one["acts"]["not_paid"] == ["later"]
 
 
-def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payouts: Call) -> None:
+def test_review_show_has_the_history_and_the_possible_decisions(stopped: str, payouts: Call) -> None:
     ran, result = payouts("review", "show", stopped), payouts("review", "show", stopped, "--json").json
 
     assert ran.code == 0
@@ -54,14 +54,14 @@ def test_one_is_shown_with_its_story_and_what_can_be_decided(stopped: str, payou
     assert f"payouts review show {stopped}" in payouts("show", stopped).out
 
 
-def test_the_journal_is_enough_for_looking(stopped: str, payouts: Call, config: Path) -> None:
+def test_review_needs_only_the_journal(stopped: str, payouts: Call, config: Path) -> None:
     text = re.sub(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"', config.read_text("utf-8"), flags=re.MULTILINE)
     config.write_text(text, "utf-8")
 
     assert payouts("review", "list").code == payouts("review", "show", stopped).code == 0
 
 
-def test_a_decision_that_is_not_safe_is_refused_with_why(stopped: str, payouts: Call) -> None:
+def test_decision_that_is_not_safe_is_refused_with_a_reason(stopped: str, payouts: Call) -> None:
     ran = payouts("review", "resolve", stopped, "--not-paid", *WHO, "--json")
 
     assert (ran.code, ran.error["code"]) == (1, "decision_refused")
@@ -70,7 +70,7 @@ def test_a_decision_that_is_not_safe_is_refused_with_why(stopped: str, payouts: 
     assert payouts("show", stopped, "--json").json["status"] == "REVIEW"
 
 
-def test_a_decision_is_written_down_with_who_and_why(stopped: str, payouts: Call) -> None:
+def test_decision_is_recorded_with_actor_and_reason(stopped: str, payouts: Call) -> None:
     ran = payouts("review", "resolve", stopped, "--paid", *WHO, "--evidence", "line 7", "--json")
 
     assert (ran.code, ran.json["status"]) == (0, "SUCCEEDED")
@@ -83,7 +83,7 @@ def test_a_decision_is_written_down_with_who_and_why(stopped: str, payouts: Call
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_decision_needs_a_name_a_reason_and_a_side(payouts: Call) -> None:
+def test_decision_needs_an_actor_a_reason_and_a_side(payouts: Call) -> None:
     assert payouts("review", "resolve", "k", *WHO).code == 2
     assert payouts("review", "resolve", "k", "--paid", "--actor", "Ann").code == 2
     assert payouts("reissue", "k", "--reason", "x").code == 2
@@ -91,7 +91,7 @@ def test_a_decision_needs_a_name_a_reason_and_a_side(payouts: Call) -> None:
     assert payouts("review").code == 2
 
 
-def test_paying_again_says_when_and_then_does_it(pay: Call, payouts: Call, config: Path) -> None:
+def test_reissue_says_when_it_is_possible_and_then_pays(pay: Call, payouts: Call, config: Path) -> None:
     text = re.sub(r"^(lease_s|timeout_s) = .*$", r"\1 = 1", config.read_text("utf-8"), flags=re.MULTILINE)
     config.write_text(text.replace("timeout_s = 1", "timeout_s = 0.4"), "utf-8")
     assert pay("wages-9", "--wait", "10", to=FAILING).code == 3
@@ -111,7 +111,7 @@ def test_paying_again_says_when_and_then_does_it(pay: Call, payouts: Call, confi
     assert payouts("reissue", "wages-9", *WHO).code == 1
 
 
-def test_paying_again_from_another_account(pay: Call, payouts: Call, config: Path) -> None:
+def test_reissue_from_another_account_names_both_accounts(pay: Call, payouts: Call, config: Path) -> None:
     """It says from where to where; the first account is needed as long as the payout is open, and doctor says so."""
     text = config.read_text("utf-8")
     table = text[text.index("[accounts.mtn-uganda]") :]
@@ -136,7 +136,7 @@ def test_paying_again_from_another_account(pay: Call, payouts: Call, config: Pat
     assert "open payouts belong to accounts that are not configured: mtn-uganda" in payouts("doctor").out
 
 
-def test_an_approval_lets_it_be_sent(pay: Call, payouts: Call, config: Path, gateway: MtnMomoEmulator) -> None:
+def test_approval_lets_a_payout_be_sent(pay: Call, payouts: Call, config: Path, gateway: MtnMomoEmulator) -> None:
     config.write_text(config.read_text("utf-8") + 'approve_above = { UGX = "20000" }\n', "utf-8")
     before = len(gateway.ledger())
     assert pay("big-1").code == 4
@@ -148,7 +148,7 @@ def test_an_approval_lets_it_be_sent(pay: Call, payouts: Call, config: Path, gat
     assert payouts("show", "big-1").code == 0
 
 
-def test_what_was_accepted_by_mistake_is_cancelled(
+def test_cancel_withdraws_a_payout_that_was_not_sent(
     pay: Call, payouts: Call, config: Path, gateway: MtnMomoEmulator
 ) -> None:
     """Cancelling leaves with 0, the key with 3 from then on; the application hears of it, and nothing was sent."""
@@ -169,7 +169,7 @@ def test_what_was_accepted_by_mistake_is_cancelled(
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_may_have_arrived_is_not_cancelled(pay: Call, payouts: Call) -> None:
+def test_cancel_of_what_may_have_arrived_is_refused(pay: Call, payouts: Call) -> None:
     """The refusal says what to do; asking the provider is another command, and MTN cannot be asked."""
     pay("wages-3", to="+46733123453")  # stays pending
     ran = payouts("cancel", "wages-3", "--actor", "Ben", "--reason", "x", "--json")
@@ -180,7 +180,7 @@ def test_what_may_have_arrived_is_not_cancelled(pay: Call, payouts: Call) -> Non
 
 
 @pytest.mark.usefixtures("gateway")
-def test_a_limit_that_names_no_currency_is_refused_at_start(pay: Call, config: Path) -> None:
+def test_approve_above_without_a_currency_is_refused(pay: Call, config: Path) -> None:
     config.write_text(config.read_text("utf-8") + "approve_above = 20000\n", "utf-8")
     ran = pay("big-1", "--json")
     assert (ran.code, ran.error["code"]) == (1, "settings_invalid")

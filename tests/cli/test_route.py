@@ -56,7 +56,7 @@ def rows(gateway: MtnMomoEmulator) -> int:
 
 
 @pytest.mark.usefixtures("routes")
-def test_a_choice_is_explained_and_nothing_else_is_done(payouts: Call, gateway: MtnMomoEmulator) -> None:
+def test_route_explains_its_choice_and_does_nothing_else(payouts: Call, gateway: MtnMomoEmulator) -> None:
     before = rows(gateway)
     ran = payouts("route", "--to", f"+{MTN}", "--amount", "5000 UGX", "--json")
 
@@ -105,7 +105,7 @@ def test_a_choice_is_explained_and_nothing_else_is_done(payouts: Call, gateway: 
 
 
 @pytest.mark.usefixtures("routes")
-def test_a_person_reads_every_route_and_no_number(payouts: Call) -> None:
+def test_route_is_printed_with_every_route_and_no_number(payouts: Call) -> None:
     asked = ("route", "--to", f"+{MTN}", "--amount", "5000", "--currency", "UGX")
     result, revealed = payouts(*asked), payouts(*asked, "--reveal")
 
@@ -126,7 +126,7 @@ def test_a_person_reads_every_route_and_no_number(payouts: Call) -> None:
         (ELSEWHERE, ("--operator", "safaricom"), "large", "caller"),
     ],
 )
-def test_what_is_reported_of_the_payee_is_above_the_prefix(
+def test_route_prefers_the_named_operator_to_the_prefix(
     payouts: Call, to: str, more: tuple[str, ...], account: str, source: str
 ) -> None:
     fields = payouts("route", "--to", to, "--amount", "5000 UGX", "--json", *more).json
@@ -136,7 +136,7 @@ def test_what_is_reported_of_the_payee_is_above_the_prefix(
 
 @pytest.mark.usefixtures("routes")
 @pytest.mark.parametrize(("to", "amount"), [(ELSEWHERE, "5000 UGX"), (MTN, "5000 EUR")])
-def test_no_account_exits_with_3_and_says_what_to_do(payouts: Call, to: str, amount: str) -> None:
+def test_route_without_an_account_exits_with_3_and_says_what_to_do(payouts: Call, to: str, amount: str) -> None:
     ran = payouts("route", "--to", to, "--amount", amount, "--json")
 
     assert (ran.code, ran.json["account"], ran.json["route"], len(ran.json["routes"])) == (3, None, None, 4)
@@ -153,18 +153,18 @@ def test_no_account_exits_with_3_and_says_what_to_do(payouts: Call, to: str, amo
         ("--amount", "5000 UGX", "--operation", "gift"),
     ],
 )
-def test_what_cannot_be_meant_is_a_usage_error(payouts: Call, wrong: tuple[str, ...]) -> None:
+def test_route_with_contradicting_arguments_is_a_usage_error(payouts: Call, wrong: tuple[str, ...]) -> None:
     assert payouts("route", "--to", MTN, *wrong).code == 2
 
 
 @pytest.mark.usefixtures("config")
-def test_without_routes_the_only_account_is_taken(payouts: Call) -> None:
+def test_route_without_routes_takes_the_only_account(payouts: Call) -> None:
     fields = payouts("route", "--to", MTN, "--amount", "5000", "--json").json
 
     assert (fields["account"], fields["by"], fields["routes"]) == ("mtn-uganda", "only_account", [])
 
 
-def test_without_routes_several_accounts_have_to_be_named(payouts: Call, config: Path, pay: Call) -> None:
+def test_route_without_routes_needs_an_account_named(payouts: Call, config: Path, pay: Call) -> None:
     """As it was before there were routes."""
     write(config, "")
     for ran in (payouts("route", "--to", MTN, "--amount", "5000", "--json"), pay("k", "--json")):
@@ -205,7 +205,7 @@ def test_a_key_is_never_routed_anew(routes: Path, pay: Call, gateway: MtnMomoEmu
     assert rows(gateway) == before + 1
 
 
-def test_a_file_is_paid_by_routes(routes: Path, payouts: Call, folder: Path) -> None:
+def test_file_is_paid_by_routes_and_never_routed_anew(routes: Path, payouts: Call, folder: Path) -> None:
     table = ["key,to,amount,operator,account", f"f1,{MTN},5000,,", f"f2,{AIRTEL},5000,,", f"f3,{AIRTEL},5000,mtn,"]
     table += [f"f4,{MTN},1000000,,", f"f5,{MTN},5000,,large", f"f1,{MTN},5000,,"]
     (folder / "people.csv").write_text("\n".join(table), "utf-8")
@@ -220,9 +220,7 @@ def test_a_file_is_paid_by_routes(routes: Path, payouts: Call, folder: Path) -> 
 
 
 @pytest.mark.usefixtures("routes")
-def test_a_file_with_rows_that_have_no_route_is_refused_whole(
-    payouts: Call, folder: Path, gateway: MtnMomoEmulator
-) -> None:
+def test_file_with_rows_without_a_route_is_refused_whole(payouts: Call, folder: Path, gateway: MtnMomoEmulator) -> None:
     """Every such row is named, and nobody is paid: not even those whose route is plain."""
     before = rows(gateway)
     lost = [f"lost{number},{ELSEWHERE},{number},UGX" for number in range(1, 25)]
@@ -253,7 +251,7 @@ def test_a_file_with_rows_that_have_no_route_is_refused_whole(
         ('[routes]\naccount = "large"\n', "two pairs of brackets"),
     ],
 )
-def test_wrong_routes_stop_everything_at_start(
+def test_routes_that_are_wrong_stop_every_command(
     payouts: Call, pay: Call, config: Path, routes: str, says: str, gateway: MtnMomoEmulator
 ) -> None:
     """Also for who names the account: a mistake is not left for the middle of a batch."""
@@ -266,7 +264,7 @@ def test_wrong_routes_stop_everything_at_start(
     assert says in payouts("doctor").out
 
 
-def test_the_doctor_counts_routes_and_names_accounts_without_one(payouts: Call, config: Path) -> None:
+def test_doctor_counts_routes_and_names_accounts_without_one(payouts: Call, config: Path) -> None:
     write(config, '[[routes]]\naccount = "mtn-uganda"\n')
 
     assert "1 route; none leads to large" in payouts("doctor").out
@@ -274,7 +272,7 @@ def test_the_doctor_counts_routes_and_names_accounts_without_one(payouts: Call, 
     assert re.search(r"^ok +routes: 4 routes$", payouts("doctor").out, re.MULTILINE)
 
 
-def test_phone_numbers_data_is_loaded_only_when_a_route_asks_for_it(config: Path, folder: Path) -> None:
+def test_phone_number_data_is_loaded_only_for_routes_that_need_it(config: Path, folder: Path) -> None:
     """It is large, and an extra: neither help nor routes by amount touch it."""
     write(config, '[[routes]]\naccount = "large"\ncurrency = "UGX"\nmin_amount = "5"\n')
     program = (

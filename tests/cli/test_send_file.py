@@ -30,7 +30,7 @@ def send(payouts: Call, folder: Path) -> Call:
     return call
 
 
-def test_everybody_in_the_file_is_paid_once(send: Call, gateway: MtnMomoEmulator) -> None:
+def test_file_pays_every_row_once(send: Call, gateway: MtnMomoEmulator) -> None:
     rows = [f"wages-{n},+{number},{100 + n},UGX,mtn-uganda,Wages" for n, number in enumerate(NUMBERS)]
     text = "\n".join(["key,to,amount,currency,account,note", *rows])
 
@@ -45,7 +45,7 @@ def test_everybody_in_the_file_is_paid_once(send: Call, gateway: MtnMomoEmulator
     assert sorted((e["payee"], e["posts"], e["credits"]) for e in entries) == [(number, 1, 1) for number in NUMBERS]
 
 
-def test_a_refused_row_is_named_by_its_line_and_stops_no_other(send: Call) -> None:
+def test_refused_row_is_named_by_its_line_and_stops_no_other(send: Call) -> None:
     text = f"""key,to,amount,currency
 wages-1,+{NUMBERS[0]},5,UGX
 wages-2,0772123456,5,UGX
@@ -70,7 +70,7 @@ wages-8,+{NUMBERS[7]},5,UGX
     assert [row["key"] for row in ran.json if row["status"] == "SUCCEEDED"] == ["wages-1", "wages-8"]
 
 
-def test_what_a_spreadsheet_has_changed_is_refused_row_by_row(send: Call, gateway: MtnMomoEmulator) -> None:
+def test_numbers_changed_by_a_spreadsheet_are_refused_row_by_row(send: Call, gateway: MtnMomoEmulator) -> None:
     """A number that became an amount, with an exponent or a second number behind it: each row says so, none is paid."""
     before = len(gateway.ledger())
     rows = [f"{NUMBERS[0]}.0", "2.56772E+11", f'"{NUMBERS[1]},0"', f'"{NUMBERS[2]}\n1"', f"{NUMBERS[3]}-1"]
@@ -86,7 +86,7 @@ def test_what_a_spreadsheet_has_changed_is_refused_row_by_row(send: Call, gatewa
     assert len(gateway.ledger()) == before
 
 
-def test_a_key_that_looks_like_another_is_refused_before_any_row_is_sent(send: Call, gateway: MtnMomoEmulator) -> None:
+def test_key_that_looks_like_another_is_refused_before_any_row_is_sent(send: Call, gateway: MtnMomoEmulator) -> None:
     """A file knows all its keys at once: what cannot be accepted is found with the rest, and stops all if it shall."""
     before = len(gateway.ledger())
     keys = ["l\u00f6hne-1", "lo\u0308hne-1", "l\u00f6hne-1\u3164", "po_" + "a" * 24]
@@ -108,7 +108,7 @@ def test_a_key_that_looks_like_another_is_refused_before_any_row_is_sent(send: C
     assert len(gateway.ledger()) == before + 1
 
 
-def test_every_row_has_the_same_fields_as_json(send: Call) -> None:
+def test_rows_as_json_all_have_the_same_fields(send: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},0\n", "--json")
 
     assert [list(row) for row in ran.json] == [FIELDS, FIELDS]
@@ -117,7 +117,7 @@ def test_every_row_has_the_same_fields_as_json(send: Call) -> None:
     assert list(refused["error"]) == ["code", "message", "hint"]
 
 
-def test_the_table_says_refused_with_the_reason_and_the_summary_counts(send: Call) -> None:
+def test_table_names_refused_rows_and_its_summary_counts(send: Call) -> None:
     text = f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},5.5\n"
 
     ran = send(text, "--wait", "10")
@@ -131,7 +131,7 @@ def test_the_table_says_refused_with_the_reason_and_the_summary_counts(send: Cal
     assert lines[5] == "Refused rows were not sent: correct each, and send the file again; no row is paid twice."
 
 
-def test_a_refused_row_shows_what_stands_in_the_file(send: Call) -> None:
+def test_refused_row_shows_what_the_file_contains(send: Call) -> None:
     """A number that cannot be read is masked all the same, and what is empty is called empty."""
     rows = f"wages-1,0772123456,5\nwages-2,,7\nwages-3,+{NUMBERS[0]},\n,+{NUMBERS[0]},9\nwages-5,+{NUMBERS[0]},"
     lines = send(f"key,to,amount\n{rows}{NUMBERS[1]}x\n").out.splitlines()
@@ -146,7 +146,7 @@ def test_a_refused_row_shows_what_stands_in_the_file(send: Call) -> None:
     assert lines[6].startswith("5 rows: 5 REFUSED.")
 
 
-def test_all_that_is_wrong_with_a_row_is_shown(send: Call) -> None:
+def test_refused_row_shows_all_that_is_wrong(send: Call) -> None:
     """In one line, so that it is corrected once."""
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},7000000.5\n", "--json")
     error = ran.json[0]["error"]
@@ -165,7 +165,7 @@ def test_all_or_nothing_sends_nothing_when_a_row_is_refused(send: Call, payouts:
     assert payouts("list", "--json").json == []
 
 
-def test_a_row_that_stands_there_twice_is_one_payout(send: Call, gateway: MtnMomoEmulator) -> None:
+def test_row_that_appears_twice_is_one_payout(send: Call, gateway: MtnMomoEmulator) -> None:
     row = f"wages-1,+{NUMBERS[0]},5\n"
 
     ran = send(f"key,to,amount\n{row}{row}", "--wait", "10", "--json")
@@ -177,7 +177,7 @@ def test_a_row_that_stands_there_twice_is_one_payout(send: Call, gateway: MtnMom
     assert [one["credits"] for one in gateway.ledger() if one["reference"] == reference] == [1]
 
 
-def test_one_key_with_two_contents_is_refused_naming_both_lines(send: Call) -> None:
+def test_key_with_two_contents_is_refused_with_both_lines(send: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-1,+{NUMBERS[0]},6\n", "--wait", "10", "--json")
 
     assert ran.code == 3
@@ -186,7 +186,7 @@ def test_one_key_with_two_contents_is_refused_naming_both_lines(send: Call) -> N
     assert "Rows 2 and 3" in ran.json[1]["error"]["message"]
 
 
-def test_a_key_that_the_journal_knows_for_another_payment_is_refused(send: Call, pay: Call) -> None:
+def test_key_known_for_another_payment_is_refused(send: Call, pay: Call) -> None:
     pay("wages-1", to=f"+{NUMBERS[0]}", amount="5")
 
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},6\n", "--json")
@@ -194,14 +194,14 @@ def test_a_key_that_the_journal_knows_for_another_payment_is_refused(send: Call,
     assert (ran.code, ran.json[0]["error"]["code"]) == (3, "key_reused")
 
 
-def test_an_open_row_exits_with_4_and_says_how_to_go_on(send: Call) -> None:
+def test_open_row_exits_with_4_and_says_how_to_go_on(send: Call) -> None:
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,46733123453,5\n", "--wait", "2.5")
 
     assert ran.code == 4
     assert "`payouts resume` continues the open ones" in ran.out
 
 
-def test_a_misspelt_column_stops_the_file(send: Call, gateway: MtnMomoEmulator) -> None:
+def test_misspelt_column_stops_the_file(send: Call, gateway: MtnMomoEmulator) -> None:
     """A currency that is not read would be paid in the account's own: nothing of the file is sent."""
     before = len(gateway.ledger())
     ran = send(f"key,to,amount,curency\nwages-1,+{NUMBERS[0]},5,EUR\n", "--json")
@@ -211,7 +211,7 @@ def test_a_misspelt_column_stops_the_file(send: Call, gateway: MtnMomoEmulator) 
     assert len(gateway.ledger()) == before
 
 
-def test_a_column_that_is_unknown_is_not_used(send: Call) -> None:
+def test_unknown_column_is_ignored(send: Call) -> None:
     ran = send(f"key,Name,to,amount\nwages-1,Achieng,+{NUMBERS[0]},5\n", "--wait", "10")
 
     assert ran.code == 0
@@ -228,7 +228,7 @@ def test_a_column_that_is_unknown_is_not_used(send: Call) -> None:
     ],
     ids=["BOM", "semicolons and CRLF", "tabs and blank lines", "a quoted line break"],
 )
-def test_what_spreadsheets_write_is_read(send: Call, text: bytes) -> None:
+def test_spreadsheet_formats_are_read(send: Call, text: bytes) -> None:
     ran = send(text, "--json")
 
     assert [(row["key"], row["amount"], row["row"]) for row in ran.json] == [("wages-1", "5", 2)]
@@ -245,14 +245,14 @@ def test_what_spreadsheets_write_is_read(send: Call, text: bytes) -> None:
     ],
     ids=["empty", "column missing", "column twice", "not UTF-8", "open quote"],
 )
-def test_a_file_that_cannot_be_read_sends_nothing(send: Call, payouts: Call, text: bytes, message: str) -> None:
+def test_file_that_cannot_be_read_sends_nothing(send: Call, payouts: Call, text: bytes, message: str) -> None:
     ran = send(text, "--json")
 
     assert (ran.code, ran.error["message"]) == (1, message)
     assert payouts("list", "--json").json == []
 
 
-def test_a_file_that_is_not_there_is_an_error(payouts: Call) -> None:
+def test_missing_file_is_an_error(payouts: Call) -> None:
     assert (
         payouts("send", "--file", "nobody.csv", "--yes", "--json")
         .error["message"]
@@ -261,7 +261,7 @@ def test_a_file_that_is_not_there_is_an_error(payouts: Call) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs devices")
-def test_a_device_is_refused_and_a_pipe_is_read(payouts: Call, folder: Path) -> None:
+def test_device_is_refused_and_a_pipe_is_read(payouts: Call, folder: Path) -> None:
     """A device such as /dev/zero never ends and would fill the memory; what a program writes into a pipe is paid."""
     ran = payouts("send", "--file", "/dev/null", "--yes", "--json")
     assert (ran.code, ran.error["code"]) == (1, "invalid_payout")

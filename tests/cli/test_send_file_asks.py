@@ -105,7 +105,7 @@ def person(folder: Path) -> Iterator[Callable[..., Person]]:
 
 
 @pytest.mark.usefixtures("file")
-def test_a_person_sees_what_would_be_paid_and_is_asked(
+def test_file_is_paid_after_a_summary_and_a_yes(
     person: Callable[..., Person], payouts: Call, gateway: MtnMomoEmulator
 ) -> None:
     """How many, how much from where, what it holds, and what is refused; then each is paid once."""
@@ -132,7 +132,7 @@ def test_a_person_sees_what_would_be_paid_and_is_asked(
 
 @pytest.mark.usefixtures("file")
 @pytest.mark.parametrize("answer", ["n\n", "\n", "yeah\n", "\x04"], ids=["n", "nothing", "something else", "Ctrl-D"])
-def test_whatever_is_no_yes_records_nothing(
+def test_answer_that_is_not_yes_records_nothing(
     person: Callable[..., Person], payouts: Call, gateway: MtnMomoEmulator, answer: str
 ) -> None:
     before = len(gateway.ledger())
@@ -145,7 +145,7 @@ def test_whatever_is_no_yes_records_nothing(
 
 
 @pytest.mark.usefixtures("file")
-def test_ctrl_c_ends_the_question_at_once(person: Callable[..., Person], payouts: Call) -> None:
+def test_question_ends_at_once_with_ctrl_c(person: Callable[..., Person], payouts: Call) -> None:
     operator = person("deposit", "--file", "people.csv")
     operator.sees(QUESTION)
     code, screen = operator.interrupts()
@@ -155,7 +155,7 @@ def test_ctrl_c_ends_the_question_at_once(person: Callable[..., Person], payouts
 
 @pytest.mark.usefixtures("file")
 @pytest.mark.parametrize("more", [(), ("--json",)])
-def test_a_script_has_to_say_yes(payouts: Call, gateway: MtnMomoEmulator, more: tuple[str, ...]) -> None:
+def test_script_needs_the_option_yes(payouts: Call, gateway: MtnMomoEmulator, more: tuple[str, ...]) -> None:
     """Without a terminal nobody can be asked: it ends with 2, says what to say, and nothing is recorded or sent."""
     before = len(gateway.ledger())
     for command in ("send", "deposit"):
@@ -168,14 +168,12 @@ def test_a_script_has_to_say_yes(payouts: Call, gateway: MtnMomoEmulator, more: 
 
 
 @pytest.mark.usefixtures("file")
-def test_json_in_a_terminal_needs_a_yes_beforehand(person: Callable[..., Person]) -> None:
+def test_json_in_a_terminal_needs_the_option_yes(person: Callable[..., Person]) -> None:
     assert person("send", "--file", "people.csv", "--json").ended()[0] == 2
 
 
 @pytest.mark.usefixtures("file")
-def test_an_account_that_does_not_tell_what_it_holds_keeps_no_one_from_paying(
-    person: Callable[..., Person], gateway: MtnMomoEmulator
-) -> None:
+def test_question_is_asked_without_a_balance_too(person: Callable[..., Person], gateway: MtnMomoEmulator) -> None:
     gateway.set_faults({"status_500": {"on": "any"}})
     operator = person("send", "--file", "people.csv")
     assert "no answer" in operator.sees(QUESTION)

@@ -51,7 +51,7 @@ def accept(kind: str, **changes: Any) -> Payout:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_what_is_accepted_is_sent_later_and_once(
+def test_accepted_payout_is_sent_later_and_once(
     gateway: MtnMomoEmulator, store: str, kind: str, request: pytest.FixtureRequest
 ) -> None:
     """Nothing leaves when it is accepted; the same key, or `resume`, sends it."""
@@ -112,7 +112,7 @@ def test_order_and_payout_are_committed_together_on_an_event_loop(database: str)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_file_has_no_part_in_a_transaction(gateway: MtnMomoEmulator, kind: str) -> None:
+def test_sqlite_journal_takes_no_part_in_a_transaction(gateway: MtnMomoEmulator, kind: str) -> None:
     """A promise that cannot be kept is refused in words, and nothing is written."""
     with pytest.raises(SettingsError, match=r"SQLite file.*nothing was written.*PostgreSQL"):
         accept(kind, connection=object())
@@ -120,13 +120,13 @@ def test_a_file_has_no_part_in_a_transaction(gateway: MtnMomoEmulator, kind: str
         assert list(client.payouts()) == []
 
 
-def test_a_refund_is_not_accepted(gateway: MtnMomoEmulator) -> None:
+def test_refund_is_not_accepted(gateway: MtnMomoEmulator) -> None:
     """It needs what was collected, and has a call of its own."""
     with pytest.raises(InvalidPayout):
         accept("sync", operation="refund")
 
 
-def test_who_accepts_a_key_that_another_transaction_holds_does_not_wait_for_ever(
+def test_key_held_by_another_transaction_is_not_waited_for_endlessly(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten seconds, unless the application's own lock_timeout says otherwise; afterwards it is as it was."""
@@ -142,7 +142,7 @@ def test_who_accepts_a_key_that_another_transaction_holds_does_not_wait_for_ever
             client.accept(**ORDER, connection=other)
 
 
-def test_a_connection_that_cannot_carry_it_is_refused(database: str) -> None:
+def test_connection_that_cannot_carry_a_payout_is_refused(database: str) -> None:
     """Before anything is written: one that answers later, or that cannot hold every name."""
     with PayoutClient.from_config() as client, psycopg.connect(database) as connection:
         with connection.pipeline(), pytest.raises(JournalError, match="pipeline mode"):

@@ -45,7 +45,7 @@ def credited(gateway: MtnMomoEmulator) -> Counter[int]:
     return Counter(entry["credits"] for entry in gateway.ledger())
 
 
-def test_a_thousand_at_once_fetch_one_token(gateway: MtnMomoEmulator) -> None:
+def test_token_is_fetched_once_for_a_thousand_payouts(gateway: MtnMomoEmulator) -> None:
     """However many start at once, one token call serves them all, and each is paid once."""
 
     async def pay() -> list[PayoutStatus]:
@@ -59,7 +59,7 @@ def test_a_thousand_at_once_fetch_one_token(gateway: MtnMomoEmulator) -> None:
     assert credited(gateway) == {1: MANY}
 
 
-def test_a_cancelled_caller_harms_no_other(gateway: MtnMomoEmulator) -> None:
+def test_cancelled_caller_harms_no_other(gateway: MtnMomoEmulator) -> None:
     """Callers cancelled at any moment leave their payouts to `resume`; the others never notice."""
     gateway.set_faults({"token_slow_s": 0.3, "slow_s": 0.02})
 
@@ -83,7 +83,7 @@ def test_a_cancelled_caller_harms_no_other(gateway: MtnMomoEmulator) -> None:
     assert gateway.tokens_issued == 2  # one for each client
 
 
-def test_two_owners_after_fork(
+def test_forked_process_needs_a_client_of_its_own(
     gateway: MtnMomoEmulator, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
     """Two owners of a connection would corrupt what they share: the child is refused, and pays by a client of its own.
@@ -120,7 +120,7 @@ def _pay_after_fork(of_parent: PayoutClient) -> int:
         return 1
 
 
-def test_token_refresh_leader_cancelled(
+def test_token_fetch_survives_a_cancelled_leader(
     gateway: MtnMomoEmulator, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
     """Who fetches the token, the first or a new one, gives up in the middle: all who wait for it are served by it."""
@@ -151,9 +151,7 @@ def test_token_refresh_leader_cancelled(
     measured(13, "token refresh leader cancelled", 1, store=request.node.callspec.params["gateway"])
 
 
-def test_what_breaks_after_the_record_says_which_payout(
-    gateway: MtnMomoEmulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_error_after_the_record_names_the_payout(gateway: MtnMomoEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes up after a payout was recorded names it, and says whether it may have left."""
     with PayoutClient.from_config() as client:
         client.send(**order(2))  # the credential is there
@@ -166,7 +164,7 @@ def test_what_breaks_after_the_record_says_which_payout(
 
 
 @pytest.mark.parametrize("shell", [sync_runner, async_runner])
-def test_one_payout_in_trouble_stops_no_other(
+def test_payout_in_trouble_stops_no_other(
     gateway: MtnMomoEmulator, monkeypatch: pytest.MonkeyPatch, shell: Any
 ) -> None:
     """`resume` works on all the others first, and then says what it could not work on."""
@@ -202,7 +200,7 @@ async def _resume() -> None:
         await client.resume(timeout_s=10)
 
 
-def test_a_payout_says_whether_the_call_recorded_it(gateway: MtnMomoEmulator) -> None:
+def test_payout_says_whether_the_call_recorded_it(gateway: MtnMomoEmulator) -> None:
     """The first call with a key records it; the same key again, a read and a list do not."""
 
     async def again() -> list[bool]:
@@ -246,7 +244,7 @@ def test_lists_are_read_without_blocking_the_loop(gateway: MtnMomoEmulator) -> N
     assert asyncio.run(listed()) == (["many/1", "many/2", "many/3"], "for a while", False)
 
 
-def test_requests_are_reported_with_the_payout_they_serve(
+def test_requests_are_logged_with_the_payout_they_serve(
     gateway: MtnMomoEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`http.answered` carries the payout's id, however many are under way at once."""
@@ -269,7 +267,7 @@ def test_requests_are_reported_with_the_payout_they_serve(
     assert all(line.__dict__["payout"].startswith("po_") for line in asked)
 
 
-def test_an_operation_no_one_knows_is_an_invalid_payout(gateway: MtnMomoEmulator) -> None:
+def test_operation_that_is_unknown_is_an_invalid_payout(gateway: MtnMomoEmulator) -> None:
     """It names the ones there are, in both clients; nothing is recorded and nothing sent."""
 
     async def pay() -> None:
@@ -287,7 +285,7 @@ def test_an_operation_no_one_knows_is_an_invalid_payout(gateway: MtnMomoEmulator
 
 
 @pytest.mark.parametrize("library", ["h11", "httpx"])
-def test_an_account_chooses_what_its_requests_are_sent_with(gateway: MtnMomoEmulator, library: str) -> None:
+def test_account_chooses_its_http_library(gateway: MtnMomoEmulator, library: str) -> None:
     """One setting selects httpx; what is paid is the same."""
     config = Path("payouts.toml")
     config.write_text(config.read_text("utf-8") + f'\nsync_transport = "{library}"\n', "utf-8")

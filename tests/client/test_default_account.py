@@ -47,30 +47,30 @@ class ChoosesFirst:
         return accounts[0]
 
 
-def test_without_a_default_the_account_is_named(two: Path) -> None:
+def test_account_must_be_named_without_a_default(two: Path) -> None:
     with pytest.raises(InvalidPayout, match="Name the account to pay from: first, second"):
         chosen(two)
 
 
 @pytest.mark.parametrize("name", ["first", "second"])
-def test_the_default_pays(two: Path, name: str) -> None:
+def test_default_account_pays(two: Path, name: str) -> None:
     by_default(two, name)
     assert chosen(two) == name
 
 
-def test_who_is_named_goes_before_the_default(two: Path) -> None:
+def test_named_account_goes_before_the_default(two: Path) -> None:
     by_default(two, "second")
     assert chosen(two, "first") == "first"
 
 
-def test_a_plugins_choice_goes_before_the_default(two: Path) -> None:
+def test_plugin_choice_goes_before_the_default(two: Path) -> None:
     by_default(two, "second")
     plugins = Plugins()
     plugins.register(ChoosesFirst(), "chooses")
     assert chosen(two, plugins=plugins) == "first"
 
 
-def test_another_default_changes_no_payout(two: Path) -> None:
+def test_default_that_changes_moves_no_payout(two: Path) -> None:
     """The same key is the same payout, from the account it has."""
     by_default(two, "second")
     assert chosen(two) == "second"
@@ -78,7 +78,7 @@ def test_another_default_changes_no_payout(two: Path) -> None:
     assert chosen(two) == "second"
 
 
-def test_a_default_and_routes_are_not_both_there(two: Path) -> None:
+def test_default_beside_routes_is_refused(two: Path) -> None:
     """Two answers to one question: found at start."""
     by_default(two, "first")
     two.write_text(two.read_text("utf-8") + '\n[[routes]]\naccount = "second"\n', "utf-8")

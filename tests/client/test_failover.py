@@ -123,7 +123,7 @@ def over(client: Any, account: str = Two.spare) -> Any:
     return client.reissue("k/1", **WHO, account=account)
 
 
-def test_it_is_paid_once_and_from_the_other_account(two: Two, using: Run) -> None:
+def test_failover_pays_once_from_the_other_account(two: Two, using: Run) -> None:
     """The first gateway has taken it and failed it; the second one pays, and the journal is whole."""
     two.fail()
     payout = using(over)
@@ -139,7 +139,7 @@ def test_it_is_paid_once_and_from_the_other_account(two: Two, using: Run) -> Non
 
 
 @pytest.mark.parametrize("state", ["pending", "too early", "unproven"])
-def test_what_may_still_be_paid_there_is_not_paid_here(two: Two, using: Run, state: str) -> None:
+def test_failover_of_what_may_still_be_paid_is_refused(two: Two, using: Run, state: str) -> None:
     """The refusal sends nothing to the other gateway."""
     if state == "pending":
         with two.client() as client:
@@ -155,13 +155,13 @@ def test_what_may_still_be_paid_there_is_not_paid_here(two: Two, using: Run, sta
     assert two.other.ledger() == []
 
 
-def test_an_unknown_account_is_none(two: Two, using: Run) -> None:
+def test_failover_to_an_unknown_account_is_refused(two: Two, using: Run) -> None:
     two.fail()
     with pytest.raises(UnknownAccount, match="Account 'sparse' is not configured"):
         using(lambda client: over(client, "sparse"))
 
 
-def test_an_account_that_is_gone_can_prove_nothing(two: Two, using: Run) -> None:
+def test_failover_from_an_account_that_is_gone_is_refused(two: Two, using: Run) -> None:
     """Nobody could read the first attempt."""
     two.fail()
     text = two.config.read_text("utf-8")
@@ -172,7 +172,7 @@ def test_an_account_that_is_gone_can_prove_nothing(two: Two, using: Run) -> None
     assert two.other.ledger() == []
 
 
-def test_a_refund_stays_where_it_was_collected(two: Two, using: Run) -> None:
+def test_failover_of_a_refund_is_refused(two: Two, using: Run) -> None:
     collection = two.one.add_collection(amount="10", currency="EUR", payer=PAYEE)
     money = {"amount": Money("5", "EUR"), "original_amount": Money("10", "EUR")}
     with two.client() as client:
@@ -189,9 +189,7 @@ def test_a_refund_stays_where_it_was_collected(two: Two, using: Run) -> None:
 
 
 @pytest.mark.parametrize("named", ["mtn-sandbox", "spare", None])
-def test_the_same_key_gives_the_payout_whichever_of_its_accounts_is_named(
-    two: Two, using: Run, named: str | None
-) -> None:
+def test_key_returns_the_payout_whichever_of_its_accounts_is_named(two: Two, using: Run, named: str | None) -> None:
     """Whoever accepted it goes on naming the first account; whoever looked names the one it is paid from now."""
     two.fail()
     using(over)
@@ -200,7 +198,7 @@ def test_the_same_key_gives_the_payout_whichever_of_its_accounts_is_named(
     assert (len(two.one.ledger()), len(two.other.ledger())) == (1, 1)
 
 
-def test_the_same_key_from_a_third_account_is_refused(two: Two, using: Run) -> None:
+def test_key_from_a_third_account_is_refused(two: Two, using: Run) -> None:
     """It says from where it is paid; before a failover the other account is refused as well."""
     two.fail()
     with pytest.raises(KeyReused, match=r"is paid from account 'mtn-sandbox'.*not 'spare'"):
@@ -215,7 +213,7 @@ def test_the_same_key_from_a_third_account_is_refused(two: Two, using: Run) -> N
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["before the commit", "after the commit"])
-def test_a_crash_leaves_the_old_attempt_or_the_new_one(two: Two, written: bool) -> None:
+def test_crash_during_a_failover_leaves_one_attempt_to_finish(two: Two, written: bool) -> None:
     """There is one step: the attempt that begins. Either way the same command, or whoever works, ends it once."""
     two.fail()
 
@@ -250,7 +248,7 @@ def test_a_crash_leaves_the_old_attempt_or_the_new_one(two: Two, written: bool) 
 # --- a late success of the first attempt ---------------------------------------------------------------------------
 
 
-def test_a_late_success_stops_what_was_not_sent(two: Two, using: Run) -> None:
+def test_success_of_the_first_attempt_stops_what_was_not_sent(two: Two, using: Run) -> None:
     """It waits in a pause; the first gateway changes its mind; nothing leaves from the second account."""
     two.fail()
     using(lambda client: client.pause(account="spare"))
@@ -272,7 +270,7 @@ def call(client: Any, account: str, payout: Any, status: str = "SUCCESSFUL") -> 
 
 
 @pytest.mark.parametrize("state", ["paid", "waits for an approval"])
-def test_a_late_callback_to_the_first_accounts_path_is_not_lost(two: Two, state: str) -> None:
+def test_callback_to_the_first_accounts_path_is_not_lost(two: Two, state: str) -> None:
     """It makes the payout's read due, which looks at the first attempt where it was paid, and tells what it finds."""
     if state != "paid":
         text = two.config.read_text("utf-8")
@@ -300,7 +298,7 @@ def test_a_late_callback_to_the_first_accounts_path_is_not_lost(two: Two, state:
     assert two.flaws() == []
 
 
-def test_a_callback_to_an_account_that_never_paid_it_is_ignored(two: Two) -> None:
+def test_callback_to_an_account_that_never_paid_is_ignored(two: Two) -> None:
     with two.client() as client:
         two.send(client)
         call(client, "spare", client.get("k/1"))
@@ -310,7 +308,7 @@ def test_a_callback_to_an_account_that_never_paid_it_is_ignored(two: Two) -> Non
 # --- a restored journal --------------------------------------------------------------------------------------------
 
 
-def test_a_failover_that_a_restored_journal_has_lost_is_not_repeated(two: Two, tmp_path: Path) -> None:
+def test_failover_that_a_restored_journal_lost_is_not_repeated(two: Two, tmp_path: Path) -> None:
     """In the backup it failed on the first account; in the gap the second one paid it: its statement has it."""
     import shutil
     import sqlite3

@@ -55,7 +55,7 @@ def order(key: str) -> dict[str, Any]:
     return {"key": key, "payee": Payee.msisdn("46733123499"), "amount": Money("25", "EUR")}
 
 
-def test_one_key_in_two_spellings_is_paid_once(gateway: MtnMomoEmulator, using: Run) -> None:
+def test_key_in_another_spelling_is_refused(gateway: MtnMomoEmulator, using: Run) -> None:
     """As it comes from a file of another system, with something in it that nobody sees, or as an id of ours."""
     first = using(lambda client: client.send(**order(KEY)))
     for other in (unicodedata.normalize("NFD", KEY), f"{KEY}\ufe0f", f"{KEY}\u3164", "l\u00f6\u034fhne/1", first.id):
@@ -82,7 +82,7 @@ def before_the_rule(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_was_accepted_before_goes_on(using: Run, before_the_rule: Callable[[str], Any]) -> None:
+def test_key_from_before_the_rule_still_finds_its_payout(using: Run, before_the_rule: Callable[[str], Any]) -> None:
     """Its key finds it, and the same order under it is that payout and no error."""
     key = unicodedata.normalize("NFD", KEY)
     old = before_the_rule(key)
@@ -107,7 +107,7 @@ ACTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_names_two_payouts_names_none(using: Run, before_the_rule: Callable[[str], Any]) -> None:
+def test_name_of_two_payouts_is_refused_by_every_call(using: Run, before_the_rule: Callable[[str], Any]) -> None:
     """An older journal may hold a key that is another payout's id: nothing is done to either until one is named."""
     first = before_the_rule("wages-1")
     second = before_the_rule(first.id)
@@ -122,7 +122,7 @@ def test_what_names_two_payouts_names_none(using: Run, before_the_rule: Callable
 
 @pytest.mark.usefixtures("gateway")
 @pytest.mark.parametrize("spelling", ["NFD", "NUL", "half"])
-def test_a_reference_that_finds_nothing_says_what_is_odd_about_it(using: Run, spelling: str) -> None:
+def test_name_that_finds_nothing_is_described(using: Run, spelling: str) -> None:
     """Copied from elsewhere, a key may look right and be another one; no store fails over what it cannot hold."""
     named = {"NFD": unicodedata.normalize("NFD", KEY), "NUL": "wages\x001", "half": "wages\ud8001"}[spelling]
     using(lambda client: client.accept(**order(KEY)))

@@ -84,7 +84,7 @@ def order(key: str = "k/1", payee: str = "46733123499", amount: str = "25") -> d
     return {"key": key, "payee": Payee.msisdn(payee), "amount": Money(amount, "EUR")}
 
 
-def test_the_twins_have_one_face() -> None:
+def test_review_methods_are_the_same_in_both_clients() -> None:
     """The same decisions with the same arguments and words in both clients."""
     names = [name for name in vars(ReviewMixin) if not name.startswith("_")]
     assert names == [name for name in vars(AsyncReviewMixin) if not name.startswith("_")]
@@ -98,7 +98,9 @@ def wait_until(moment: datetime) -> None:
     time.sleep(max((moment - datetime.now(UTC)).total_seconds(), 0) + 0.01)
 
 
-def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, using: Run, lanes: list[Priority]) -> None:
+def test_reissue_waits_for_the_settling_time_and_pays(
+    gateway: MtnMomoEmulator, using: Run, lanes: list[Priority]
+) -> None:
     """The refusal says when to try again; then another reference is sent, and both attempts are there to be seen.
 
     Whoever asks for it, earlier attempts are read at the account's rate: for the decision, and before it is sent.
@@ -127,7 +129,7 @@ def test_what_failed_is_paid_again_when_it_may_be(gateway: MtnMomoEmulator, usin
         assert client.send(**order(payee=FAILING)).attempt == 2
 
 
-def test_an_earlier_attempt_is_read_on_the_line_of_what_it_was_paid_as(
+def test_reissue_checks_an_attempt_of_a_retired_identity(
     gateway: MtnMomoEmulator, using: Run, tmp_path: Path, lanes: list[Priority]
 ) -> None:
     """An account that pays as somebody else reads the old attempt with the old credentials, and at the same rate."""
@@ -199,7 +201,7 @@ def test_review_is_listed_and_decided(using: Run, lanes: list[Priority]) -> None
 
 
 @pytest.mark.usefixtures("gateway")
-def test_more_than_the_limit_waits_for_an_approval(using: Run) -> None:
+def test_approval_lets_a_payout_over_the_limit_be_sent(using: Run) -> None:
     """It is sent by whoever works on payouts once somebody has approved it, and only then."""
     configure(approve_above='{ EUR = "20" }')
     payout = using(lambda client: client.send(**order()))
@@ -219,7 +221,7 @@ def test_more_than_the_limit_waits_for_an_approval(using: Run) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_was_not_sent_is_cancelled_and_what_was_is_not(using: Run) -> None:
+def test_cancel_ends_only_what_was_not_sent(using: Run) -> None:
     """The same key returns the cancelled payout; nobody works on it, and the application is told."""
     using(lambda client: client.accept(**order()))
     with pytest.raises(DecisionRefused, match="a name and a reason"):
@@ -234,7 +236,7 @@ def test_what_was_not_sent_is_cancelled_and_what_was_is_not(using: Run) -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: Run) -> None:
+def test_largest_amount_is_enforced_by_every_call_that_pays(using: Run) -> None:
     """Nothing is recorded; a key that is known stays what it is, and waits while the limit is below it."""
     accepted = using(lambda client: client.accept(**order()))
     configure(largest_amount='{ EUR = "20" }')
@@ -257,7 +259,7 @@ def test_more_than_the_largest_amount_is_refused_by_every_call_that_pays(using: 
 
 
 @pytest.mark.usefixtures("gateway")
-def test_what_is_not_there_is_not_decided(using: Run) -> None:
+def test_decision_about_an_unknown_payout_is_refused(using: Run) -> None:
     by: dict[str, Any] = {"actor": "Ann", "reason": "x"}
     fields = {"resolve": {"paid": True, **by}, "reopen": by, "reissue": by, "approve": by}
     for act, more in {**fields, "cancel": {"actor": "Ann", "reason": "x"}}.items():

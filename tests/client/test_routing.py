@@ -73,7 +73,7 @@ def do(request: pytest.FixtureRequest) -> Do:
 
 
 @pytest.mark.usefixtures("route")
-def test_the_caller_is_above_plugins_and_plugins_above_routes(do: Do) -> None:
+def test_caller_goes_before_plugins_and_plugins_before_routes(do: Do) -> None:
     def chosen(payee: Payee, amount: Money, account: str | None = None) -> tuple[str, str]:
         choice: Choice = do("route", payee=payee, amount=amount, account=account)
         return choice.account, choice.by
@@ -86,7 +86,7 @@ def test_the_caller_is_above_plugins_and_plugins_above_routes(do: Do) -> None:
 
 
 @pytest.mark.parametrize("method", ["send", "accept"])
-def test_a_key_stays_with_its_account_whatever_the_routes_become(
+def test_key_stays_with_its_account_whatever_the_routes_become(
     do: Do, route: Callable[[str], None], gateway: MtnMomoEmulator, method: str
 ) -> None:
     first = do(method, key="once", payee=MTN, amount=AMOUNT)
@@ -100,7 +100,7 @@ def test_a_key_stays_with_its_account_whatever_the_routes_become(
 
 @pytest.mark.usefixtures("route")
 @pytest.mark.parametrize("method", ["send", "accept"])
-def test_without_an_account_nothing_is_recorded(do: Do, gateway: MtnMomoEmulator, method: str) -> None:
+def test_payout_without_an_account_is_not_recorded(do: Do, gateway: MtnMomoEmulator, method: str) -> None:
     stranger = Payee.msisdn("+254722123456")
     with pytest.raises(NoRoute, match="numbers may change operators there"):
         do(method, key="none", payee=stranger, amount=AMOUNT)

@@ -15,7 +15,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 THREADS, TIMES = 4, 15
 
 
-def test_threads_that_come_first_at_once_share_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_come_first_at_once_share_one_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An account has one line, with one token and one set of connections, whoever is first to need it."""
     with MtnMomoEmulator() as gateway:
         gateway.write_config(tmp_path / "payouts.toml")
