@@ -39,7 +39,7 @@ def call(harness: Harness, payout: Any, status: str = "SUCCESSFUL", *, method: s
     return code
 
 
-def test_a_callback_makes_the_read_due_and_the_read_decides(harness: Harness) -> None:
+def test_callback_makes_a_check_due_and_the_check_decides(harness: Harness) -> None:
     """The schedule would have asked in ten minutes."""
     payout = harness.pay("one")
     harness.until_handled(1)
@@ -52,7 +52,7 @@ def test_a_callback_makes_the_read_due_and_the_read_decides(harness: Harness) ->
     assert [row["state"] for row in harness.gateway.callbacks()][-1] == "received"
 
 
-def test_a_callback_alone_changes_no_state(harness: Harness) -> None:
+def test_callback_alone_changes_no_status(harness: Harness) -> None:
     """Nobody works: whatever was called back, nothing is known but that somebody should look."""
     payout = harness.pay("one", STUCK)
     row = harness.row(payout)
@@ -64,7 +64,7 @@ def test_a_callback_alone_changes_no_state(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_both_methods_are_received(harness: Harness, method: str) -> None:
+def test_callback_is_received_by_put_and_post(harness: Harness, method: str) -> None:
     """MTN's documents name both."""
     payout = harness.pay("one", STUCK)
     assert call(harness, payout, method=method) == 200
@@ -72,7 +72,7 @@ def test_both_methods_are_received(harness: Harness, method: str) -> None:
     assert harness.outcomes() == {"read due": 1}
 
 
-def test_a_lost_callback_is_made_up_for(harness: Harness) -> None:
+def test_callback_that_is_lost_is_replaced_by_the_schedule(harness: Harness) -> None:
     """The schedule reads in any case."""
     harness.gateway.set_faults({"callback_lost": True})
     payout = harness.pay("one")
@@ -83,7 +83,7 @@ def test_a_lost_callback_is_made_up_for(harness: Harness) -> None:
     assert (harness.status(payout), harness.reads(payout), harness.outcomes()) == (S.SUCCEEDED, 1, {})
 
 
-def test_a_late_callback_still_helps(harness: Harness) -> None:
+def test_callback_that_is_late_still_makes_a_check_due(harness: Harness) -> None:
     """It comes after ten minutes of the gateway's clock; ours has asked nobody meanwhile."""
     harness.gateway.set_faults({"callback_late_s": {"value": 600}})
     payout = harness.pay("one")
@@ -95,7 +95,7 @@ def test_a_late_callback_still_helps(harness: Harness) -> None:
     assert (harness.status(payout), harness.reads(payout)) == (S.SUCCEEDED, 1)
 
 
-def test_many_callbacks_are_one_read(harness: Harness) -> None:
+def test_callbacks_in_large_numbers_cause_one_check(harness: Harness) -> None:
     """Five from the gateway, a hundred from elsewhere: one read, and one more for all that come within five seconds."""
     harness.freeze()
     harness.gateway.set_faults({"callback_repeated": {"value": 4}})
@@ -117,7 +117,7 @@ def test_many_callbacks_are_one_read(harness: Harness) -> None:
     assert harness.events(payout).count("callback.matched") == 2
 
 
-def test_between_the_reads_of_an_open_payout_lie_five_seconds(harness: Harness) -> None:
+def test_checks_of_an_open_payout_are_five_seconds_apart(harness: Harness) -> None:
     """Half a minute of forged callbacks, four a second, and somebody who works all the time: at most one in five."""
     harness.freeze()
     payout = harness.pay("one", STUCK)
@@ -133,7 +133,7 @@ def test_between_the_reads_of_an_open_payout_lie_five_seconds(harness: Harness) 
     assert harness.status(payout) is S.PENDING
 
 
-def test_an_early_callback_is_not_lost(harness: Harness) -> None:
+def test_callback_before_the_answer_is_not_lost(harness: Harness) -> None:
     """It comes before the payment's own answer: the read is due as soon as that is there."""
     harness.gateway.set_faults({"callback_early": True})
     payout = harness.pay("one")
@@ -143,7 +143,7 @@ def test_an_early_callback_is_not_lost(harness: Harness) -> None:
     assert harness.reads(payout) == 1
 
 
-def test_a_forged_end_is_not_believed(harness: Harness) -> None:
+def test_callback_that_is_forged_is_not_believed(harness: Harness) -> None:
     """Somebody says that it failed: the gateway says that it is pending, and so do we."""
     harness.gateway.set_faults({"callback_forged": True})
     payout = harness.pay("one", STUCK)
@@ -152,7 +152,7 @@ def test_a_forged_end_is_not_believed(harness: Harness) -> None:
     assert (harness.status(payout), harness.reads(payout)) == (S.PENDING, 1)
 
 
-def test_a_contradicting_callback_is_looked_into_and_not_believed(harness: Harness) -> None:
+def test_callback_that_contradicts_is_checked_and_not_believed(harness: Harness) -> None:
     """SUCCESSFUL and then FAILED: one of both causes reads, and the reads agree with each other."""
     harness.gateway.set_faults({"callback_contradicts": True})
     payout = harness.pay("one")
@@ -164,7 +164,7 @@ def test_a_contradicting_callback_is_looked_into_and_not_believed(harness: Harne
     assert "payout.contradicted" not in harness.events(payout)
 
 
-def test_a_callback_after_the_end_causes_one_read(harness: Harness) -> None:
+def test_callback_after_the_final_status_causes_one_check(harness: Harness) -> None:
     """A bank's mind may change after all; the end stands, and nothing stays due."""
     payout = harness.pay("one")
     harness.until_handled(1)
@@ -183,7 +183,7 @@ def test_a_callback_after_the_end_causes_one_read(harness: Harness) -> None:
     assert harness.reads(payout) == read + 1
 
 
-def test_a_callback_for_another_payment_makes_that_one_read(harness: Harness) -> None:
+def test_callback_for_another_payment_makes_that_one_checked(harness: Harness) -> None:
     """Each is read, and each is what the gateway says of it."""
     other = harness.pay("other", STUCK)
     harness.gateway.set_faults({"callback_for_another": {"next": 1}})
@@ -196,7 +196,7 @@ def test_a_callback_for_another_payment_makes_that_one_read(harness: Harness) ->
 @pytest.mark.parametrize(
     ("kind", "outcome"), [("cut", "makes no sense"), ("html", "makes no sense"), ("type", "read due"), ("huge", "")]
 )
-def test_a_malformed_callback_does_nothing(harness: Harness, kind: str, outcome: str) -> None:
+def test_callback_that_is_malformed_does_nothing(harness: Harness, kind: str, outcome: str) -> None:
     """One of a wrong content type is still a hint; one that is huge is not even kept."""
     harness.gateway.set_faults({"callback_malformed": {"kind": kind}})
     payout = harness.pay("one")
@@ -220,7 +220,9 @@ def test_a_malformed_callback_does_nothing(harness: Harness, kind: str, outcome:
         ({"more": "-abcdefabcdef"}, "names a payout by another reference"),
     ],
 )
-def test_what_names_no_payout_of_ours_is_ignored(harness: Harness, changes: dict[str, Any], outcome: str) -> None:
+def test_callback_that_names_no_payout_of_ours_is_ignored(
+    harness: Harness, changes: dict[str, Any], outcome: str
+) -> None:
     payout = harness.pay("one", STUCK)
     row = harness.row(payout)
     result = {"externalId": payout.id + changes["more"]} if "more" in changes else changes
@@ -230,7 +232,7 @@ def test_what_names_no_payout_of_ours_is_ignored(harness: Harness, changes: dict
     assert harness.row(payout) == row
 
 
-def test_a_refund_is_found_by_what_it_is_called(harness: Harness) -> None:
+def test_callback_finds_a_refund_by_each_of_its_references(harness: Harness) -> None:
     """MTN knows it by our id and a hash of the collection."""
     from payments_core import Money
 
@@ -246,7 +248,7 @@ def test_a_refund_is_found_by_what_it_is_called(harness: Harness) -> None:
     assert harness.status(payout) is S.SUCCEEDED
 
 
-def test_a_payout_that_waits_to_be_sent_is_not_sent_sooner(harness: Harness) -> None:
+def test_callback_does_not_hasten_a_payment(harness: Harness) -> None:
     """Whatever comes from outside, it makes no money leave."""
     harness.client.pause()
     payout = harness.pay("one")
@@ -258,7 +260,7 @@ def test_a_payout_that_waits_to_be_sent_is_not_sent_sooner(harness: Harness) -> 
     harness.client.unpause()
 
 
-def test_what_was_kept_before_a_crash_is_handled_by_the_next_process(harness: Harness) -> None:
+def test_callback_kept_before_a_crash_is_handled_by_the_next_process(harness: Harness) -> None:
     """The gateway has its 200 and will not call again."""
     payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
@@ -269,7 +271,7 @@ def test_what_was_kept_before_a_crash_is_handled_by_the_next_process(harness: Ha
     assert (harness.outcomes(), harness.reads(payout)) == ({"read due": 1}, 1)
 
 
-def test_a_worker_handles_what_is_kept_and_reads(harness: Harness) -> None:
+def test_worker_handles_kept_callbacks_and_checks(harness: Harness) -> None:
     """Whoever works takes the inbox along, and makes the read that a callback asks for."""
     payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
@@ -280,7 +282,7 @@ def test_a_worker_handles_what_is_kept_and_reads(harness: Harness) -> None:
     assert worked.trouble == 0
 
 
-def test_a_server_that_starts_handles_what_is_left(make_scene: Callable[..., Harness]) -> None:
+def test_server_handles_kept_callbacks_when_it_starts(make_scene: Callable[..., Harness]) -> None:
     harness = make_scene()
     payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
@@ -292,7 +294,7 @@ def test_a_server_that_starts_handles_what_is_left(make_scene: Callable[..., Har
     assert harness.outcomes() == {"read due": 1}
 
 
-def test_a_server_accepts_before_it_has_handled_what_is_left(
+def test_server_accepts_callbacks_before_it_has_handled_older_ones(
     make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backlog of hours keeps nobody out: what comes is kept, and its turn comes."""
@@ -308,7 +310,7 @@ def test_a_server_accepts_before_it_has_handled_what_is_left(
     harness.until_handled(1)
 
 
-def test_no_more_are_handled_than_asked_for(harness: Harness) -> None:
+def test_inbox_handles_no_more_than_asked_for(harness: Harness) -> None:
     payout = harness.pay("one", STUCK)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Inbox, "handle", lambda _: 0)
@@ -320,7 +322,7 @@ def test_no_more_are_handled_than_asked_for(harness: Harness) -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize(("pages", "seconds"), [([PAGE, PAGE, 3], 60.0), ([PAGE] * 10_000, 0.5), ([PAGE, 3], 0.0)])
-def test_a_flood_stops_no_resume(
+def test_resume_goes_on_during_a_flood_of_callbacks(
     make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, kind: str, pages: list[int], seconds: float
 ) -> None:
     """A page of it at a time, one after another without a rest; it pays meanwhile, and ends when its time is over."""
@@ -346,7 +348,7 @@ def test_a_flood_stops_no_resume(
     assert harness.client.get(f"{harness.name}/one").status is S.PENDING
 
 
-def test_two_that_work_make_one_read_due(harness: Harness) -> None:
+def test_callback_handled_by_two_processes_makes_one_check_due(harness: Harness) -> None:
     """The server and another process handle the same callback."""
     payout = harness.pay("one", STUCK)
     for _ in range(10):
@@ -358,7 +360,7 @@ def test_two_that_work_make_one_read_due(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_caller_that_waits_asks_nothing_that_another_process_has_found_out(
+def test_wait_uses_what_another_process_has_checked(
     harness: Harness, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Its end came while one waited, to another process: one read is enough."""

@@ -121,7 +121,7 @@ class Eye:
         return max(sum(at <= other < at + within for other in ats) for ats in self.reads.values() for at in ats)
 
 
-def test_no_request_changes_a_state(harness: Harness, store: str, measured: Callable[..., None]) -> None:
+def test_requests_of_any_form_change_no_status(harness: Harness, store: str, measured: Callable[..., None]) -> None:
     """Payouts in every kind of state, read as soon as callbacks ask for it, stay what the provider says they are."""
     payouts = {
         "ended": harness.pay("ended"),

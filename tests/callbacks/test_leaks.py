@@ -48,7 +48,7 @@ def stored(harness: Harness) -> list[CapturedText]:
         ]
 
 
-def test_nothing_of_a_callback_is_reported_or_kept(
+def test_callback_contents_are_not_logged_or_kept(
     make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Every logger at DEBUG, the account's path among the secrets, and things going wrong on the way."""
@@ -97,7 +97,7 @@ def test_nothing_of_a_callback_is_reported_or_kept(
     assert any(entry.where == "inbox" and payout.id in entry.text for entry in kept)
 
 
-def test_the_search_finds_what_is_not_handled_yet(
+def test_leak_search_finds_a_callback_that_is_not_handled_yet(
     make_scene: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: until it is handled it is there, sealed in Base64; so the search above looks at the right place."""
@@ -113,7 +113,7 @@ def test_the_search_finds_what_is_not_handled_yet(
     assert NUMBER in base64.b64decode(sealed).decode()
 
 
-def test_a_log_handler_that_fails_prints_nothing_of_a_callback(
+def test_log_handler_that_fails_prints_nothing_of_a_callback(
     make_scene: Callable[..., Harness],
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -135,7 +135,7 @@ def test_a_log_handler_that_fails_prints_nothing_of_a_callback(
     assert forbidden.leaks([CapturedText("output", "stderr", err)]) == []
 
 
-def test_no_access_log_is_written(make_scene: Callable[..., Harness], caplog: pytest.LogCaptureFixture) -> None:
+def test_access_log_is_not_written(make_scene: Callable[..., Harness], caplog: pytest.LogCaptureFixture) -> None:
     """Uvicorn's would hold the paths."""
     harness = make_scene()
     with caplog.at_level(logging.DEBUG):

@@ -20,7 +20,7 @@ Harness = Any
 
 
 @pytest.mark.parametrize("mount", ["/payouts", "/a/b"])
-def test_it_can_be_mounted_where_the_client_is_made_later(
+def test_mounted_app_takes_a_client_made_later(
     make_scene: Callable[..., Harness], serve: Callable[..., Any], mount: str
 ) -> None:
     """The application's lifespan makes the client; ours is asked for at the first request."""
@@ -52,7 +52,7 @@ def test_it_can_be_mounted_where_the_client_is_made_later(
     assert harness.outcomes() == {"read due": 2}
 
 
-def test_without_a_client_nothing_is_acknowledged(
+def test_mounted_app_without_a_client_acknowledges_nothing(
     make_scene: Callable[..., Harness], serve: Callable[..., Any]
 ) -> None:
     """Mounted where nobody made one, it says so with every request, and loses nothing: 503 comes again."""

@@ -35,7 +35,7 @@ def refused(harness: Harness) -> bytes:
     return answer
 
 
-def test_the_answer_is_the_same_whatever_payment_it_is_about(harness: Harness) -> None:
+def test_acknowledgement_is_the_same_for_every_callback(harness: Harness) -> None:
     """Known, unknown, ended, another account's, repeated, forged, no sense at all: byte for byte one answer."""
     ours = harness.pay("one", STUCK).id
     bodies = [body_of(ours), body_of(ours), body_of("po_" + "a" * 24), b"", b"{", b"\xff\x00", body_of(ours)[:-9]]
@@ -47,7 +47,7 @@ def test_the_answer_is_the_same_whatever_payment_it_is_about(harness: Harness) -
     harness.until_handled(len(bodies))
 
 
-def test_what_leads_nowhere_says_nothing(make_scene: MakeScene) -> None:
+def test_unknown_path_and_method_get_one_empty_answer(make_scene: MakeScene) -> None:
     """No path but the account's own, no method but two: one answer, and no body."""
     harness = make_scene()
     token = harness.token
@@ -78,14 +78,14 @@ def test_what_leads_nowhere_says_nothing(make_scene: MakeScene) -> None:
     assert harness.server.app.counts["unknown"] == 6
 
 
-def test_a_path_may_stand_below_a_prefix(make_scene: MakeScene) -> None:
+def test_path_may_have_a_prefix(make_scene: MakeScene) -> None:
     """A proxy may add one: what counts is the end."""
     harness = make_scene()
     assert harness.server.ask("PUT", f"/pay/outs{harness.path}", b"{}")[0] == 200
     harness.until_handled(1)
 
 
-def test_the_longest_body_is_taken_and_one_byte_more_is_not(make_scene: MakeScene) -> None:
+def test_body_up_to_the_limit_is_received(make_scene: MakeScene) -> None:
     harness = make_scene(limits=Limits(body_bytes=1000))
     assert harness.server.ask("PUT", harness.path, b"x" * 1000)[0] == 200
     assert harness.server.ask("PUT", harness.path, b"x" * 1001) == (404, refused(harness))
@@ -93,7 +93,7 @@ def test_the_longest_body_is_taken_and_one_byte_more_is_not(make_scene: MakeScen
     assert harness.server.app.counts == {"received": 1, "refused": 1}
 
 
-def test_the_same_holds_in_chunks(make_scene: MakeScene) -> None:
+def test_body_in_chunks_has_the_same_limit(make_scene: MakeScene) -> None:
     """Where no length is told, it is counted."""
     harness = make_scene(limits=Limits(body_bytes=1000))
     head = f"PUT {harness.path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n".encode()
@@ -104,7 +104,7 @@ def test_the_same_holds_in_chunks(make_scene: MakeScene) -> None:
     assert harness.server.app.counts["refused"] == 1
 
 
-def test_a_header_has_a_limit(make_scene: MakeScene) -> None:
+def test_header_fields_and_bytes_are_limited(make_scene: MakeScene) -> None:
     harness = make_scene(limits=Limits(header_fields=20, header_bytes=1000))
     assert harness.server.ask("PUT", harness.path, b"{}", **{f"x{number}": "y" for number in range(10)})[0] == 200
     assert harness.server.ask("PUT", harness.path, b"{}", **{f"x{number}": "y" for number in range(20)})[0] == 404
@@ -115,7 +115,7 @@ def test_a_header_has_a_limit(make_scene: MakeScene) -> None:
     harness.until_handled(1)
 
 
-def test_a_body_that_takes_too_long_is_given_up(make_scene: MakeScene) -> None:
+def test_body_that_takes_too_long_is_refused(make_scene: MakeScene) -> None:
     harness = make_scene(limits=Limits(body_s=0.2))
     head = f"PUT {harness.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n12345".encode()
     assert harness.server.raw(head).split(b" ")[1] == b"404"
@@ -124,7 +124,7 @@ def test_a_body_that_takes_too_long_is_given_up(make_scene: MakeScene) -> None:
 
 @pytest.mark.parametrize("limit", ["_HEAD_S", "_LONGEST_S"])
 @pytest.mark.parametrize("sent", [b"", b"P", b"PUT / HTTP/1.1\r\nhost: x\r\nx-slow: "])
-def test_a_connection_that_says_nothing_is_cut_off(
+def test_connection_that_sends_nothing_whole_is_closed(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch, sent: bytes, limit: str
 ) -> None:
     """A caller that sends a header a byte at a time holds a connection no longer than any other."""
@@ -149,7 +149,7 @@ def test_a_connection_that_says_nothing_is_cut_off(
     assert harness.server.ask("GET", "/health")[0] == 200
 
 
-def test_slow_connections_from_one_address_keep_out_no_other(
+def test_slow_connections_of_one_address_keep_out_no_other(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An address that holds hundreds of connections open is refused more; a request from another is answered."""
@@ -165,7 +165,7 @@ def test_slow_connections_from_one_address_keep_out_no_other(
             assert harness.server.raw(b"").startswith(b"HTTP/1.1 503 ")
 
 
-def test_a_head_in_time_gives_the_body_its_own(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_body_may_take_longer_than_the_head(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head's time-out is over with the head: a body that takes longer is still taken."""
     monkeypatch.setattr(callback_server, "_HEAD_S", 0.3)
     harness = make_scene()
@@ -178,7 +178,7 @@ def test_a_head_in_time_gives_the_body_its_own(make_scene: MakeScene, monkeypatc
     harness.until_handled(1)
 
 
-def test_half_a_request_is_no_request(make_scene: MakeScene) -> None:
+def test_incomplete_body_is_not_received(make_scene: MakeScene) -> None:
     """Who closes in the middle of the body has sent nothing."""
     harness = make_scene()
     head = f"PUT {harness.path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n12345".encode()
@@ -188,7 +188,7 @@ def test_half_a_request_is_no_request(make_scene: MakeScene) -> None:
     assert harness.server.app.counts["received"] == 0
 
 
-def test_a_callback_that_cannot_be_kept_is_answered_503(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callback_that_cannot_be_stored_is_answered_503(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then, and only then, it should come again."""
     harness = make_scene()
     payout = harness.pay("one", STUCK)
@@ -207,7 +207,7 @@ def test_a_callback_that_cannot_be_kept_is_answered_503(make_scene: MakeScene, m
     assert harness.server.app.counts["failed"] == 2
 
 
-def test_a_path_that_cannot_be_looked_up_in_time_is_answered_503(
+def test_path_that_cannot_be_looked_up_in_time_is_answered_503(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A journal that hangs holds no request for ever, and nobody is told that the path is none."""
@@ -222,7 +222,7 @@ def test_a_path_that_cannot_be_looked_up_in_time_is_answered_503(
     assert harness.server.app.counts == {"failed": 1}
 
 
-def test_one_that_cannot_be_handled_is_not_in_the_way_of_the_others(
+def test_callback_that_cannot_be_handled_does_not_stop_the_others(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A provider's code may break; the gateway has its 200, and the next callback is heard."""
@@ -239,7 +239,7 @@ def test_one_that_cannot_be_handled_is_not_in_the_way_of_the_others(
     assert harness.outcomes() == {"provider bug: ZeroDivisionError": 1, "read due": 1}
 
 
-def test_a_signature_that_is_wrong_is_a_forgery(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_callback_with_a_wrong_signature_is_forged(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """MTN signs nothing; where a provider does, the answer is the same and nothing becomes due."""
     harness = make_scene()
     payout = harness.pay("one", STUCK)
@@ -273,7 +273,7 @@ def test_a_signature_that_is_wrong_is_a_forgery(make_scene: MakeScene, monkeypat
         ({"allowed": ["10.0.0.0/8"], "address_header": "X-Forwarded-For"}, {"x_forwarded_for": "unknown"}, 404),
     ],
 )
-def test_only_some_addresses_may_be_let_in(
+def test_address_filter_trusts_only_the_named_header(
     make_scene: MakeScene, options: dict[str, Any], headers: dict[str, str], status: int
 ) -> None:
     """Off by default; a header is believed only where it was named, and only its last value, which our proxy wrote."""
@@ -281,14 +281,12 @@ def test_only_some_addresses_may_be_let_in(
     assert harness.server.ask("PUT", harness.path, b"{}", **headers)[0] == status
 
 
-def test_an_address_that_is_none_is_refused_at_once(make_scene: MakeScene) -> None:
+def test_address_filter_that_is_wrong_is_refused_at_the_start(make_scene: MakeScene) -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0\.0/99"):
         app(make_scene().client, allowed=["10.0.0.0/99"])
 
 
-def test_it_reports_whether_it_lives_and_whether_it_can_keep(
-    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_health_and_readiness_are_reported_separately(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that lives may still be unable to write."""
     harness = make_scene()
     assert [harness.server.ask("GET", path)[0] for path in ("/health", "/ready")] == [200, 200]
@@ -301,9 +299,7 @@ def test_it_reports_whether_it_lives_and_whether_it_can_keep(
     assert harness.server.ask("GET", "/health")[0] == 200
 
 
-def test_a_flood_at_the_readiness_path_is_no_flood_of_writes(
-    make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_readiness_flood_causes_one_write(make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks again within a second hears what was found before."""
     monkeypatch.setattr(application, "_READY_S", 1000.0)
     harness = make_scene(limits=Limits(keep_s=60.0))
@@ -313,7 +309,7 @@ def test_a_flood_at_the_readiness_path_is_no_flood_of_writes(
     assert len(asked) == 1
 
 
-def test_a_token_is_compared_to_its_end_with_every_account(
+def test_token_is_compared_with_every_account_to_its_end(
     make_scene: MakeScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How long it takes tells neither how much of it was right nor whose it is."""

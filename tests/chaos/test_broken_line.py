@@ -49,7 +49,7 @@ def status_of_the_send(place: Any, payout: Payout) -> PayoutStatus:
     return history[events.index("payout.sending") + 1].status
 
 
-def test_each_way_of_breaking_is_reported_as_what_it_is(place: Any, through: Callable[..., Proxy]) -> None:
+def test_payment_after_each_network_fault_has_the_right_status(place: Any, through: Callable[..., Proxy]) -> None:
     """By both clients: not sent only where no connection was had, unknown wherever a byte may have arrived."""
     proxy, how_of = through(), dict[str, str]()
     proxy.choose = lambda request: how_of.get(request.rpartition(" ")[2]) if request.startswith("POST") else None
@@ -103,7 +103,7 @@ def faults_of(place: Any, proxy: Proxy) -> list[str]:
 
 
 @pytest.mark.proof
-def test_the_promises_hold_through_a_broken_line(
+def test_promises_hold_through_random_network_faults(
     place: Any, through: Callable[..., Proxy], rounds: int, seed: int, measured: Callable[..., None]
 ) -> None:
     """Nobody is paid twice or forgotten, and what the gateway has seen a byte of is never told as not sent."""

@@ -21,7 +21,7 @@ def most_in_a_second(moments: Sequence[float]) -> int:
 
 
 @pytest.mark.usefixtures("long_run")  # tests/journal/test_permits.py counts the permits themselves
-def test_the_gateway_sees_the_cap_kept(
+def test_rate_cap_holds_at_the_gateway(
     place: Any, supervisor: Supervisor, through: Callable[..., Proxy], store: str, measured: Callable[..., None]
 ) -> None:
     """Permits are given by the database's clock; what a commit and the way then add is told, and is not much."""

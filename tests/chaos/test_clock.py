@@ -22,7 +22,9 @@ def set_clock(folder: Path, seconds: int) -> None:
     draft.replace(folder / "clock")
 
 
-def test_clock_step(place: Any, supervisor: Supervisor, store: str, measured: Callable[..., None]) -> None:
+def test_clock_step_pays_nothing_twice(
+    place: Any, supervisor: Supervisor, store: str, measured: Callable[..., None]
+) -> None:
     """An hour forward and back amid sends, leases and reads: too soon or too late; nobody twice, nothing guessed."""
     count = 40
     place.gateway.set_faults({"slow_s": {"value": 0.1}})

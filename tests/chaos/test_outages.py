@@ -90,7 +90,7 @@ def all_goes_on(place: Any, application: Application) -> None:
     assert all(error.hint for error in application.errors)
 
 
-def test_the_journals_server_is_restarted_under_load(make_place: Any, own_postgres: Any, rounds: int) -> None:
+def test_workers_survive_restarts_of_the_journals_server(make_place: Any, own_postgres: Any, rounds: int) -> None:
     """Stopped at once and by a crash: two workers wait for it, the application's yes holds, everybody is paid once."""
     place = make_place()
     share(place, own_postgres.create(empty=True))
@@ -111,7 +111,7 @@ def test_the_journals_server_is_restarted_under_load(make_place: Any, own_postgr
     assert [worker.stop()["cut"] for worker in workers] == [0, 0]
 
 
-def test_a_shared_journal_becomes_read_only(make_place: Any, own_postgres: Any) -> None:
+def test_workers_survive_a_read_only_database(make_place: Any, own_postgres: Any) -> None:
     """Nothing is sent that could not be written; who accepts is told what to do; afterwards all goes on."""
     place = make_place()
     url = own_postgres.create(empty=True)
@@ -178,7 +178,7 @@ def mount() -> Iterator[Callable[[Path, int], Disk]]:
 
 @AS_ROOT
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_the_disk_of_the_journal_is_full(
+def test_workers_survive_a_full_disk(
     make_place: Any, mount: Callable[[Path, int], Disk], request: pytest.FixtureRequest, tmp_path: Path, store: str
 ) -> None:
     """Who accepts hears no yes, nothing unrecorded is sent, and with room again the same processes go on."""
@@ -225,9 +225,7 @@ def _ids(user: str | None) -> tuple[str, str]:
 
 @AS_ROOT
 @pytest.mark.usefixtures("long_run")
-def test_the_disk_of_the_journal_is_mounted_read_only(
-    make_place: Any, mount: Callable[[Path, int], Disk], tmp_path: Path
-) -> None:
+def test_workers_survive_a_read_only_disk(make_place: Any, mount: Callable[[Path, int], Disk], tmp_path: Path) -> None:
     """Worker and application say so at once, and send nothing; once it may be written again all is paid."""
     place = make_place()
     disk = mount(tmp_path / "small", 2)

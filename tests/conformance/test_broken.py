@@ -139,11 +139,11 @@ def _asked(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_broken_provider_fails_the_promise_it_breaks_and_no_other(caught: Caught, name: str) -> None:
+def test_broken_provider_fails_the_promise_it_breaks_and_no_other(caught: Caught, name: str) -> None:
     assert caught(name) == BREAKS[name]
 
 
-def test_a_payment_without_an_end_ends_the_run_with_a_word() -> None:
+def test_endless_payment_ends_the_run_with_an_explanation() -> None:
     """The engine takes such a payout up for ever; the suite stops, and says what the engine was told at last."""
     text = _run(f"{PROVIDERS}::Test{ENDLESS}::test_a_payment_is_made_once")
 
@@ -151,6 +151,6 @@ def test_a_payment_without_an_end_ends_the_run_with_a_word() -> None:
     assert "The provider asked for another money request than the one it drafted" in text
 
 
-def test_every_broken_provider_is_in_the_table() -> None:
+def test_broken_providers_are_all_in_the_table() -> None:
     result = re.findall(r"^class (\w+)\((?:\w+, )?Broken\):", PROVIDERS.read_text("utf-8"), re.MULTILINE)
     assert sorted(result) == sorted([*BREAKS, ENDLESS])

@@ -35,14 +35,14 @@ def tried(profile: ProviderConformance) -> None:
     profile.builds_on(nowhere, profile.test_not_found_is_an_outcome_of_its_own)
 
 
-def test_what_must_fail_as_well_is_skipped() -> None:
+def test_promise_that_builds_on_a_broken_one_is_skipped() -> None:
     with pytest.raises(
         pytest.skip.Exception, match="builds on test_not_found_is_an_outcome_of_its_own, which is broken"
     ):
         tried(NeverFinds())
 
 
-def test_a_promise_that_is_not_asked_for_hides_no_other() -> None:
+def test_promise_that_is_left_out_hides_no_other() -> None:
     try:
         tried(HasNoSuchWord())
     except pytest.skip.Exception as skipped:

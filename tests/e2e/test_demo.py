@@ -14,7 +14,7 @@ from payments_core.cli.terminal import Terminal
 
 
 @pytest.mark.proof  # plain nox has a session that plays it
-def test_twenty_people_are_paid_exactly_once_though_the_paying_process_is_killed(tmp_path: Path) -> None:
+def test_demo_pays_twenty_people_once_though_its_process_is_killed(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "payments_core", "demo", "--seed", "11", "--json", "--keep", str(tmp_path)],
         capture_output=True,
@@ -37,7 +37,7 @@ def test_twenty_people_are_paid_exactly_once_though_the_paying_process_is_killed
     assert (tmp_path / "payouts.db").exists()
 
 
-def test_a_difference_makes_it_fail_and_is_named(
+def test_demo_that_finds_a_difference_fails_and_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     payout = {

@@ -208,7 +208,7 @@ class Runtime:
 
 
 @pytest.mark.parametrize("name", sorted(Plugins().providers()))
-def test_no_one_is_paid_twice_or_forgotten_through_any_provider(
+def test_provider_pays_nothing_twice_and_loses_nothing_under_faults(
     name: str, tmp_path: Path, measured: Callable[..., None]
 ) -> None:
     """SUCCEEDED is paid once, FAILED is not paid, and whatever is in REVIEW is counted."""

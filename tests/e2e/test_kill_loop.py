@@ -138,7 +138,7 @@ class Staff:
 
 
 @pytest.mark.parametrize("most", PARTS, ids=range(len(PARTS)))
-def test_no_one_is_paid_twice_or_forgotten_however_often_the_paying_process_is_killed(
+def test_kill_loop_pays_nothing_twice_and_loses_nothing(
     stage: Stage, most: int, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
     """SIGKILL at any moment: what was acknowledged is in the journal, and the gateway's books agree with all of it."""

@@ -11,7 +11,7 @@ from payments_core.testing.emulator.callback_queue import Callback, CallbackBook
 from payments_core.testing.emulator.destinations import Destination
 
 
-def test_it_stops_also_when_it_is_woken_in_the_same_turn() -> None:
+def test_dispatcher_stops_when_it_is_woken_at_the_same_time() -> None:
     """A try that ends, or a callback that is planned, just as the emulator stops."""
     asyncio.run(_woken_and_stopped())
 

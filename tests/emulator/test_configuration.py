@@ -10,7 +10,7 @@ from payments_core.settings import load
 from payments_core.testing.emulator.configuration import EmulatedAccount, write_new
 
 
-def test_every_wait_that_is_added_is_reported(tmp_path: Path) -> None:
+def test_settings_added_by_write_new_are_documented(tmp_path: Path) -> None:
     """An author who sets one of them himself would write a file that cannot be read."""
     given = {"base_url": "http://127.0.0.1:9500"}
     account = EmulatedAccount(name="main", provider="postman", settings=given, secrets={})

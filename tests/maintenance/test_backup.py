@@ -73,7 +73,7 @@ def keys(path: Path, namespace: str) -> set[str]:
         return {key for (key,) in snapshot.stream("SELECT key FROM payouts")}
 
 
-def test_a_backup_holds_whatever_was_acknowledged_before_it(
+def test_backup_holds_whatever_was_acknowledged_before_it(
     world: Any, payer: Payer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process pays all the time; each of two backups is whole, and holds every payout it had been told of.
@@ -99,7 +99,7 @@ def test_a_backup_holds_whatever_was_acknowledged_before_it(
     assert payer.wait(len(payer.paid) + 3)
 
 
-def test_a_backup_is_one_file_that_only_its_owner_reads(world: Any) -> None:
+def test_backup_is_one_file_that_only_its_owner_reads(world: Any) -> None:
     """Nothing lies beside it, and it is complete where nothing can be written."""
     world.pay("one")
     folder = world.folder / "backups"
@@ -111,7 +111,7 @@ def test_a_backup_is_one_file_that_only_its_owner_reads(world: Any) -> None:
     assert [path.name for path in folder.iterdir()] == ["b.db"]
 
 
-def test_every_table_is_in_a_backup(full: Any) -> None:
+def test_backup_has_every_table(full: Any) -> None:
     """Row for row, as far as the journal has any; of what it says of itself everything but how it counts versions."""
     full.plant(["INSERT INTO outbox_reads SELECT 'c', event_id, at FROM outbox"])
     path = full.folder / "b.db"
@@ -132,7 +132,7 @@ def test_every_table_is_in_a_backup(full: Any) -> None:
         assert {name: value for name, value in snapshot.meta().items() if name != "backup_at"} == meta
 
 
-def test_no_one_pays_from_a_backup(world: Any) -> None:
+def test_backup_is_refused_for_paying(world: Any) -> None:
     """Neither the journal nor a client opens it, and it is said what to do; it can still be looked at."""
     world.pay("one")
     path = world.folder / "b.db"
@@ -146,14 +146,14 @@ def test_no_one_pays_from_a_backup(world: Any) -> None:
 
 
 @pytest.mark.parametrize("store", ["postgres"])
-def test_no_one_pays_from_a_database_that_says_it_is_a_backup(world: Any) -> None:
+def test_database_that_says_it_is_a_backup_is_refused_for_paying(world: Any) -> None:
     """A backup that was moved into a database is one there as well."""
     world.ask("INSERT INTO meta VALUES ('backup_at', '2026-11-02T08:00:00+00:00')")
     with pytest.raises(JournalIsBackup, match="2026-11-02"):
         open_journal(world.url, namespace=world.namespace, root=world.folder, clock=utc_now)
 
 
-def test_a_backup_of_a_backup_says_when_the_first_was_taken(world: Any) -> None:
+def test_backup_of_a_backup_has_the_time_of_the_first(world: Any) -> None:
     """What is lacking does not become less by copying."""
     world.pay("one")
     first, second = world.folder / "1.db", world.folder / "2.db"
@@ -163,7 +163,7 @@ def test_a_backup_of_a_backup_says_when_the_first_was_taken(world: Any) -> None:
         assert snapshot.meta()["backup_at"] == at.isoformat()
 
 
-def test_nothing_is_overwritten_and_nothing_is_left_behind(world: Any) -> None:
+def test_backup_overwrites_nothing_and_leaves_nothing_behind(world: Any) -> None:
     """A file that is there stays as it is; what cannot be finished is not there afterwards."""
     world.pay("one")
     there = world.folder / "there.db"
@@ -185,7 +185,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(world: Any) -> None:
 
 
 @pytest.mark.parametrize("store", ["sqlite"])
-def test_a_backup_is_flushed_before_it_has_its_name(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backup_is_flushed_before_it_has_its_name(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """File first, then the name, then the folder: after a power cut it is whole or not there."""
     world.pay("one")
     done: list[str] = []

@@ -69,7 +69,7 @@ def claims_nothing(text: ExpectedOutcome, words: object) -> None:
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("seed", range(DAMAGES))
-def test_a_damaged_file_is_reported_in_words(full: Any, payouts: Any, seed: int) -> None:
+def test_damaged_file_is_reported_in_words(full: Any, payouts: Any, seed: int) -> None:
     """Bytes anywhere in the file are not what was written: verify finds it, and nobody hears a raw error alone."""
     chance, path = random.Random(seed), full.folder / "payouts.db"  # noqa: S311 - a seed for each damage
     whole = path.read_bytes()
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_reported_in_words(full: Any, payouts: Any, seed: int)
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-def test_verify_says_which_check_damage_has_stopped_and_goes_on_with_the_others(full: Any, payouts: Any) -> None:
+def test_verify_names_the_checks_that_damage_stopped_and_does_the_others(full: Any, payouts: Any) -> None:
     """The table of payouts cannot be read: refunds, references and the database are looked at all the same."""
     path = full.folder / "payouts.db"
     with closing(sqlite3.connect(path)) as file:
@@ -114,7 +114,7 @@ def test_verify_says_which_check_damage_has_stopped_and_goes_on_with_the_others(
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-def test_a_text_that_is_none_shows_no_one(full: Any, payouts: Any) -> None:
+def test_text_that_cannot_be_decoded_shows_no_payee(full: Any, payouts: Any) -> None:
     """SQLite's own words for it would hold what stands there: the payee."""
     full.plant([f"UPDATE payouts SET payee_value = CAST(X'FF{PAID.encode().hex()}' AS TEXT) WHERE key = 'paid/3'"])  # noqa: S608
     for words in (("show", "paid/3"), ("list",), ("journal", "verify")):
@@ -124,7 +124,7 @@ def test_a_text_that_is_none_shows_no_one(full: Any, payouts: Any) -> None:
         assert "a value in it cannot be read" in text.all
 
 
-def test_a_damaged_database_is_reported_in_words(own_postgres: Any, tmp_path: Path, payouts: Any) -> None:
+def test_damaged_database_is_reported_in_words(own_postgres: Any, tmp_path: Path, payouts: Any) -> None:
     """The same of a server whose files are damaged."""
     url = own_postgres.create()
     try:

@@ -39,7 +39,7 @@ def ended(world: Any, key: str, *, to: str = PAID, note: str = NOTE) -> Any:
         return client.get(key)
 
 
-def test_nothing_reports_any_more_who_was_paid(world: Any) -> None:
+def test_erased_payout_has_no_payee_note_or_request(world: Any) -> None:
     """Payee, note and request are gone from every table; amount, references, states, times and hashes are not."""
     before = ended(world, "one")
     assert held(world, PAID, NOTE) == {PAID, NOTE}
@@ -57,7 +57,7 @@ def test_nothing_reports_any_more_who_was_paid(world: Any) -> None:
     assert world.flaws() == []
 
 
-def test_the_same_key_is_still_known_and_never_paid_again(world: Any) -> None:
+def test_erased_key_is_known_and_never_paid_again(world: Any) -> None:
     """By its fingerprint: the same order returns what became of it, another one is refused; nothing is sent."""
     before = ended(world, "one")
     paid = len(world.gateway.ledger())
@@ -71,7 +71,7 @@ def test_the_same_key_is_still_known_and_never_paid_again(world: Any) -> None:
     assert len(world.gateway.ledger()) == paid
 
 
-def test_what_failed_is_not_paid_again_once_it_is_forgotten(full: Any) -> None:
+def test_erased_failure_is_not_reissued(full: Any) -> None:
     """Nobody knows to whom: it is said so. Its earlier attempts are forgotten as well, and stay where they are."""
     assert FAILS in held(full, FAILS)
     with full.client() as client:
@@ -86,7 +86,7 @@ def test_what_failed_is_not_paid_again_once_it_is_forgotten(full: Any) -> None:
     assert full.flaws() == []
 
 
-def test_a_read_still_finds_out_that_an_end_was_none(world: Any) -> None:
+def test_erased_payout_can_still_be_contradicted(world: Any) -> None:
     """References stay: a forgotten payout is asked about as before."""
     ended(world, "one")
     with world.client() as client:
@@ -99,7 +99,7 @@ def test_a_read_still_finds_out_that_an_end_was_none(world: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["open/0", "pending/0", "review/0", "paid/5"])
-def test_what_is_not_at_an_end_that_stands_is_not_forgotten(full: Any, key: str) -> None:
+def test_erase_of_what_is_not_settled_is_refused(full: Any, key: str) -> None:
     """Open, under way, in review, contradicted: refused, and nothing is changed; nor is anything else of this payee."""
     if key == "paid/5":
         full.contradict(key)
@@ -113,7 +113,7 @@ def test_what_is_not_at_an_end_that_stands_is_not_forgotten(full: Any, key: str)
         assert list(client.payouts()) == before
 
 
-def test_what_a_person_has_acknowledged_is_forgotten_with_their_words(full: Any) -> None:
+def test_erase_removes_the_words_of_an_acknowledgement(full: Any) -> None:
     """Who took note, when and of what stays; nothing that was said of the payee does."""
     full.contradict("paid/5")
     with full.client() as client:
@@ -125,7 +125,7 @@ def test_what_a_person_has_acknowledged_is_forgotten_with_their_words(full: Any)
     assert full.flaws() == []
 
 
-def test_what_a_person_reported_of_a_cancelled_payout_is_forgotten(full: Any) -> None:
+def test_erase_removes_the_words_of_a_cancellation(full: Any) -> None:
     """A person's words may name the payee; the name of the person who cancelled stays."""
     with full.client() as client:
         client.accept(key="cancelled/1", payee=Payee.msisdn(PAID), amount=Money(5, "EUR"))
@@ -136,7 +136,7 @@ def test_what_a_person_reported_of_a_cancelled_payout_is_forgotten(full: Any) ->
     assert "Zoë" not in str(full.ask("SELECT evidence FROM history"))
 
 
-def test_a_payee_is_forgotten_in_everything_and_still_recognised(world: Any) -> None:
+def test_erase_of_a_payee_covers_all_payouts_and_recognises_them(world: Any) -> None:
     """All his payouts get one hash, another payee's get another; asked for again, they are found and left alone."""
     other = "46733123498"
     ids = {ended(world, key).id for key in ("one", "two")}
@@ -157,7 +157,7 @@ def test_a_payee_is_forgotten_in_everything_and_still_recognised(world: Any) -> 
         assert client.get("one").history == history
 
 
-def test_whatever_has_ended_before_a_day_is_forgotten(full: Any) -> None:
+def test_erase_before_a_day_covers_whatever_has_ended(full: Any) -> None:
     """What is open, in review or contradicted is kept, and said to be; what ended later is not touched."""
     full.contradict("paid/5")
     with full.client() as client:
@@ -170,7 +170,7 @@ def test_whatever_has_ended_before_a_day_is_forgotten(full: Any) -> None:
     assert full.flaws() == []
 
 
-def test_a_refund_keeps_its_collection(full: Any) -> None:
+def test_erased_refund_keeps_its_collection(full: Any) -> None:
     """What is left to refund is counted as before: a collection's reference is nobody's address."""
     from payments_core.domain.errors import OverRefund
 
@@ -184,7 +184,7 @@ def test_a_refund_keeps_its_collection(full: Any) -> None:
     assert full.flaws() == []
 
 
-def test_the_asynchronous_client_forgets_as_well(world: Any) -> None:
+def test_erase_works_in_the_async_client(world: Any) -> None:
     """With the same words."""
     ended(world, "one")
 
@@ -198,7 +198,7 @@ def test_the_asynchronous_client_forgets_as_well(world: Any) -> None:
     assert held(world, PAID) == set()
 
 
-def test_who_read_it_before_cannot_bring_it_back(world: Any) -> None:
+def test_transition_that_knows_the_erased_payee_is_stale(world: Any) -> None:
     """A move of somebody who still knows the payee is stale."""
     ended(world, "one")
     with world.client() as client:
@@ -225,7 +225,7 @@ def test_who_read_it_before_cannot_bring_it_back(world: Any) -> None:
         ("the forgotten one", "DELETE FROM attempts WHERE payout_id = '{one}'"),
     ],
 )
-def test_the_database_lets_nothing_else_be_taken_out(world: Any, of: str, statement: str) -> None:
+def test_database_lets_nothing_but_texts_be_erased(world: Any, of: str, statement: str) -> None:
     """Only the words, and only of what is marked as forgotten: what happened stays written."""
     ids = {"one": ended(world, "one").id, "other": ended(world, "two").id}
     for payout in ids.values():
@@ -244,7 +244,7 @@ def test_the_database_lets_nothing_else_be_taken_out(world: Any, of: str, statem
 
 
 @pytest.mark.parametrize("store", ["sqlite"])
-def test_no_byte_of_a_forgotten_payee_is_left_in_the_file(world: Any) -> None:
+def test_erased_payee_is_in_no_byte_of_the_file(world: Any) -> None:
     """Neither in the file nor in its log, among many payouts that moved often, while others have it open."""
     numbers = [f"4670200{number:04}" for number in range(30)]
     with world.client() as client, world.client() as other:
@@ -264,7 +264,7 @@ def test_no_byte_of_a_forgotten_payee_is_left_in_the_file(world: Any) -> None:
 
 
 @pytest.mark.parametrize("store", ["sqlite"])
-def test_it_is_reported_when_another_process_still_reads_what_was_there(world: Any) -> None:
+def test_vacuum_reports_that_another_process_still_reads(world: Any) -> None:
     """A reader's moment keeps the log: it is not wiped, and the next time it is."""
     ended(world, "one")
     with world.client() as client:
@@ -277,7 +277,7 @@ def test_it_is_reported_when_another_process_still_reads_what_was_there(world: A
         assert journal.vacuum()
 
 
-def test_callbacks_that_were_handled_long_ago_are_removed(world: Any) -> None:
+def test_trim_removes_only_callbacks_handled_long_ago(world: Any) -> None:
     """Those that nobody has handled, and newer ones, stay; as many at a time as asked for."""
     day = 24 * 3600 * 1_000_000
     world.flaws()  # a file is made when it is opened
@@ -290,7 +290,7 @@ def test_callbacks_that_were_handled_long_ago_are_removed(world: Any) -> None:
     assert world.ask("SELECT handled_at FROM inbox ORDER BY no") == [(3 * day,), (None,)]
 
 
-def test_a_forgotten_payout_cannot_begin_another_attempt_by_hand(full: Any) -> None:
+def test_journal_refuses_another_attempt_of_an_erased_payout(full: Any) -> None:
     """The journal itself refuses it, whatever is asked of it."""
     from payments_core.engine.commands import CreateAttempt
     from payments_core.engine.reissuance import _begun

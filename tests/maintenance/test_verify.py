@@ -87,7 +87,7 @@ ORPHANS = {
 }
 
 
-def test_a_journal_in_which_everything_happened_is_whole(full: Any) -> None:
+def test_sound_journal_has_no_flaws(full: Any) -> None:
     """Payouts in every state, refunds, a second attempt, an approval: nothing is wrong."""
     assert [str(one) for one in full.flaws()] == []
 
@@ -102,9 +102,7 @@ def test_a_journal_in_which_everything_happened_is_whole(full: Any) -> None:
         ("DELETE FROM history WHERE event = 'payout.acknowledged'", {"contradiction"}),
     ],
 )
-def test_what_is_kept_of_a_contradiction_is_in_the_history_and_reported(
-    full: Any, planted: str, rules: set[str]
-) -> None:
+def test_contradictions_are_compared_with_history_and_outbox(full: Any, planted: str, rules: set[str]) -> None:
     """And what waits for a person is what nobody has acknowledged."""
     for key in ("paid/5", "paid/7"):
         full.contradict(key)
@@ -116,14 +114,14 @@ def test_what_is_kept_of_a_contradiction_is_in_the_history_and_reported(
 
 
 @pytest.mark.parametrize(("more", "whole"), [(".r1", True), (".rqkzvwmhtbx", True), (".r", False), (".r1x", False)])
-def test_the_id_of_an_event_may_tell_of_a_restore(full: Any, more: str, whole: bool) -> None:
+def test_event_id_may_have_the_suffix_of_a_restore(full: Any, more: str, whole: bool) -> None:
     """By a word that was drawn for it, or by the count of an older version; by nothing else."""
     of = _OF.format(key="paid/0")
     full.plant([f"UPDATE outbox SET event_id = event_id || '{more}' WHERE {of}"])  # noqa: S608
     assert [one.rule for one in full.flaws()] == ([] if whole else ["outbox"])
 
 
-def test_everything_that_is_planted_is_named(full: Any) -> None:
+def test_flaws_are_named_by_payout_and_rule(full: Any) -> None:
     """Each rule is broken by hand on a payout of its own: that payout is named with that rule, and no other is."""
     ids = dict(full.ask("SELECT key, id FROM payouts"))
     for key, (statements, _) in PLANTED.items():
@@ -143,7 +141,7 @@ def test_everything_that_is_planted_is_named(full: Any) -> None:
     assert not any("46733123" in one.text for one in found), "no flaw tells of a payee"
 
 
-def test_the_references_of_an_earlier_attempt_are_derived_as_well(full: Any) -> None:
+def test_references_of_earlier_attempts_are_derived_too(full: Any) -> None:
     """They say where the money may have gone."""
     full.plant(["""UPDATE attempts SET "references" = REPLACE("references", '-4', '-5')"""])
     [flaw] = full.flaws()
@@ -167,7 +165,7 @@ def test_the_references_of_an_earlier_attempt_are_derived_as_well(full: Any) -> 
         ),
     ],
 )
-def test_what_a_server_has_lost_is_named(world: Any, statement: str, expected: str) -> None:
+def test_structure_lost_by_a_server_is_named(world: Any, statement: str, expected: str) -> None:
     """A trigger or constraint that is gone or switched off lets others break every other rule."""
     assert world.flaws() == []
     with psycopg.connect(world.url, autocommit=True, options="-csearch_path=payments_core") as server:
@@ -190,7 +188,7 @@ def test_what_a_server_has_lost_is_named(world: Any, statement: str, expected: s
         ),
     ],
 )
-def test_what_a_file_has_lost_is_named(world: Any, statement: str, expected: str) -> None:
+def test_structure_lost_by_a_file_is_named(world: Any, statement: str, expected: str) -> None:
     """As under PostgreSQL."""
     world.pay("one")
     with closing(sqlite3.connect(world.folder / "payouts.db")) as file:
@@ -201,7 +199,7 @@ def test_what_a_file_has_lost_is_named(world: Any, statement: str, expected: str
 
 
 @pytest.mark.parametrize("store", ["sqlite"])
-def test_a_file_whose_index_lies_is_named(world: Any) -> None:
+def test_index_of_a_file_that_is_wrong_is_named(world: Any) -> None:
     """What SQLite's own check finds is said."""
     world.pay("one")
     with closing(sqlite3.connect(world.folder / "payouts.db", isolation_level=None)) as file:
@@ -214,7 +212,7 @@ def test_a_file_whose_index_lies_is_named(world: Any) -> None:
     assert any("does not pass its own check (SQLite: " in one.text for one in found), found
 
 
-def test_a_journal_is_looked_at_while_others_pay(world: Any) -> None:
+def test_verify_reads_one_moment_while_others_pay(world: Any) -> None:
     """A moment is looked at: payments made meanwhile go through, and disturb nothing."""
     world.pay("before")
     with closing(open_audit(world.url, namespace=world.namespace, root=world.folder)) as audit:
@@ -227,7 +225,7 @@ def test_a_journal_is_looked_at_while_others_pay(world: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_what_a_simulation_leaves_behind_is_whole(seed: int) -> None:
+def test_simulated_journal_has_no_flaws(seed: int) -> None:
     """Crashes, zombies, contradictions and callbacks in any order break no rule."""
     found: list[str] = []
 

@@ -32,7 +32,7 @@ def received(client: PayoutClient, consumer: str = "books") -> list[str]:
     return [event.id for event in client.events(consumer=consumer)]
 
 
-def test_a_loop_receives_everything_once_and_then_nothing(client: PayoutClient) -> None:
+def test_loop_receives_every_event_once(client: PayoutClient) -> None:
     """Each payout's events in their order; a second loop under the same name has nothing left to hear."""
     events = list(client.events(consumer="books"))
     assert [event.id for event in events] == ["po_one.2", "po_two.2", "po_one.3", "po_two.3"]
@@ -43,7 +43,7 @@ def test_a_loop_receives_everything_once_and_then_nothing(client: PayoutClient) 
 
 
 @pytest.mark.parametrize("preflight", ["raise", "break"])
-def test_a_loop_that_is_left_has_not_acknowledged_its_event(client: PayoutClient, preflight: str) -> None:
+def test_loop_that_is_left_has_not_acknowledged_its_event(client: PayoutClient, preflight: str) -> None:
     """What the body was at when it broke off is offered again, also by the very same iterator."""
 
     def broken() -> None:
@@ -62,7 +62,7 @@ def test_a_loop_that_is_left_has_not_acknowledged_its_event(client: PayoutClient
     assert [event.id for event in events] == ["po_two.2", "po_one.3", "po_two.3"]
 
 
-def test_two_loops_of_one_name_lose_nothing(client: PayoutClient, installation: Any) -> None:
+def test_loops_of_one_consumer_lose_nothing(client: PayoutClient, installation: Any) -> None:
     """They may hear the same twice, and that is all."""
     installation.publish([f"p{number}" for number in range(20)])
     seen = list[str]()
@@ -81,7 +81,7 @@ def test_two_loops_of_one_name_lose_nothing(client: PayoutClient, installation: 
     assert received(client) == []
 
 
-def test_an_event_can_be_acknowledged_before_the_loop_is_left(client: PayoutClient) -> None:
+def test_event_can_be_acknowledged_before_the_loop_is_left(client: PayoutClient) -> None:
     """Who stops in the middle on purpose says so."""
     events = client.events(consumer="books")
     for event in events:
@@ -92,7 +92,7 @@ def test_an_event_can_be_acknowledged_before_the_loop_is_left(client: PayoutClie
     assert received(client)[0] == "po_two.2"
 
 
-def test_a_loop_that_follows_receives_what_comes(client: PayoutClient, installation: Any) -> None:
+def test_loop_that_follows_receives_new_events(client: PayoutClient, installation: Any) -> None:
     """It ends with its client."""
     seen, ended = list[str](), list[BaseException]()
 
@@ -117,7 +117,7 @@ def test_a_loop_that_follows_receives_what_comes(client: PayoutClient, installat
     assert len(ended) == 1
 
 
-def test_a_consumer_may_begin_at_a_moment(client: PayoutClient) -> None:
+def test_consumer_may_begin_at_a_time(client: PayoutClient) -> None:
     """Otherwise it hears all there ever was; a name and a moment are checked at once."""
     at = max(event.at for event in client.events(consumer="books") if event.status is PayoutStatus.REVIEW)
     late = client.events(consumer="late", since=at + timedelta(microseconds=1))
@@ -129,7 +129,7 @@ def test_a_consumer_may_begin_at_a_moment(client: PayoutClient) -> None:
         client.events(consumer="late", since=datetime(2026, 11, 2))  # noqa: DTZ001 - that is the point
 
 
-def test_an_event_that_no_one_can_work_on_is_acknowledged_by_hand(client: PayoutClient) -> None:
+def test_event_that_cannot_be_handled_is_acknowledged_by_hand(client: PayoutClient) -> None:
     """The later ones of its payout come then."""
     assert [one.event.id for one in client.pending_events("books", limit=2)] == ["po_one.2", "po_two.2"]
     client.acknowledge_event("books", "po_one.2")
@@ -140,7 +140,7 @@ def test_an_event_that_no_one_can_work_on_is_acknowledged_by_hand(client: Payout
         client.acknowledge_event("webhook/books", "po_one.2")
 
 
-def test_the_asynchronous_loop_is_the_same(client: PayoutClient, installation: Any) -> None:
+def test_async_loop_acknowledges_like_the_other(client: PayoutClient, installation: Any) -> None:
     """It acknowledges by asking for the next, and neither when it is left nor when it is cancelled."""
 
     async def application() -> tuple[list[str], ...]:
@@ -174,7 +174,7 @@ def test_the_asynchronous_loop_is_the_same(client: PayoutClient, installation: A
 
 
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)
-def test_an_event_that_becomes_visible_late_is_not_lost(
+def test_event_committed_late_is_not_lost(
     client: PayoutClient, installation: Any, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a shared journal one may be committed after others with higher numbers that were heard already."""

@@ -76,7 +76,7 @@ CASES = [("sqlite", "plain"), ("postgres", "asynchronous")]
 
 
 @pytest.mark.parametrize(("store", "kind"), CASES, indirect=["store"])
-def test_no_event_is_lost_when_consumers_crash(
+def test_events_survive_crashes_of_consumers(
     installation: Any, store: str, kind: str, log: Any, start: Callable[..., Any], measured: Callable[..., None]
 ) -> None:
     """Consumers raise and are killed, the journal grows meanwhile: each event is heard, in order for each payout."""
@@ -94,7 +94,7 @@ def test_no_event_is_lost_when_consumers_crash(
     assert consumer.kills
 
 
-def test_no_webhook_is_lost_when_senders_and_receivers_crash(
+def test_webhooks_survive_crashes_of_senders_and_receivers(
     installation: Any,
     store: str,
     log: Any,

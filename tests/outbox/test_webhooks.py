@@ -64,7 +64,7 @@ def only_sqlite(test: Callable[..., None]) -> Callable[..., None]:
 
 
 @only_sqlite
-def test_a_request_is_signed_as_the_published_library_wants_it(row: PayoutRecord) -> None:
+def test_webhook_request_is_signed_as_the_published_library_wants_it(row: PayoutRecord) -> None:
     """While a secret is being changed either of the two verifies it."""
     flow = deliver(webhook(old_secret=OTHER), EVENT, row, at=datetime.now(UTC), until=AT)
     request = next(flow)
@@ -78,7 +78,7 @@ def test_a_request_is_signed_as_the_published_library_wants_it(row: PayoutRecord
 
 
 @only_sqlite
-def test_the_body_does_not_say_who_is_paid(row: PayoutRecord) -> None:
+def test_webhook_body_does_not_name_the_payee(row: PayoutRecord) -> None:
     """Not even where the caller has put the number into the key, or the provider into its words."""
     fields = json.loads(body_of(EVENT, row))
     assert fields["data"] == {
@@ -100,7 +100,7 @@ def test_the_body_does_not_say_who_is_paid(row: PayoutRecord) -> None:
 
 
 @only_sqlite
-def test_the_number_in_a_key_is_masked_when_no_one_knows_any_more_whose_it_is(row: PayoutRecord) -> None:
+def test_webhook_body_masks_every_number_in_the_key_of_an_erased_payout(row: PayoutRecord) -> None:
     """The payee was forgotten: what is left of him cannot be found in the key, so no long number of it is told."""
     erased = changed(row, payee_value="erased:0123abcd", erased_at=AT)
     assert json.loads(body_of(EVENT, erased))["data"]["key"] == "salary/077*********/11"
@@ -126,7 +126,7 @@ def test_the_number_in_a_key_is_masked_when_no_one_knows_any_more_whose_it_is(ro
         (503, {"retry-after": "-5"}, False, 0),
     ],
 )
-def test_only_200_to_299_has_accepted_it(
+def test_delivery_is_accepted_only_by_200_to_299(
     row: PayoutRecord, status: int, headers: Mapping[str, str], accepted: bool, after_s: float
 ) -> None:
     """Everything else is tried again, not before the receiver wants it."""
@@ -138,7 +138,7 @@ def test_only_200_to_299_has_accepted_it(
 
 
 @only_sqlite
-def test_no_answer_is_no_acceptance(row: PayoutRecord) -> None:
+def test_delivery_without_an_answer_is_not_accepted(row: PayoutRecord) -> None:
     """Whether the receiver has it or not, it gets it again."""
     flow = deliver(webhook(), EVENT, row, at=AT, until=AT)
     next(flow)
@@ -147,7 +147,7 @@ def test_no_answer_is_no_acceptance(row: PayoutRecord) -> None:
     assert end.value.value == DeliveryResult(accepted=False, why="the connection was reset", at=AT)
 
 
-def test_the_schedule_is_followed_to_its_end_and_then_given_up() -> None:
+def test_delivery_is_given_up_at_the_end_of_the_schedule() -> None:
     """More than five days, as the documentation says."""
     schedule = WebhookSettings.model_fields["retry_schedule_s"].default
     assert sum(schedule) > 5 * 86_400
@@ -184,7 +184,9 @@ def test_the_schedule_is_followed_to_its_end_and_then_given_up() -> None:
         ({"accounts": ["mtn-uganda"]}, "'mtn-uganda', which is not configured"),
     ],
 )
-def test_a_wrong_setting_is_found_at_the_start(installation: Any, changes: Mapping[str, Any], expected: str) -> None:
+def test_webhook_with_a_wrong_setting_is_refused_at_the_start(
+    installation: Any, changes: Mapping[str, Any], expected: str
+) -> None:
     """In words, and without the secret."""
     (installation.folder / "bad").write_text("whsec_c2hvcnQ=", "utf-8")
     installation.add_webhook("erp", **{"url": "https://erp.example.org/"} | changes)
@@ -195,7 +197,7 @@ def test_a_wrong_setting_is_found_at_the_start(installation: Any, changes: Mappi
 
 
 @only_sqlite
-def test_a_webhook_shows_no_secret(installation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_webhook_repr_shows_no_secret(installation: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in a repr nor in what is said when the library is missing."""
     installation.add_webhook("erp", "https://erp.example.org/x?token=hidden-word")
     runtime = assemble(installation.config)
@@ -209,7 +211,7 @@ def test_a_webhook_shows_no_secret(installation: Any, monkeypatch: pytest.Monkey
     assert not isinstance(missing.value, SecretMissing)
 
 
-def test_what_is_no_webhook_is_no_configuration(tmp_path: Any) -> None:
+def test_webhook_table_without_a_name_is_refused(tmp_path: Any) -> None:
     """Two tables or one value: it is said which."""
     path = tmp_path / "payouts.toml"
     path.write_text(
@@ -237,7 +239,7 @@ def send(installation: Any, kind: str) -> DeliverySummary:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_events_arrive_in_order_and_once(
+def test_webhooks_arrive_in_order_and_once(
     installation: Any, receive: Callable[..., Any], kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The receiver verifies each; the log names neither its address nor the secret."""
@@ -259,7 +261,9 @@ def test_events_arrive_in_order_and_once(
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_dead_receiver_delays_no_other(installation: Any, receive: Callable[..., Any], kind: str, store: str) -> None:
+def test_webhook_with_a_dead_receiver_delays_no_other(
+    installation: Any, receive: Callable[..., Any], kind: str, store: str
+) -> None:
     """Its events are put off, given up after the last wait, shown, and sent when a person asks for it."""
     receiver = receive()
     installation.add_webhook("alive", receiver.url)
@@ -284,9 +288,7 @@ def test_a_dead_receiver_delays_no_other(installation: Any, receive: Callable[..
 
 
 @only_sqlite
-def test_an_event_that_cannot_be_posted_is_put_off_like_any_other(
-    installation: Any, receive: Callable[..., Any]
-) -> None:
+def test_webhook_that_cannot_be_sent_is_put_off(installation: Any, receive: Callable[..., Any]) -> None:
     """A key that looks like a slot is a request that no transport sends; the others are sent."""
     receiver = receive()
     installation.add_webhook("erp", receiver.url)

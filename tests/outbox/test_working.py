@@ -82,7 +82,7 @@ def silent() -> Iterator[str]:
         connection.close()
 
 
-def test_a_worker_called_once_reports_what_it_has_paid(config: Path, receive: Callable[..., Any], secret: str) -> None:
+def test_worker_called_once_delivers_what_it_has_paid(config: Path, receive: Callable[..., Any], secret: str) -> None:
     """From cron: the events of this very call are out when it ends; a dead receiver changes nothing for the other."""
     receiver = receive()
     add_webhook(config, "alive", receiver.url, secret)
@@ -103,7 +103,7 @@ def test_a_worker_called_once_reports_what_it_has_paid(config: Path, receive: Ca
         assert len(client.pending_events("webhook/dead")) == 5
 
 
-def test_money_does_not_wait_for_a_receiver(config: Path, silent: str, secret: str) -> None:
+def test_worker_does_not_wait_for_a_receiver(config: Path, silent: str, secret: str) -> None:
     """One that hangs keeps neither a payment waiting nor the worker from ending in time."""
     add_webhook(config, "silent", silent, secret, timeout_s=60)
     accept(config, 1)
@@ -144,9 +144,7 @@ def observer(hear: Callable[[Payout, Event], None]) -> ModuleType:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_an_observer_receives_of_commits_and_stops_nothing(
-    config: Path, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_observer_receives_commits_and_stops_nothing(config: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """What it is told is there for every other process; it may raise whenever it likes."""
     parsed = list[tuple[str, PayoutStatus, bool]]()
 
@@ -180,7 +178,7 @@ def test_an_observer_receives_of_commits_and_stops_nothing(
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_an_observer_that_hangs_keeps_no_payment_waiting(
+def test_observer_that_hangs_delays_no_payment(
     config: Path, kind: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor the end of the client, for longer than a moment; that it has not heard everything is logged."""
@@ -218,7 +216,7 @@ def test_an_observer_that_hangs_keeps_no_payment_waiting(
         over.set()
 
 
-def test_what_is_bound_to_log_lines_goes_with_what_an_observer_is_reported(config: Path) -> None:
+def test_observer_has_the_context_of_the_caller(config: Path) -> None:
     bound, seen = ContextVar("request", default=""), list[str]()
     plugins = Plugins()
     plugins.register(observer(lambda _, __: seen.append(bound.get())), "observer")
@@ -236,7 +234,7 @@ class Wordless(Exception):
 
 
 @pytest.mark.parametrize("error", [SystemExit, Wordless])
-def test_whatever_an_observer_raises_ends_nothing(config: Path, error: type[BaseException]) -> None:
+def test_observer_that_raises_anything_ends_nothing(config: Path, error: type[BaseException]) -> None:
     """It hears of everything, and so do the others: also if it wants to end the process, or its error has no words."""
     seen, plugins = list[tuple[str, str]](), Plugins()
 
@@ -256,7 +254,7 @@ def test_whatever_an_observer_raises_ends_nothing(config: Path, error: type[Base
         assert [event for who, event in seen if who == name] == [entry.event for entry in payout.history]
 
 
-def test_who_ends_without_closing_his_client_is_received(config: Path) -> None:
+def test_observer_receives_the_changes_of_a_client_that_is_not_closed(config: Path) -> None:
     """A process that comes to its end in its own way gives observers their moment."""
     program = """
 import sys, time

@@ -24,7 +24,7 @@ def settle(client: Any, *keys: str) -> dict[str, Any]:
     return {key: client.wait(key, timeout_s=15) for key in keys}
 
 
-def test_a_restored_journal_pays_no_payee_twice(place: Any, measured: Callable[..., None]) -> None:
+def test_restored_journal_pays_no_payee_twice(place: Any, measured: Callable[..., None]) -> None:
     """Every key of before, of during and of after the gap is asked for again: one credit each, and all is recorded.
 
     What is adopted has submissions that nobody remembers: an audit finds nothing wrong with that.
@@ -100,7 +100,7 @@ def test_a_restored_journal_pays_no_payee_twice(place: Any, measured: Callable[.
     assert restore.gap_of(place.store()) is None
 
 
-def test_a_first_attempt_is_not_sent_when_the_statement_has_a_second_one(place: Any) -> None:
+def test_first_attempt_is_not_sent_when_the_statement_has_a_second(place: Any) -> None:
     """Attempt 1 waits in the backup; in the gap it was refused and paid again: a person is asked.
 
     All is paused until the statement was compared, as somebody may have paid again. It has the payout's id beside the
@@ -167,7 +167,7 @@ def test_restored_backup_with_the_account_refused(place: Any, measured: Callable
 
 
 @pytest.mark.parametrize("how", ["guard", "expiry"])
-def test_what_was_not_sent_is_not_called_failed_before_the_provider_was_asked(place: Any, how: str) -> None:
+def test_guard_and_expiry_fail_nothing_before_a_check(place: Any, how: str) -> None:
     """Neither a guard nor an expiry ends what may have been paid in the gap."""
     soon = datetime.now(UTC) + timedelta(seconds=3)
     more = {"expires_at": soon} if how == "expiry" else {}
@@ -193,7 +193,7 @@ def test_what_was_not_sent_is_not_called_failed_before_the_provider_was_asked(pl
     assert place.credits() == {"46733000001": 1}
 
 
-def test_a_gap_longer_than_the_dedupe_window_keeps_payments_closed(place: Any, measured: Callable[..., None]) -> None:
+def test_gap_longer_than_the_dedupe_window_keeps_payments_closed(place: Any, measured: Callable[..., None]) -> None:
     """What was paid is adopted, nothing is sent, no `unpause` ends that; a person's comparison does."""
     gap_from = place.back_up()
     with place.client() as client:
@@ -226,7 +226,7 @@ def test_a_gap_longer_than_the_dedupe_window_keeps_payments_closed(place: Any, m
     measured(13, "restored backup older than the dedupe window", 1, store=place.kind)
 
 
-def test_the_asynchronous_client_asks_first_as_well(place: Any) -> None:
+def test_async_client_checks_first_in_a_gap(place: Any) -> None:
     """What was paid in the gap is adopted, and nothing is sent."""
     gap_from = place.back_up()
     with place.client() as client:
@@ -245,7 +245,7 @@ def test_the_asynchronous_client_asks_first_as_well(place: Any) -> None:
     assert place.credits() == {"46733000001": 1}
 
 
-def test_without_a_word_the_provider_still_refuses_the_second_payment(place: Any) -> None:
+def test_undeclared_restore_is_caught_by_the_provider(place: Any) -> None:
     """Nobody said that the journal was restored: the derived reference is a duplicate, and is adopted."""
     place.back_up()
     with place.client() as client:
@@ -259,7 +259,7 @@ def test_without_a_word_the_provider_still_refuses_the_second_payment(place: Any
     assert place.credits() == {"46733000001": 1}
 
 
-def test_another_payment_under_our_reference_is_not_adopted(place: Any) -> None:
+def test_payment_of_another_amount_under_our_reference_is_not_adopted(place: Any) -> None:
     """The same key, another amount in the gap: what is found does not agree, and a person looks."""
     gap_from = place.back_up()
     with place.client() as client:
@@ -285,7 +285,7 @@ def test_another_payment_under_our_reference_is_not_adopted(place: Any) -> None:
     restore.no_gap(place.store())
 
 
-def test_the_state_does_not_end_while_something_is_not_known(place: Any) -> None:
+def test_gap_does_not_end_while_a_payout_is_not_settled(place: Any) -> None:
     """Over is what a person says, and only when all was sought, and all is decided."""
     place.gateway.set_faults({"answer_lost_before_acceptance": {"next": 1, "on": "post"}})
     with place.client() as client:

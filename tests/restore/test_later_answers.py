@@ -37,7 +37,7 @@ def waiting(journal: Any, place: Any) -> Any:
     return journal.get(payout.id)
 
 
-def test_nothing_is_sent_before_a_statement_was_compared(journal: Any, place: Any) -> None:
+def test_payment_in_a_gap_needs_a_compared_statement(journal: Any, place: Any) -> None:
     """Neither where the provider cannot be asked, nor where it would pay a second time; afterwards it is sent."""
     row = waiting(journal, place)
     at = datetime.now(UTC)
@@ -53,7 +53,7 @@ def test_nothing_is_sent_before_a_statement_was_compared(journal: Any, place: An
     assert isinstance(journal.execute(move), TransitionApplied)
 
 
-def test_only_a_read_or_a_person_calls_it_failed(journal: Any, place: Any) -> None:
+def test_failure_in_a_gap_needs_a_check_or_a_person(journal: Any, place: Any) -> None:
     """A guard, an expiry and a refusal of a send from before the restore do not."""
     row = waiting(journal, place)
     at = datetime.now(UTC)
@@ -66,7 +66,7 @@ def test_only_a_read_or_a_person_calls_it_failed(journal: Any, place: Any) -> No
     assert isinstance(journal.execute(ApplyTransition(row, read, Event("payout.failed", at))), TransitionApplied)
 
 
-def test_absence_of_before_the_restore_proves_nothing(journal: Any, place: Any) -> None:
+def test_absence_from_before_the_restore_does_not_count(journal: Any, place: Any) -> None:
     """What was seen absent before is looked for again; what was seen since, and long enough, may be sent."""
     row = waiting(journal, place)
     at = datetime.now(UTC)
@@ -86,7 +86,7 @@ def test_absence_of_before_the_restore_proves_nothing(journal: Any, place: Any) 
         assert isinstance(journal.execute(entry), reply)
 
 
-def test_another_account_that_could_have_paid_keeps_it_waiting(journal: Any, place: Any) -> None:
+def test_statement_of_every_account_that_could_have_paid_is_needed(journal: Any, place: Any) -> None:
     """Until its own statement was compared, however well the provider of this one can be asked."""
     row = waiting(journal, place)
     at = datetime.now(UTC)
@@ -107,7 +107,7 @@ def test_another_account_that_could_have_paid_keeps_it_waiting(journal: Any, pla
     assert isinstance(journal.execute(entry), TransitionApplied)
 
 
-def test_a_second_restore_keeps_the_older_gap(place: Any) -> None:
+def test_second_restore_keeps_the_older_gap(place: Any) -> None:
     """What was missing and is not over stays missing, and what was compared before has to be compared anew."""
     with place.client():
         pass

