@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,11 @@ import pytest
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, SettingsError
-from payments_core.domain.payout import Payout
 from payments_core.journal.postgres import journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
+Run = Callable[[Callable[[Any], Any]], Any]
 ORDER: dict[str, Any] = {"key": "order/1", "payee": Payee.msisdn("46733000001"), "amount": Money(5, "EUR")}
-
-
-@pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MtnMomoEmulator]:
-    """Return a gateway, with a configuration for it in the folder one stands in."""
-    monkeypatch.chdir(tmp_path)
-    with MtnMomoEmulator() as started:
-        started.write_config(tmp_path / "payouts.toml")
-        yield started
 
 
 @pytest.fixture
@@ -38,30 +29,14 @@ def database(gateway: MtnMomoEmulator, tmp_path: Path, share_journal: Callable[[
     return url
 
 
-def accept(kind: str, **changes: Any) -> Payout:
-    async def wait() -> Payout:
-        async with AsyncPayoutClient.from_config() as client:
-            return await client.accept(**ORDER | changes)
-
-    if kind == "async":
-        return asyncio.run(wait())
-    with PayoutClient.from_config() as client:
-        return client.accept(**ORDER | changes)
-
-
-@pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
-def test_accepted_payout_is_sent_later_and_once(
-    gateway: MtnMomoEmulator, store: str, kind: str, request: pytest.FixtureRequest
-) -> None:
+def test_accepted_payout_is_sent_later_and_once(gateway: MtnMomoEmulator, using: Run) -> None:
     """Nothing leaves when it is accepted; the same key, or `resume`, sends it."""
-    if store == "postgres":
-        request.getfixturevalue("database")
-    accepted = accept(kind)
+    accepted = using(lambda client: client.accept(**ORDER))
     assert (accepted.status, accepted.submissions) == (PayoutStatus.CREATED, 0)
-    assert accept(kind) == accepted
+    assert using(lambda client: client.accept(**ORDER)) == accepted
     with pytest.raises(KeyReused):
-        accept(kind, amount=Money(6, "EUR"))
+        using(lambda client: client.accept(**ORDER | {"amount": Money(6, "EUR")}))
     assert gateway.ledger() == []
     with PayoutClient.from_config() as client:
         assert client.send(**ORDER).id == accepted.id
@@ -111,19 +86,19 @@ def test_order_and_payout_are_committed_together_on_an_event_loop(database: str)
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_sqlite_journal_takes_no_part_in_a_transaction(gateway: MtnMomoEmulator, kind: str) -> None:
+@pytest.mark.usefixtures("gateway")
+def test_sqlite_journal_takes_no_part_in_a_transaction(using: Run) -> None:
     """A promise that cannot be kept is refused in words, and nothing is written."""
     with pytest.raises(SettingsError, match=r"SQLite file.*nothing was written.*PostgreSQL"):
-        accept(kind, connection=object())
-    with PayoutClient.from_config() as client:
-        assert list(client.payouts()) == []
+        using(lambda client: client.accept(**ORDER, connection=object()))
+    assert using(lambda client: client.payouts()) == []
 
 
-def test_refund_is_not_accepted(gateway: MtnMomoEmulator) -> None:
+@pytest.mark.usefixtures("gateway")
+def test_refund_is_not_accepted(using: Run) -> None:
     """It needs what was collected, and has a call of its own."""
     with pytest.raises(InvalidPayout):
-        accept("sync", operation="refund")
+        using(lambda client: client.accept(**ORDER, operation="refund"))
 
 
 def test_key_held_by_another_transaction_is_not_waited_for_endlessly(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,19 +24,8 @@ from payments_core.runtime import AccountSession
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 MANY = 1000
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def gateway(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[MtnMomoEmulator]:
-    """Return a gateway, with a configuration for it in the folder one stands in; the journal is one of either kind."""
-    monkeypatch.chdir(tmp_path)
-    with MtnMomoEmulator() as started:
-        started.write_config(tmp_path / "payouts.toml")
-        if request.param == "postgres":
-            request.getfixturevalue("share_journal")(tmp_path / "payouts.toml")
-        yield started
+Run = Callable[[Callable[[Any], Any]], Any]
+pytestmark = pytest.mark.parametrize("store", ["sqlite", "postgres"])
 
 
 def order(number: int) -> dict[str, Any]:
@@ -84,7 +75,7 @@ def test_cancelled_caller_harms_no_other(gateway: MtnMomoEmulator) -> None:
 
 
 def test_forked_process_needs_a_client_of_its_own(
-    gateway: MtnMomoEmulator, request: pytest.FixtureRequest, measured: Callable[..., None]
+    gateway: MtnMomoEmulator, store: str, measured: Callable[..., None]
 ) -> None:
     """Two owners of a connection would corrupt what they share: the child is refused, and pays by a client of its own.
 
@@ -102,7 +93,7 @@ def test_forked_process_needs_a_client_of_its_own(
             f"many/{number}": PayoutStatus.SUCCEEDED for number in (1, 2, 3)
         }
     assert credited(gateway) == {1: 3}
-    measured(13, "two owners after fork", 1, store=request.node.callspec.params["gateway"])
+    measured(13, "two owners after fork", 1, store=store)
 
 
 def _pay_after_fork(of_parent: PayoutClient) -> int:
@@ -121,7 +112,7 @@ def _pay_after_fork(of_parent: PayoutClient) -> int:
 
 
 def test_token_fetch_survives_a_cancelled_leader(
-    gateway: MtnMomoEmulator, request: pytest.FixtureRequest, measured: Callable[..., None]
+    gateway: MtnMomoEmulator, store: str, measured: Callable[..., None]
 ) -> None:
     """Who fetches the token, the first or a new one, gives up in the middle: all who wait for it are served by it."""
     gateway.set_faults({"token_slow_s": 0.3})
@@ -148,7 +139,7 @@ def test_token_fetch_survives_a_cancelled_leader(
 
     asyncio.run(pay())
     assert credited(gateway) == {1: 20}
-    measured(13, "token refresh leader cancelled", 1, store=request.node.callspec.params["gateway"])
+    measured(13, "token refresh leader cancelled", 1, store=store)
 
 
 def test_error_after_the_record_names_the_payout(gateway: MtnMomoEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,55 +154,40 @@ def test_error_after_the_record_names_the_payout(gateway: MtnMomoEmulator, monke
         assert client.get(caught.value.payout_id).status is PayoutStatus.SENDING
 
 
-@pytest.mark.parametrize("shell", [sync_runner, async_runner])
 def test_payout_in_trouble_stops_no_other(
-    gateway: MtnMomoEmulator, monkeypatch: pytest.MonkeyPatch, shell: Any
+    gateway: MtnMomoEmulator, using: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`resume` works on all the others first, and then says what it could not work on."""
     with PayoutClient.from_config() as client:
         payouts = [client.send(**order(number)) for number in range(4)]
     assert {payout.status for payout in payouts} == {PayoutStatus.PENDING}
-    true_advance = shell.advance
+    true_advance = sync_runner.advance
 
     def advance(account: Any, row: Any, moment: Any, *, early: bool = False) -> Any:
         if row.id == payouts[0].id:
             raise ValueError("a defect")
         return true_advance(account, row, moment, early=early)
 
-    monkeypatch.setattr(shell, "advance", advance)
-    with pytest.raises(PayoutInterrupted, match="ValueError: a defect"):
-        _resume_with(shell)
-    monkeypatch.setattr(shell, "advance", true_advance)
-    with PayoutClient.from_config() as client:
-        statuses = [client.get(payout.id).status for payout in payouts]
+    with monkeypatch.context() as patch:
+        for runner in (sync_runner, async_runner):
+            patch.setattr(runner, "advance", advance)
+        with pytest.raises(PayoutInterrupted, match="ValueError: a defect"):
+            using(lambda client: client.resume(timeout_s=10))
+    statuses = [using(lambda client, payout=payout: client.get(payout.id)).status for payout in payouts]
     assert statuses == [PayoutStatus.PENDING, *[PayoutStatus.SUCCEEDED] * 3]
 
 
-def _resume_with(shell: Any) -> None:
-    if shell is async_runner:
-        asyncio.run(_resume())
-        return
-    with PayoutClient.from_config() as client:
-        client.resume(timeout_s=10)
-
-
-async def _resume() -> None:
-    async with AsyncPayoutClient.from_config() as client:
-        await client.resume(timeout_s=10)
-
-
-def test_payout_says_whether_the_call_recorded_it(gateway: MtnMomoEmulator) -> None:
-    """The first call with a key records it; the same key again, a read and a list do not."""
-
-    async def again() -> list[bool]:
-        async with AsyncPayoutClient.from_config() as client:
-            sent = [await client.send(**order(1)), await client.send(**order(2)), await client.accept(**order(3))]
-            return [payout.is_new for payout in [*sent, await client.get("many/2")]]
-
-    with PayoutClient.from_config() as client:
-        sent = [client.send(**order(1)), client.send(**order(1)), client.accept(**order(1)), client.get("many/1")]
-        assert [payout.is_new for payout in sent] == [True, False, False, False]
-    assert asyncio.run(again()) == [False, True, True, False]
+@pytest.mark.usefixtures("gateway")
+@pytest.mark.parametrize("first", ["send", "accept"])
+def test_payout_says_whether_the_call_recorded_it(using: Run, first: str) -> None:
+    """The first call with a key records it; the same key again and a read do not."""
+    calls: list[Callable[[Any], Any]] = [
+        lambda client: getattr(client, first)(**order(1)),
+        lambda client: client.send(**order(1)),
+        lambda client: client.accept(**order(1)),
+        lambda client: client.get("many/1"),
+    ]
+    assert [using(call).is_new for call in calls] == [True, False, False, False]
 
 
 def test_lists_are_read_without_blocking_the_loop(gateway: MtnMomoEmulator) -> None:
@@ -267,20 +243,11 @@ def test_requests_are_logged_with_the_payout_they_serve(
     assert all(line.__dict__["payout"].startswith("po_") for line in asked)
 
 
-def test_operation_that_is_unknown_is_an_invalid_payout(gateway: MtnMomoEmulator) -> None:
-    """It names the ones there are, in both clients; nothing is recorded and nothing sent."""
-
-    async def pay() -> None:
-        async with AsyncPayoutClient.from_config() as client:
-            await client.send(**order(1), operation="gift")
-
-    result = "no operation 'gift'; there are transfer, deposit, refund"
-    with pytest.raises(InvalidPayout, match=result):
-        asyncio.run(pay())
-    with PayoutClient.from_config() as client:
-        with pytest.raises(InvalidPayout, match=result):
-            client.send(**order(1), operation="gift")
-        assert list(client.payouts()) == []
+def test_operation_that_is_unknown_is_an_invalid_payout(gateway: MtnMomoEmulator, using: Run) -> None:
+    """It names the ones there are; nothing is recorded and nothing sent."""
+    with pytest.raises(InvalidPayout, match="no operation 'gift'; there are transfer, deposit, refund"):
+        using(lambda client: client.send(**order(1), operation="gift"))
+    assert using(lambda client: client.payouts()) == []
     assert gateway.ledger() == []
 
 
@@ -296,3 +263,24 @@ def test_account_chooses_its_http_library(gateway: MtnMomoEmulator, library: str
         sent_by = [session._transport for session in client._sessions.values()]
     assert [type(one).__module__.rpartition(".")[2] for one in sent_by] == [f"{library}_sync"]
     assert credited(gateway) == {1: 1}
+
+
+@pytest.mark.usefixtures("gateway")
+def test_threads_that_come_first_at_once_share_one_session() -> None:
+    """An account has one session, with one token and one set of connections, whoever is first to need it."""
+    usual, threads = sys.getswitchinterval(), 4
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in range(15):
+                with PayoutClient.from_config() as client:
+                    (account,) = client._runtime.accounts.values()
+                    start = threading.Barrier(threads)
+
+                    def first(client: PayoutClient = client, start: threading.Barrier = start) -> int:
+                        start.wait(10)
+                        return id(client._session(account))  # noqa: B023
+
+                    assert len(set(pool.map(lambda _: first(), range(threads)))) == 1
+    finally:
+        sys.setswitchinterval(usual)

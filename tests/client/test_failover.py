@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import json
 import re
 from collections import Counter
@@ -100,23 +98,10 @@ def two(tmp_path: Path) -> Iterator[Two]:
         yield made
 
 
-@pytest.fixture(params=["sync", "async"])
-def using(request: pytest.FixtureRequest, two: Two) -> Run:
-    """Open a client of either kind for one thing to do."""
-
-    def threaded(act: Callable[[Any], Any]) -> Any:
-        with two.client() as client:
-            return act(client)
-
-    def looped(act: Callable[[Any], Any]) -> Any:
-        async def done() -> Any:
-            async with AsyncPayoutClient(two.runtime()) as client:
-                found = act(client)
-                return await found if inspect.isawaitable(found) else found
-
-        return asyncio.run(done())
-
-    return threaded if request.param == "sync" else looped
+@pytest.fixture
+def open_clients(two: Two) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Return how a client of each kind is opened."""
+    return two.client, lambda: AsyncPayoutClient(two.runtime())
 
 
 def over(client: Any, account: str = Two.spare) -> Any:

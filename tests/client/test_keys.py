@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import unicodedata
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from payments_core import AsyncPayoutClient, Money, Order, Payee, PayoutClient
+from payments_core import Money, Order, Payee, PayoutClient
 from payments_core.domain.errors import InvalidPayout, UnknownPayout
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 KEY = unicodedata.normalize("NFC", "l\u00f6hne/1")
 Run = Callable[[Callable[[Any], Any]], Any]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def gateway(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[MtnMomoEmulator]:
-    """Return a gateway, with a configuration for it in the folder one stands in; the journal is one of either kind."""
-    monkeypatch.chdir(tmp_path)
-    with MtnMomoEmulator() as started:
-        started.write_config(tmp_path / "payouts.toml")
-        if request.param == "postgres":
-            request.getfixturevalue("share_journal")(tmp_path / "payouts.toml")
-        yield started
-
-
-@pytest.fixture(params=["sync", "async"])
-def using(request: pytest.FixtureRequest) -> Run:
-    """Open a client of either kind for one thing to do."""
-
-    def threaded(act: Callable[[Any], Any]) -> Any:
-        with PayoutClient.from_config() as client:
-            return act(client)
-
-    def looped(act: Callable[[Any], Any]) -> Any:
-        async def done() -> Any:
-            async with AsyncPayoutClient.from_config() as client:
-                found = act(client)
-                return await found if inspect.isawaitable(found) else found
-
-        return asyncio.run(done())
-
-    return threaded if request.param == "sync" else looped
+pytestmark = pytest.mark.parametrize("store", ["sqlite", "postgres"])
 
 
 def order(key: str) -> dict[str, Any]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus, ReasonCode
+from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.client.asynchronous.review_mixin import AsyncReviewMixin
 from payments_core.client.synchronous.review_mixin import ReviewMixin
 from payments_core.domain.errors import DecisionRefused, InvalidAmount, UnknownPayout
@@ -28,13 +27,10 @@ Run = Callable[[Callable[[Any], Any]], Any]
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MtnMomoEmulator]:
-    """Return a gateway, with a configuration for it in the folder one stands in."""
-    monkeypatch.chdir(tmp_path)
-    with MtnMomoEmulator() as started:
-        started.write_config(tmp_path / "payouts.toml")
-        configure(lease_s="1.1", timeout_s="0.5", reads_per_s="50")
-        yield started
+def gateway(gateway: MtnMomoEmulator) -> MtnMomoEmulator:
+    """Return a gateway, and let an attempt settle soon."""
+    configure(lease_s="1.1", timeout_s="0.5", reads_per_s="50")
+    return gateway
 
 
 def configure(**settings: str) -> None:
@@ -42,28 +38,6 @@ def configure(**settings: str) -> None:
     path = Path("payouts.toml")
     lines = [line for line in path.read_text("utf-8").splitlines() if line.split(" ")[0] not in settings]
     path.write_text("\n".join([*lines, *(f"{name} = {value}" for name, value in settings.items())]) + "\n", "utf-8")
-
-
-@pytest.fixture(params=["sync", "async"])
-def using(request: pytest.FixtureRequest) -> Run:
-    """Open a client of either kind for one thing to do."""
-
-    def threaded(act: Callable[[Any], Any]) -> Any:
-        with PayoutClient.from_config() as client:
-            found = act(client)
-            return list(found) if isinstance(found, Iterator) else found
-
-    def looped(act: Callable[[Any], Any]) -> Any:
-        async def done() -> Any:
-            async with AsyncPayoutClient.from_config() as client:
-                found = act(client)
-                if isinstance(found, AsyncIterator):
-                    return [one async for one in found]
-                return await found if inspect.isawaitable(found) else found
-
-        return asyncio.run(done())
-
-    return threaded if request.param == "sync" else looped
 
 
 @pytest.fixture
