@@ -5,10 +5,12 @@ from __future__ import annotations
 import http.server
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -136,6 +138,28 @@ def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def run_program(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a Python program of a few lines to its end."""
+
+    def call(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-P", "-c", program, *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+    return call
+
+
+@pytest.fixture
+def write_sql(folder: Path) -> Callable[..., list[tuple[Any, ...]]]:
+    """Run a statement in the journal's file, as another program would; return its rows."""
+
+    def call(statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(folder / "payouts.db")) as journal, journal:
+            return journal.execute(statement, values).fetchall()
+
+    return call
 
 
 class Lying:

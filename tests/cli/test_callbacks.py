@@ -162,10 +162,9 @@ main()
 """
 
 
-def test_server_ends_when_its_worker_fails(config: Path, folder: Path) -> None:
+def test_server_ends_when_its_worker_fails(config: Path, run_program: Call) -> None:
     """Half a process that looks alive would be worse than one that its supervisor starts again."""
-    command = [sys.executable, "-P", "-c", BROKEN_WORKER, "serve", "--port", "0", "--with-worker", "--json"]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30, check=False)
+    ran = run_program(BROKEN_WORKER, "serve", "--port", "0", "--with-worker", "--json")
     assert ran.returncode == 1
     assert "the journal is gone" in json.loads(ran.stderr.splitlines()[-1])["error"]["message"]
 
@@ -180,10 +179,14 @@ def test_server_that_cannot_start_says_why(config: Path, payouts: Call, words: t
     assert says in ran.error["message"]
 
 
-@pytest.mark.parametrize("missing", ["uvicorn"])
-def test_server_extra_that_is_missing_is_named(config: Path, folder: Path, missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [("uvicorn", ["serve"]), ("uvicorn", ["emulator", "mtn_momo"]), ("starlette", ["emulator", "mtn_momo"])],
+)
+def test_server_extra_that_is_missing_is_named(
+    config: Path, run_program: Call, missing: str, command: list[str]
+) -> None:
     program = f"import sys; sys.modules[{missing!r}] = None\nfrom payments_core.cli import main\nmain()"
-    command = [sys.executable, "-P", "-c", program, "serve", "--port", "0"]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    ran = run_program(program, *command, "--port", "0")
     assert ran.returncode == 1
     assert "pip install 'payments-core[server]'" in ran.stderr

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import stat
 import time
 import tomllib
 from collections.abc import Callable
-from contextlib import closing
 from importlib.metadata import EntryPoint, version
 from pathlib import Path
 from typing import Any
@@ -151,21 +149,15 @@ def test_doctor_reports_every_finding_at_once(pay: Call, payouts: Call, config: 
     assert "ok     credentials of mtn-kampala: the provider accepts them" in ran.out
 
 
-def in_review(folder: Path, **changed: str) -> None:
-    with closing(sqlite3.connect(folder / "payouts.db")) as journal, journal:
-        journal.execute("UPDATE payouts SET status = 'REVIEW'")
-        for column, value in changed.items():
-            journal.execute(f"UPDATE payouts SET {column} = ?", (value,))  # noqa: S608 - names of ours
-
-
 @pytest.mark.parametrize("gone", [False, True], ids=["another identity", "another account"])
 def test_doctor_notes_payouts_that_were_never_accepted(
-    pay: Call, payouts: Call, config: Path, folder: Path, gateway: MtnMomoEmulator, gone: bool
+    pay: Call, payouts: Call, write_sql: Call, gateway: MtnMomoEmulator, gone: bool
 ) -> None:
     """There is nothing to ask about such a payout, under the identity it was tried as or any other."""
     gateway.set_faults({"status_429": {"on": "transfer", "next": 1}})
     pay("wages-1")
-    in_review(folder, binding="{}", **({"account": "gone"} if gone else {}))
+    account = "gone" if gone else "mtn-uganda"
+    write_sql("UPDATE payouts SET status = 'REVIEW', binding = '{}', account = ?", [account])
 
     ran, shown = payouts("doctor"), payouts("show", "wages-1")
 
@@ -228,9 +220,9 @@ def test_pause_reason_is_masked_before_it_is_stored(pay: Call, payouts: Call, fo
 
 
 @pytest.mark.usefixtures("gateway")
-def test_doctor_notes_payouts_that_wait_for_a_decision(pay: Call, payouts: Call, folder: Path) -> None:
+def test_doctor_notes_payouts_that_wait_for_a_decision(pay: Call, payouts: Call, write_sql: Call) -> None:
     pay("wages-1", "--wait", "5")
-    in_review(folder)
+    write_sql("UPDATE payouts SET status = 'REVIEW'")
 
     ran = payouts("doctor")
 
@@ -240,17 +232,12 @@ def test_doctor_notes_payouts_that_wait_for_a_decision(pay: Call, payouts: Call,
 
 
 @pytest.mark.usefixtures("gateway")
-def test_doctor_reports_circuits_and_penalties(pay: Call, payouts: Call, folder: Path) -> None:
+def test_doctor_reports_circuits_and_penalties(pay: Call, payouts: Call, write_sql: Call) -> None:
     """Whoever wonders why nothing moves sees which account is slowed or stopped, and until when."""
     pay("wages-1")
     until = 1_000_000 * int(time.time() + 1800)
-    journal = sqlite3.connect(folder / "payouts.db")
-    with journal:
-        journal.execute("INSERT INTO permits VALUES ('mtn-uganda', 'read', 0, '[]', ?, 1800000000)", (until,))
-        journal.execute(
-            "INSERT INTO pauses VALUES ('mtn-uganda', 0, '20 payments in a row', 'circuit', ?, 30000000)", (until,)
-        )
-    journal.close()
+    write_sql("INSERT INTO permits VALUES ('mtn-uganda', 'read', 0, '[]', ?, 1800000000)", [until])
+    write_sql("INSERT INTO pauses VALUES ('mtn-uganda', 0, '20 payments in a row', 'circuit', ?, 30000000)", [until])
 
     ran = payouts("doctor")
 

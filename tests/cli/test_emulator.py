@@ -7,7 +7,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable
 from importlib import import_module
@@ -137,18 +136,3 @@ def test_emulator_refuses_an_unknown_option_and_lists_the_known(written: str, sa
 
 def test_emulator_of_a_provider_that_is_not_installed_is_refused(payouts: Call) -> None:
     assert payouts("emulator", "mpesa", "--json").error["code"] == "provider_not_installed"
-
-
-@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
-def test_without_the_server_extra_it_names_what_to_install(folder: Path, missing: str) -> None:
-    program = f"import sys; sys.modules[{missing!r}] = None\nfrom payments_core.cli import main\nmain()"
-
-    ran = subprocess.run(
-        [sys.executable, "-P", "-c", program, "emulator", "mtn_momo", "--port", "0"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert ran.returncode == 1
-    assert "pip install 'payments-core[server]'" in ran.stderr

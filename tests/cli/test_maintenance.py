@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import stat
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +13,14 @@ NUMBER = "256700199887"
 BY = ("--actor", "Ann", "--reason", "asked for it")
 
 
-def spoil(folder: Path, statement: str) -> None:
-    with closing(sqlite3.connect(folder / "payouts.db", isolation_level=None)) as file:
-        file.execute(statement)
-
-
-def test_verify_exits_with_0_for_a_sound_journal_and_with_1_for_flaws(pay: Call, payouts: Call, config: Path) -> None:
+def test_verify_exits_with_0_for_a_sound_journal_and_with_1_for_flaws(
+    pay: Call, payouts: Call, config: Path, write_sql: Call
+) -> None:
     """What is wrong is named by payout and rule, for people and for machines."""
     paid = pay("one", "--json").json
     well = payouts("journal", "verify")
     assert (well.code, well.out) == (0, "No flaws found: 1 payout in the journal.\n")
-    spoil(config.parent, "UPDATE payouts SET version = version + 1")
+    write_sql("UPDATE payouts SET version = version + 1")
     ran = payouts("journal", "verify")
     assert ran.code == 1
     assert f"{paid['id']}: version: " in ran.out
@@ -68,10 +63,10 @@ def test_backup_is_checked_and_refused_for_paying(pay: Call, payouts: Call, conf
     assert pay("two", "--json").error["code"] == "journal_is_backup"
 
 
-def test_backup_of_a_journal_with_flaws_exits_with_1(pay: Call, payouts: Call, config: Path) -> None:
+def test_backup_of_a_journal_with_flaws_exits_with_1(pay: Call, payouts: Call, config: Path, write_sql: Call) -> None:
     """It is kept, as it is what there is, and it leaves with 1."""
     pay("one")
-    spoil(config.parent, "UPDATE payouts SET version = version + 1")
+    write_sql("UPDATE payouts SET version = version + 1")
     ran = payouts("journal", "backup", "b.db")
     assert (ran.code, "It has 1 flaw:" in ran.out, (config.parent / "b.db").exists()) == (1, True, True)
 
@@ -94,10 +89,10 @@ def test_erase_is_a_dry_run_unless_yes_is_given(pay: Call, payouts: Call, config
     assert pay("one", "--note", "wages of Mrs Namukasa", "--json").json["status"] == "SUCCEEDED"
 
 
-def test_erase_of_an_open_payout_is_refused(pay: Call, payouts: Call, config: Path) -> None:
+def test_erase_of_an_open_payout_is_refused(pay: Call, payouts: Call, config: Path, write_sql: Call) -> None:
     """An open payout is needed; and exactly one thing has to be named."""
     pay("late", "--to", "+256700199887")
-    spoil(config.parent, "UPDATE payouts SET status = 'PENDING'")
+    write_sql("UPDATE payouts SET status = 'PENDING'")
     ran = payouts("erase", "late", *BY, "--yes", "--json")
     assert (ran.code, ran.error["code"]) == (1, "decision_refused")
     assert NUMBER not in ran.err
@@ -107,11 +102,11 @@ def test_erase_of_an_open_payout_is_refused(pay: Call, payouts: Call, config: Pa
     assert (swept.code, "The payee of 0 payouts is erased." in swept.out) == (0, True)
 
 
-def test_trim_removes_old_callbacks(pay: Call, payouts: Call, config: Path) -> None:
+def test_trim_removes_old_callbacks(pay: Call, payouts: Call, config: Path, write_sql: Call) -> None:
     """Handled ones, after the days asked for."""
     pay("one")
     columns = "INSERT INTO inbox (account, received_at, query, method, body, handled_at, outcome)"
-    spoil(config.parent, f"{columns} VALUES ('a', 1, '', 'PUT', '', 1, 'x'), ('a', 1, '', 'PUT', '', NULL, '')")
+    write_sql(f"{columns} VALUES ('a', 1, '', 'PUT', '', 1, 'x'), ('a', 1, '', 'PUT', '', NULL, '')")
     ran = payouts("journal", "trim", "--days", "30", "--json")
     assert (ran.code, ran.json["removed"]) == (0, 1)
     assert "0 callbacks removed" in payouts("journal", "trim").out

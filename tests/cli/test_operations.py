@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -219,34 +217,32 @@ def test_doctor_counts_the_payouts_that_need_a_retired_identity(pay: Call, payou
 
 @pytest.mark.parametrize(("hours", "level"), [(0, "note"), (-47, "ok"), (-49, "note")])
 def test_failure_that_is_not_settled_keeps_its_identity(
-    pay: Call, payouts: Call, config: Path, folder: Path, hours: int, level: str
+    pay: Call, payouts: Call, config: Path, write_sql: Call, hours: int, level: str
 ) -> None:
     """For two days a read may still say something else, and whoever pays again has to ask; then the failure stands."""
     assert pay("k/1", "--wait", "10", to="46733123457").code == 3
-    with closing(sqlite3.connect(folder / "payouts.db")) as journal, journal:
-        (reason, at) = journal.execute("SELECT reason, updated_at FROM payouts").fetchone()
-        fields = json.dumps({**json.loads(reason), "settling_h": 48.0 if hours else 0.0})
-        journal.execute("UPDATE payouts SET reason = ?, updated_at = ?", (fields, at + hours * 3_600_000_000))
+    [(reason, at)] = write_sql("SELECT reason, updated_at FROM payouts")
+    fields = json.dumps({**json.loads(reason), "settling_h": 48.0 if hours else 0.0})
+    write_sql("UPDATE payouts SET reason = ?, updated_at = ?", [fields, at + hours * 3_600_000_000])
     moved(config, retire=True)
     assert [one for one, _ in checks(payouts("doctor", "--json"), "retired identity 1 of mtn-uganda")] == [level]
 
 
 def test_open_payout_keeps_the_identities_of_its_earlier_attempts(
-    pay: Call, payouts: Call, config: Path, folder: Path
+    pay: Call, payouts: Call, config: Path, write_sql: Call
 ) -> None:
     """They are asked about before it is sent again, whoever sends it now."""
     pay("k/1", to="46733123453")
     moved(config, retire=True)
-    with closing(sqlite3.connect(folder / "payouts.db")) as journal, journal:
-        columns = [column for _, column, *_ in journal.execute("PRAGMA table_info(attempts)")]
-        taken = {"payout_id": "id", "number": "attempt", "ended_at": "updated_at", "decided_by": "'read'"}
-        values = ", ".join(taken.get(column, f'"{column}"') for column in columns)
-        journal.execute(f"INSERT INTO attempts SELECT {values} FROM payouts")  # noqa: S608 - our own names
-        (binding,) = journal.execute("SELECT binding FROM payouts").fetchone()
-        fields = json.loads(binding)
-        [user] = [name for name in fields if "user" in name]
-        fields[user] = "4a4d2c34-0000-4000-8000-000000000000"
-        journal.execute("UPDATE payouts SET attempt = 2, binding = ?", (json.dumps(fields),))
+    columns = [column for _, column, *_ in write_sql("PRAGMA table_info(attempts)")]
+    taken = {"payout_id": "id", "number": "attempt", "ended_at": "updated_at", "decided_by": "'read'"}
+    values = ", ".join(taken.get(column, f'"{column}"') for column in columns)
+    write_sql(f"INSERT INTO attempts SELECT {values} FROM payouts")  # noqa: S608 - our own names
+    [(binding,)] = write_sql("SELECT binding FROM payouts")
+    fields = json.loads(binding)
+    [user] = [name for name in fields if "user" in name]
+    fields[user] = "4a4d2c34-0000-4000-8000-000000000000"
+    write_sql("UPDATE payouts SET attempt = 2, binding = ?", [json.dumps(fields)])
     assert checks(payouts("doctor", "--json"), "retired identity 1 of mtn-uganda") == [
         ("ok", "1 payout still needs it")
     ]
@@ -282,17 +278,24 @@ def test_credentials_of_a_retired_identity_are_checked_while_needed(
 
 
 def test_refused_login_names_the_settings_to_look_at(payouts: Call, config: Path, gateway: Any) -> None:
+    """It is tried once, not once for each question."""
     next((config.parent / "secrets").glob("*api-key")).write_text("f" * 32, "utf-8")
 
-    ((level, says),) = checks(payouts("doctor", "--json"), "credentials of mtn-uganda")
+    ran = payouts("doctor", "--json")
 
-    assert level == "wrong"
+    ((level, says),) = checks(ran, "credentials of mtn-uganda")
+    assert (ran.code, level) == (1, "wrong")
     assert says.startswith("credentials (login_failed): ")
     assert "api_user and api_key" in says
+    assert ran.json["checks"][-1]["what"] == "credentials of mtn-uganda"
 
 
 def test_doctor_reports_open_payouts_of_an_unknown_identity(pay: Call, payouts: Call, config: Path) -> None:
-    """What was sent as somebody else can only be asked about as that one; what was not sent goes out as it is now."""
+    """What was sent as somebody else can only be asked about as that one; what was not sent goes out as it is now.
+
+    What has ended is not counted.
+    """
+    pay("k/0", "--wait", "10")
     pay("k/1")
     payouts("pause")
     pay("k/2")
@@ -315,26 +318,3 @@ def test_doctor_reports_the_findings_of_a_provider(payouts: Call, tills: Any) ->
     assert "wrong  till of east: 7001 is closed\n       Open it in Tally's portal.\n" in ran.out
     assert "ok     till of west: 7002 is open\n" in ran.out
     assert "ok     credentials of west: it needs none\n" in ran.out
-
-
-def test_the_doctor_asks_nothing_more_without_a_credential(payouts: Call, config: Path, gateway: Any) -> None:
-    """A refused login is tried once, not once for each question."""
-    key = next((config.parent / "secrets").glob("*api-key"))
-    key.write_text("f" * 32, "utf-8")
-
-    ran = payouts("doctor", "--json")
-
-    assert ran.code == 1
-    assert [check["what"] for check in ran.json["checks"]][-1] == "credentials of mtn-uganda"
-
-
-def test_a_journal_that_was_brought_forward_needs_no_identity_for_what_is_over(
-    pay: Call, payouts: Call, config: Path, folder: Path
-) -> None:
-    """Only open payouts are counted."""
-    pay("k/1", "--wait", "10")
-    with closing(sqlite3.connect(folder / "payouts.db")) as journal, journal:
-        (binding,) = journal.execute("SELECT binding FROM payouts").fetchone()
-        journal.execute("UPDATE payouts SET binding = ?", (json.dumps({**json.loads(binding), "host": "elsewhere"}),))
-
-    assert checks(payouts("doctor", "--json"), "identities of mtn-uganda") == []

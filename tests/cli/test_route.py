@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,19 +190,6 @@ def test_send_chooses_by_routes(pay: Call, payouts: Call, gateway: MtnMomoEmulat
     assert rows(gateway) == before + 4
 
 
-def test_a_key_is_never_routed_anew(routes: Path, pay: Call, gateway: MtnMomoEmulator) -> None:
-    """Between two sends of one key the routes lead elsewhere, or nowhere: the payout stays where it is, and one."""
-    before = rows(gateway)
-    first = pay("routed-once", "--json", to=MTN).json
-    assert first["account"] == "mtn-uganda"
-    for changed in ('[[routes]]\naccount = "large"\n', '[[routes]]\naccount = "large"\ncountry = "KE"\n'):
-        write(routes, changed)
-        again = pay("routed-once", "--json", to=MTN).json
-        assert (again["id"], again["account"], again["attempt"]) == (first["id"], "mtn-uganda", 1)
-        assert pay("routed-once", "--json", "--account", "large", to=MTN).error["code"] == "key_reused"
-    assert rows(gateway) == before + 1
-
-
 def test_file_is_paid_by_routes_and_never_routed_anew(routes: Path, payouts: Call, folder: Path) -> None:
     table = ["key,to,amount,operator,account", f"f1,{MTN},5000,,", f"f2,{AIRTEL},5000,,", f"f3,{AIRTEL},5000,mtn,"]
     table += [f"f4,{MTN},1000000,,", f"f5,{MTN},5000,,large", f"f1,{MTN},5000,,"]
@@ -272,7 +257,7 @@ def test_doctor_counts_routes_and_names_accounts_without_one(payouts: Call, conf
     assert re.search(r"^ok +routes: 4 routes$", payouts("doctor").out, re.MULTILINE)
 
 
-def test_phone_number_data_is_loaded_only_for_routes_that_need_it(config: Path, folder: Path) -> None:
+def test_phone_number_data_is_loaded_only_for_routes_that_need_it(config: Path, run_program: Call) -> None:
     """It is large, and an extra: neither help nor routes by amount touch it."""
     write(config, '[[routes]]\naccount = "large"\ncurrency = "UGX"\nmin_amount = "5"\n')
     program = (
@@ -282,7 +267,4 @@ def test_phone_number_data_is_loaded_only_for_routes_that_need_it(config: Path, 
         "print(code, 'phonenumbers' in sys.modules)\n"
     )
     for arguments in ([], ["route"]):
-        ran = subprocess.run(
-            [sys.executable, "-P", "-c", program, *arguments], cwd=folder, capture_output=True, text=True, check=True
-        )
-        assert ran.stdout.splitlines()[-1] == "0 False"
+        assert run_program(program, *arguments).stdout.splitlines()[-1] == "0 False"
