@@ -395,14 +395,28 @@ def test_history_cannot_be_changed_by_any_statement(journal: Journal, add: AddRo
 
 
 def test_erased_payout_loses_only_texts(journal: Journal, add: AddRow, ask: Ask) -> None:
-    """Evidence, the request and the reason of an attempt may be overwritten once it is erased, and nothing else."""
+    """Evidence, the request and the reason of an attempt may be overwritten once it is erased, and nothing else.
+
+    Nothing of a payout beside it either.
+    """
     end_attempt(journal, add())
-    ask("UPDATE payouts SET erased_at = 1")
-    ask("UPDATE history SET evidence = '{}'")
-    ask("UPDATE attempts SET request = '', reason = NULL")
-    for change in ("history SET event = 'x'", "attempts SET account = 'mtn-ghana'", "attempts SET binding = 'x'"):
+    end_attempt(journal, add("other"))
+    ask("UPDATE payouts SET erased_at = 1 WHERE id = 'po_one'")
+    ask("UPDATE history SET evidence = '{}' WHERE payout_id = 'po_one'")
+    ask("UPDATE attempts SET request = '', reason = NULL WHERE payout_id = 'po_one'")
+    for statement in (
+        "UPDATE history SET event = 'x' WHERE payout_id = 'po_one'",
+        "UPDATE history SET at = 7 WHERE payout_id = 'po_one'",
+        "UPDATE attempts SET account = 'mtn-ghana' WHERE payout_id = 'po_one'",
+        "UPDATE attempts SET binding = 'x' WHERE payout_id = 'po_one'",
+        "UPDATE attempts SET submissions = 7 WHERE payout_id = 'po_one'",
+        "DELETE FROM history WHERE payout_id = 'po_one'",
+        "DELETE FROM attempts WHERE payout_id = 'po_one'",
+        "UPDATE history SET evidence = '{}' WHERE payout_id = 'po_other'",
+        "UPDATE attempts SET request = '' WHERE payout_id = 'po_other'",
+    ):
         with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException), match=r"append-only|never"):
-            ask(f"UPDATE {change}")
+            ask(statement)
 
 
 @pytest.mark.parametrize("table", ["payouts", "history", "attempts"])

@@ -20,10 +20,13 @@ from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
+from payments_core.domain.records import Event
 from payments_core.engine import derived_references, transitions
-from payments_core.engine.commands import ApplyTransition, TransitionApplied
-from payments_core.journal import open_audit
+from payments_core.engine.commands import AppendHistory, ApplyTransition, CreateAttempt, TransitionApplied
+from payments_core.engine.reissuance import _begun
+from payments_core.journal import backup_journal, open_audit
 from payments_core.journal.maintenance.verify import Flaw
+from payments_core.runtime import utc_now
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 PAID, FAILS, PENDING = "46733123499", "46733123457", "46733123453"
@@ -64,9 +67,6 @@ class World:
 
     def contradict(self, key: str) -> None:
         """Let a read say otherwise than the end of a payout."""
-        from payments_core.domain.records import Event
-        from payments_core.engine.commands import AppendHistory
-
         with self.client() as client:
             row = client._runtime.journal.by_key(key)
             assert row is not None
@@ -75,6 +75,10 @@ class World:
             client._runtime.journal.execute(
                 AppendHistory(row.id, Event("payout.contradicted", at), contradiction=output)
             )
+
+    def back_up(self, path: Path, **more: Any) -> datetime:
+        """Write a backup into a file; return the time it holds."""
+        return backup_journal(self.url, path, namespace=self.namespace, root=self.folder, clock=utc_now, **more)
 
     def flaws(self) -> list[Flaw]:
         with self.client() as client:
@@ -196,10 +200,6 @@ def _fill(world: World) -> None:
 
 def _again(world: World) -> None:
     """Begin a second attempt of failed/0, with as little wait as the journal itself asks for."""
-    from payments_core.domain.records import Event
-    from payments_core.engine.commands import CreateAttempt
-    from payments_core.engine.reissuance import _begun
-
     with world.client() as client:
         runtime = client._runtime
         row = runtime.journal.by_key("failed/0")

@@ -86,9 +86,7 @@ def test_backup_holds_whatever_was_acknowledged_before_it(
         path = world.folder / f"backup-{number}.db"
         acknowledged = payer.wait(10 * (number + 1))
         begun = datetime.now(UTC)
-        at = backup_journal(
-            world.url, path, namespace=world.namespace, root=world.folder, clock=utc_now, on_progress=slowly
-        )
+        at = world.back_up(path, on_progress=slowly)
         assert len(payer.paid) > len(acknowledged), "others paid meanwhile"
         assert begun <= at <= datetime.now(UTC)
         assert acknowledged <= keys(path, world.namespace)
@@ -104,7 +102,7 @@ def test_backup_is_one_file_that_only_its_owner_reads(world: Any) -> None:
     world.pay("one")
     folder = world.folder / "backups"
     folder.mkdir()
-    backup_journal(world.url, folder / "b.db", namespace=world.namespace, root=world.folder, clock=utc_now)
+    world.back_up(folder / "b.db")
     assert [path.name for path in folder.iterdir()] == ["b.db"]
     assert stat.S_IMODE((folder / "b.db").stat().st_mode) == 0o600
     assert keys(folder / "b.db", world.namespace) == {"one"}
@@ -115,7 +113,7 @@ def test_backup_has_every_table(full: Any) -> None:
     """Row for row, as far as the journal has any; of what it says of itself everything but how it counts versions."""
     full.plant(["INSERT INTO outbox_reads SELECT 'c', event_id, at FROM outbox"])
     path = full.folder / "b.db"
-    backup_journal(full.url, path, namespace=full.namespace, root=full.folder, clock=utc_now)
+    full.back_up(path)
     with closing(SqliteSnapshot(path, namespace=full.namespace)) as snapshot:
         tables = [name for (name,) in snapshot.ask("SELECT name FROM sqlite_master WHERE type = 'table'")]
         assert len(tables) > 10
@@ -136,7 +134,7 @@ def test_backup_is_refused_for_paying(world: Any) -> None:
     """Neither the journal nor a client opens it, and it is said what to do; it can still be looked at."""
     world.pay("one")
     path = world.folder / "b.db"
-    backup_journal(world.url, path, namespace=world.namespace, root=world.folder, clock=utc_now)
+    world.back_up(path)
     text = world.config.read_text("utf-8").replace(world.url, "sqlite:///b.db")
     world.config.write_text(text, "utf-8")
     with pytest.raises(JournalIsBackup, match="payouts journal restored --gap-from"):
@@ -157,7 +155,7 @@ def test_backup_of_a_backup_has_the_time_of_the_first(world: Any) -> None:
     """What is lacking does not become less by copying."""
     world.pay("one")
     first, second = world.folder / "1.db", world.folder / "2.db"
-    at = backup_journal(world.url, first, namespace=world.namespace, root=world.folder, clock=utc_now)
+    at = world.back_up(first)
     backup_journal("sqlite:///1.db", second, namespace=world.namespace, root=world.folder, clock=utc_now)
     with closing(SqliteSnapshot(second, namespace=world.namespace)) as snapshot:
         assert snapshot.meta()["backup_at"] == at.isoformat()
@@ -168,19 +166,18 @@ def test_backup_overwrites_nothing_and_leaves_nothing_behind(world: Any) -> None
     world.pay("one")
     there = world.folder / "there.db"
     there.write_text("somebody's", "utf-8")
-    asked = {"namespace": world.namespace, "root": world.folder, "clock": utc_now}
     with pytest.raises(JournalError, match="already"):
-        backup_journal(world.url, there, **asked)
+        world.back_up(there)
     assert there.read_text("utf-8") == "somebody's"
     with pytest.raises(JournalError, match="cannot be written: No such file"):
-        backup_journal(world.url, world.folder / "nowhere" / "b.db", **asked)
+        world.back_up(world.folder / "nowhere" / "b.db")
 
     def stop(_done: int, _of: int) -> None:
         raise KeyboardInterrupt
 
     before = sorted(path.name for path in world.folder.iterdir())
     with pytest.raises(KeyboardInterrupt):
-        backup_journal(world.url, world.folder / "b.db", **asked, on_progress=stop)
+        world.back_up(world.folder / "b.db", on_progress=stop)
     assert sorted(path.name for path in world.folder.iterdir()) == before
 
 
@@ -202,5 +199,5 @@ def test_backup_is_flushed_before_it_has_its_name(world: Any, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", note_flush)
     monkeypatch.setattr(os, "link", note_link)
     path = world.folder / "b.db"
-    backup_journal(world.url, path, namespace=world.namespace, root=world.folder, clock=utc_now)
+    world.back_up(path)
     assert done == ["flush .b.db.partial", "name b.db", f"flush {world.folder.name}"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,7 +31,7 @@ COMMANDS = (
 )
 
 
-class ExpectedOutcome(NamedTuple):
+class Ran(NamedTuple):
     code: int
     out: str
     err: str
@@ -44,21 +42,18 @@ class ExpectedOutcome(NamedTuple):
 
 
 @pytest.fixture
-def payouts(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def payouts(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Call the command line in this process, in the test's folder."""
     monkeypatch.chdir(tmp_path)
-    logger = logging.getLogger("payments_core")
-    before = (list(logger.handlers), logger.level, logger.propagate)
 
-    def call(*words: str) -> ExpectedOutcome:
+    def call(*words: str) -> Ran:
         capsys.readouterr()
-        return ExpectedOutcome(run(words), *capsys.readouterr())
+        return Ran(run(words), *capsys.readouterr())
 
-    yield call
-    logger.handlers, logger.level, logger.propagate = before
+    return call
 
 
-def claims_nothing(text: ExpectedOutcome, words: object) -> None:
+def claims_nothing(text: Ran, words: object) -> None:
     """What holds for each command, whatever is damaged."""
     assert text.code in {0, 1, 4}, (words, text)
     assert "nothing is lost" not in text.all.lower(), (words, text)
