@@ -14,16 +14,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flat_records import make_record
+from flat_records import new_record
 
 from payments_core.client import assemble
-from payments_core.domain.payout import Operation, PayoutStatus
-from payments_core.domain.records import Event, PayoutRecord
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Event
 from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
 
@@ -66,7 +65,8 @@ class Installation:
 
     def publish(self, names: Sequence[str], ends: Sequence[PayoutStatus] = ENDS, *, key: str = "salary/{}") -> None:
         """Write payouts, and for each an event for each end, one after the other; many payouts at once."""
-        opened = [self.journal.submit(CreatePayout(row(name, key), Event("payout.created", now()))) for name in names]
+        new = [new_record(name, key=key.format(name), next_at=None) for name in names]
+        opened = [self.journal.submit(CreatePayout(row, Event("payout.created", now()))) for row in new]
         rows = [reply.row for reply in (future.result() for future in opened) if isinstance(reply, CreateResult)]
         for end in ends:
             moves = [
@@ -87,26 +87,6 @@ class Installation:
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-def row(name: str, key: str) -> PayoutRecord:
-    return make_record(
-        id=f"po_{name}",
-        key=key.format(name),
-        fingerprint="f" * 64,
-        account="mtn-uganda",
-        operation=Operation.TRANSFER,
-        payee_kind="msisdn",
-        payee_value=NUMBER,
-        amount=Decimal("12.50"),
-        currency="EUR",
-        binding={},
-        references={},
-        request="{}",
-        request_hash="0" * 64,
-        created_at=now(),
-        updated_at=now(),
-    )
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

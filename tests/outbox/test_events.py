@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -65,19 +66,13 @@ def test_loop_that_is_left_has_not_acknowledged_its_event(client: PayoutClient, 
 def test_loops_of_one_consumer_lose_nothing(client: PayoutClient, installation: Any) -> None:
     """They may hear the same twice, and that is all."""
     installation.publish([f"p{number}" for number in range(20)])
-    seen = list[str]()
 
-    def hear() -> None:
+    def hear(_: int) -> list[str]:
         with PayoutClient.from_config(installation.config) as other:
-            for event in other.events(consumer="books"):
-                seen.append(event.id)
+            return received(other)
 
-    threads = [threading.Thread(target=hear) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(set(seen)) == 64
+    with ThreadPoolExecutor(2) as pool:
+        assert len(set().union(*pool.map(hear, range(2)))) == 64
     assert received(client) == []
 
 

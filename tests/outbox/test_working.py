@@ -143,6 +143,20 @@ def observer(hear: Callable[[Payout, Event], None]) -> ModuleType:
     return module
 
 
+def paid(kind: str, config: Path, plugins: Plugins, *keys: str) -> list[Payout]:
+    """Pay with a client of a kind until each payout is final; return them as they are read then."""
+    order: dict[str, Any] = {"payee": Payee.msisdn("46733123499"), "amount": Money(5, "EUR")}
+
+    async def asynchronous() -> list[Payout]:
+        async with AsyncPayoutClient(assemble(config, plugins=plugins)) as client:
+            return [await client.get((await client.wait((await client.send(key=key, **order)).id)).id) for key in keys]
+
+    if kind == "async":
+        return asyncio.run(asynchronous())
+    with PayoutClient(assemble(config, plugins=plugins)) as client:
+        return [client.get(client.wait(client.send(key=key, **order).id).id) for key in keys]
+
+
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_observer_receives_commits_and_stops_nothing(config: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     """What it is told is there for every other process; it may raise whenever it likes."""
@@ -155,18 +169,8 @@ def test_observer_receives_commits_and_stops_nothing(config: Path, kind: str, ca
 
     plugins = Plugins()
     plugins.register(observer(hear), "observer")
-    order: dict[str, Any] = {"key": "pay/1", "payee": Payee.msisdn("46733123499"), "amount": Money(5, "EUR")}
-
-    async def asynchronous() -> Payout:
-        async with AsyncPayoutClient(assemble(config, plugins=plugins)) as client:
-            return await client.get((await client.wait((await client.send(**order)).id)).id)
-
     with closing(assemble(config).journal) as elsewhere, caplog.at_level(logging.ERROR, "payments_core"):
-        if kind == "async":
-            payout = asyncio.run(asynchronous())
-        else:
-            with PayoutClient(assemble(config, plugins=plugins)) as client:
-                payout = client.get(client.wait(client.send(**order).id).id)
+        [payout] = paid(kind, config, plugins, "pay/1")
     assert payout.status is PayoutStatus.SUCCEEDED
     assert [name for name, _, _ in parsed] == [entry.event for entry in payout.history]
     assert [status for _, status, _ in parsed] == [entry.status for entry in payout.history]
@@ -192,23 +196,13 @@ def test_observer_that_hangs_delays_no_payment(
 
     plugins = Plugins()
     plugins.register(observer(hear), "observer")
-    order: dict[str, Any] = {"payee": Payee.msisdn("46733123499"), "amount": Money(5, "EUR")}
-
-    async def asynchronous() -> list[Payout]:
-        async with AsyncPayoutClient(assemble(config, plugins=plugins)) as client:
-            return [await client.get((await client.wait((await client.send(key=key, **order)).id)).id) for key in "ab"]
-
     try:
         with caplog.at_level(logging.ERROR, "payments_core"):
-            if kind == "async":
-                paid = asyncio.run(asynchronous())
-            else:
-                with PayoutClient(assemble(config, plugins=plugins)) as client:
-                    paid = [client.get(client.wait(client.send(key=key, **order).id).id) for key in "ab"]
-        assert [payout.status for payout in paid] == [PayoutStatus.SUCCEEDED] * 2
+            payouts = paid(kind, config, plugins, "a", "b")
+        assert [payout.status for payout in payouts] == [PayoutStatus.SUCCEEDED] * 2
         assert parsed == ["payout.created"]
         entries = [vars(record)["error"] for record in caplog.records]
-        dropped = sum(len(payout.history) for payout in paid) - 4
+        dropped = sum(len(payout.history) for payout in payouts) - 4
         assert entries == ["3 changes wait for the observers: this one is dropped"] * dropped + [
             "an observer did not end within 0.2 s of the last"
         ]
@@ -247,9 +241,7 @@ def test_observer_that_raises_anything_ends_nothing(config: Path, error: type[Ba
 
     for name in ("one", "other"):
         plugins.register(observer(raising(name)), name)
-    with PayoutClient(assemble(config, plugins=plugins)) as client:
-        client.wait(client.send(key="a", payee=Payee.msisdn("46733123499"), amount=Money(5, "EUR")).id)
-        payout = client.get("a")
+    [payout] = paid("sync", config, plugins, "a")
     for name in ("one", "other"):
         assert [event for who, event in seen if who == name] == [entry.event for entry in payout.history]
 
