@@ -33,7 +33,7 @@ NAMESPACE = "test-namespace"
 _TEMPLATE = "payments_template"
 _numbers = itertools.count(1)
 _SLOW = ("docs", "worker", "chaos", "simulation", "conformance", "e2e", "crash", "journal", "restore", "redaction")
-_SLOW += ("outbox", "cli", "keep")
+_SLOW += ("outbox", "cli", "maintenance")
 _LOGGERS = ("payments_core", "httpx")  # which an application, and so a test, may set up
 
 # A shell's background job ignores SIGINT, and so would whatever the tests start.

@@ -10,15 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
 import structlog
-from flat_records import make_record
+from flat_records import new_record
 
 from payments_core.domain.events import EventName, meaning
-from payments_core.domain.payout import Operation, Payee
+from payments_core.domain.payout import Payee
 from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import (
     AccountPaused,
@@ -36,25 +35,7 @@ from payments_core.runtime import Runtime
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 NUMBER = "46733123450"
 SECRET = "sekrit-9f8e7d"
-ROW = make_record(
-    id="po_abcdefgh",
-    key="salary-2026-11/0042",
-    fingerprint="f",
-    account="main",
-    operation=Operation.TRANSFER,
-    payee_kind="msisdn",
-    payee_value=NUMBER,
-    amount=Decimal(5),
-    currency="EUR",
-    binding={},
-    references={},
-    request="{}",
-    request_hash="",
-    attempt=2,
-    submissions=3,
-    created_at=AT,
-    updated_at=AT,
-)
+ROW = new_record("abcdefgh", key="salary-2026-11/0042", account="main", attempt=2, submissions=3)
 OURS = logging.getLogger("payments_core")
 
 

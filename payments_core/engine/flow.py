@@ -72,6 +72,10 @@ class PreflightAtOnce:
 
     The result is ``Proceed``, or None where a plugin must be asked, an approval is needed, or the credential, a permit
     or a connection is not there yet.
+
+    Args:
+        row: As it would be recorded.
+
     """
 
     row: PayoutRecord

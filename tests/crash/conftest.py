@@ -5,43 +5,20 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from crash_points import CrashDatabase, CrashFile, CrashStore
+from load_modules import load_modules
 
 _HERE = Path(__file__).parent
-_SHARED = {
-    "tally": _HERE.parent / "provider_tally",
-    "tally_gateway": _HERE.parent / "provider_tally",
-    "watching": _HERE.parent / "e2e",
-    "reconciliation": _HERE.parent / "e2e",
-    "worlds": _HERE,
-    "tally_world": _HERE,
-    "denominators": _HERE,
-    "identity_world": _HERE,
-    "person_world": _HERE,
-    "restored_world": _HERE,
-    "promises": _HERE,
-    "broken_rules": _HERE,
-    "lost_file": _HERE,
-    "where_to_look": _HERE,
-    "two_workers": _HERE,
-    "seeded_bugs": _HERE,
-    "wire_gateway": _HERE,
-    "any_provider_world": _HERE,
-}
-
-for _name, _folder in _SHARED.items():
-    if _name not in sys.modules:
-        _spec = spec_from_file_location(_name, _folder / f"{_name}.py")
-        assert _spec is not None
-        assert _spec.loader is not None
-        sys.modules[_name] = _module = module_from_spec(_spec)
-        _spec.loader.exec_module(_module)
+load_modules(_HERE.parent / "provider_tally", "tally", "tally_gateway")
+load_modules(_HERE.parent / "e2e", "watching", "reconciliation")
+load_modules(_HERE, "worlds", "tally_world", "denominators", "identity_world", "person_world", "restored_world")
+load_modules(_HERE, "promises", "broken_rules", "lost_file", "where_to_look", "two_workers", "seeded_bugs")
+load_modules(_HERE, "wire_gateway", "any_provider_world")
 
 wire_gateway: Any = sys.modules["wire_gateway"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from flat_records import make_record
+from flat_records import new_record
 from psycopg import conninfo
 
 from payments_core import Money, Payee, PayoutClient
@@ -23,7 +23,7 @@ from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import Operation, PayoutStatus
 from payments_core.domain.rates import AcquirePermit, PostEnd, Priority, ReadEnd
-from payments_core.domain.records import Event, Pause, PayoutRecord, Query
+from payments_core.domain.records import Event, Pause, Query
 from payments_core.engine.commands import AppendHistory, ApplyTransition, CreatePayout, CreateResult
 from payments_core.journal import backup_journal, open_audit, open_journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -31,6 +31,9 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "run-on-postgresql.md"
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 EVENT = Event("payout.changed", START)
+READ_ONLY = (
+    "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"
+)
 
 
 @pytest.fixture
@@ -55,36 +58,13 @@ def as_paying(postgres: Any, postgres_url: str) -> Iterator[Callable[[str], Any]
     postgres.execute("DROP ROLE paying")
 
 
-def row(**changes: Any) -> PayoutRecord:
-    values: dict[str, Any] = {
-        "id": "po_one",
-        "key": "one",
-        "fingerprint": "f",
-        "account": "a",
-        "operation": Operation.TRANSFER,
-        "payee_kind": "msisdn",
-        "payee_value": "46733000001",
-        "amount": Decimal(1),
-        "currency": "EUR",
-        "binding": {},
-        "references": {},
-        "request": "{}",
-        "request_hash": "0",
-        "created_at": START,
-        "updated_at": START,
-    }
-    return make_record(**values | changes)
-
-
 def test_database_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str], Any]) -> None:
     """Everything a paying process writes can be written, and what happened cannot be edited."""
     [grants] = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     journal = as_paying(grants)
-    refund = row(
-        id="po_two", key="two", operation=Operation.REFUND, payee_kind="collection", original_amount=Decimal(2)
-    )
+    refund = new_record("two", operation=Operation.REFUND, payee_kind="collection", original_amount=Decimal(20))
     assert isinstance(journal.execute(CreatePayout(refund, EVENT)), CreateResult)
-    now = journal.execute(CreatePayout(row(), EVENT)).row
+    now = journal.execute(CreatePayout(new_record(account="a"), EVENT)).row
     block = Pause("a", START, "blocked", PausedBy.ACCOUNT_REFUSED, START)
     now = journal.execute(ApplyTransition(now, now, EVENT, pause=block, asks=Query("q", START))).row
     now = journal.execute(ApplyTransition(now, replace(now, status=PayoutStatus.SENDING), EVENT)).row
@@ -124,20 +104,16 @@ def test_database_rights_on_the_page_are_enough_to_pay(as_paying: Callable[[str]
 
 def test_missing_database_right_is_reported_with_the_page(as_paying: Callable[[str], Any]) -> None:
     """The message leads to the page."""
-    journal = as_paying(
-        "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"
-    )
+    journal = as_paying(READ_ONLY)
     with pytest.raises(JournalError, match=r"permission denied.*run-on-postgresql"):
-        journal.execute(CreatePayout(row(), EVENT))
+        journal.execute(CreatePayout(new_record(), EVENT))
 
 
 def test_read_only_role_can_verify_and_back_up(
     as_paying: Callable[[str], Any], postgres_url: str, tmp_path: Path
 ) -> None:
     """A role that can only read verifies a journal and writes a backup of it."""
-    as_paying(
-        "GRANT USAGE ON SCHEMA payments_core TO paying; GRANT SELECT ON ALL TABLES IN SCHEMA payments_core TO paying"
-    )
+    as_paying(READ_ONLY)
     asked: dict[str, Any] = {"namespace": "test-namespace", "root": tmp_path}
     url = re.sub(r"//[^@]*@", "//paying:paying@", postgres_url)
     with closing(open_audit(url, **asked)) as audit:

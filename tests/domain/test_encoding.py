@@ -11,32 +11,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from flat_records import new_record
 from pydantic import TypeAdapter
 
-from payments_core import Money, Payee, Payout, PayoutStatus
+from payments_core import Money, Payee, PayoutStatus
 from payments_core.domain.deliveries import PayoutEvent
-from payments_core.domain.payout import Operation, Order
+from payments_core.domain.payout import Order
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 NUMBER = "256772123456"
 PAYEE, AMOUNT = Payee.msisdn(NUMBER), Money("12.50", "EUR")
 ORDER = Order(key=f"k/{NUMBER}", payee=PAYEE, amount=AMOUNT, note=f"for {NUMBER}", options={"to": NUMBER})
-PAYOUT = Payout(
-    id="po_1",
-    key=f"k/{NUMBER}",
-    account="main",
-    operation=Operation.TRANSFER,
-    payee=PAYEE,
-    amount=AMOUNT,
-    status=PayoutStatus.CREATED,
-    reason=None,
-    references={},
-    attempt=1,
-    submissions=0,
-    may_have_been_sent=False,
-    created_at=AT,
-    updated_at=AT,
-)
+PAYOUT = dataclasses.replace(new_record(), order=ORDER).view()
 EVENT = PayoutEvent(
     id="e",
     payout_id="po_1",

@@ -165,22 +165,6 @@ def test_money_ignores_the_decimal_context_of_the_application() -> None:
         Money("abc", "EUR")
 
 
-@pytest.mark.parametrize(
-    ("amount", "quantum", "fits"),
-    [
-        ("25000", "1", True),
-        ("25000.5", "1", False),
-        ("12.50", "0.01", True),
-        ("12.505", "0.01", False),
-        ("25000", "500", True),
-        ("25100", "500", False),
-        ("999999999999999999.999999999", "0.000000001", True),
-    ],
-)
-def test_amount_is_a_multiple_of_its_quantum_or_not(amount: str, quantum: str, fits: bool) -> None:
-    assert Money(amount, "UGX").is_multiple_of(Decimal(quantum)) is fits
-
-
 @given(PLAIN, st.sampled_from(["1", "0.1", "0.01", "0.001", "5", "100"]))
 def test_is_multiple_of_is_exact(amount: str, quantum: str) -> None:
     whole = (Fraction(amount) / Fraction(quantum)).denominator == 1

@@ -100,10 +100,6 @@ def test_reference_is_the_hash_of_its_length_prefixed_parts() -> None:
     assert derive(NAMESPACE, "salary-2026-11/0042", 1) == hashlib.sha256(written).digest()
 
 
-def test_reference_is_the_default_purpose() -> None:
-    assert derive(NAMESPACE, "k", 1) == derive(NAMESPACE, "k", 1, purpose="reference")
-
-
 PART = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
@@ -116,15 +112,6 @@ def test_reference_differs_when_any_part_differs(
     second = derive(other[0], other[1], another, purpose=other[2])
 
     assert (first == second) is ((*one, attempt) == (*other, another))
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6), st.integers(1, 9))
-def test_reference_parts_are_length_prefixed(text: str, attempt: int) -> None:
-    """Parts are length-prefixed: ("a", "bc") and ("ab", "c") differ, and a digit is not an attempt."""
-    cuts = {derive(text[:cut], text[cut:], attempt) for cut in range(len(text) + 1)}
-
-    assert len(cuts) == len(text) + 1
-    assert derive(NAMESPACE, text + "1", attempt) != derive(NAMESPACE, text, 10 + attempt)
 
 
 @given(st.binary(min_size=32, max_size=32))

@@ -158,19 +158,13 @@ def test_other_exceptions_are_not_retried(course: Starts, bug: BaseException, be
     assert len(running.sent_at) == len(before) + 1
 
 
-def test_retry_after_is_waited_for(course: Starts) -> None:
-    """A server's own wait counts, longer than the policy's or not; in seconds."""
-    running = course(answer(429, "1"), answer(200))
+@pytest.mark.parametrize("written", ["1", format_datetime(AT + timedelta(seconds=1), usegmt=True)])
+def test_retry_after_is_waited_for(course: Starts, written: str) -> None:
+    """In seconds, or as a date, which is read against the moment of the answer, whatever our clock says now."""
+    running = course(answer(429, written), answer(200))
     assert running.run().status == 200
     assert running.waits_s[0] > 0.99
     assert running.retries == [(1, "HTTP 429", 1.0)]
-
-
-def test_retry_after_may_be_a_date(course: Starts) -> None:
-    """A date is read against the moment of the answer, whatever our clock says now."""
-    running = course(answer(503, format_datetime(AT + timedelta(seconds=1), usegmt=True)), answer(200))
-    assert running.run().status == 200
-    assert running.retries == [(1, "HTTP 503", 1.0)]
 
 
 @pytest.mark.parametrize(

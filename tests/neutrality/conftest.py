@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from load_modules import load_modules
 
 from payments_core.plugins.manager import Plugins
 from payments_core.testing.conformance import Harness, Profile
@@ -19,19 +18,7 @@ from payments_core.testing.emulator.server import Emulator
 
 Play: TypeAlias = Callable[..., Harness]
 
-
-def _load(name: str) -> None:
-    """Make a module beside this one importable by its name, without a test folder on ``sys.path``."""
-    spec = spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[name] = module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-
-for _name in ("standins", "like_airtel", "like_gsma", "like_orange", "like_vodacom", "like_wave"):
-    if _name not in sys.modules:
-        _load(_name)
+load_modules(Path(__file__).parent, "standins", "like_airtel", "like_gsma", "like_orange", "like_vodacom", "like_wave")
 
 
 @pytest.fixture

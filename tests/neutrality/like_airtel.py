@@ -9,7 +9,7 @@ from typing import Any
 
 from payments_core.domain.payout import Order, Payee, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
-from payments_core.http.parsing import parse_json, text_of
+from payments_core.http.parsing import object_of, parse_object, text_of
 from payments_core.provider import (
     Attempt,
     CheckOutcome,
@@ -25,8 +25,6 @@ from payments_core.provider import (
 from payments_core.testing.emulator import Answer, Routes
 from payments_template.emulator.gateway import Gateway, Request
 from payments_template.provider import TemplateProvider
-
-__all__ = ["COUNTRY", "UNKNOWN_NUMBER", "AirtelGateway", "AirtelProvider"]
 
 COUNTRY = "999"
 UNKNOWN_NUMBER = "700000001"  # as the gateway knows numbers: without the country code
@@ -82,7 +80,7 @@ class AirtelProvider(TemplateProvider):
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
-        code = text_of(_part(parse_json(answer.body), "status").get("response_code"))
+        code = text_of(object_of(parse_object(answer.body).get("status")).get("response_code"))
         match code:
             case "DP00900001001":
                 return Final(code=code, http_status=200)
@@ -110,13 +108,8 @@ class AirtelProvider(TemplateProvider):
 
     def _user(self, payee: Payee) -> HttpFlow[Mapping[str, Any]]:
         answer = yield from exchange(self._request("GET", f"/users/{_national(payee)}", "user"))
-        return _part(parse_json(answer.body), "data")
+        return object_of(parse_object(answer.body).get("data"))
 
 
 def _national(payee: Payee) -> str:
     return payee.value.removeprefix(COUNTRY)
-
-
-def _part(payload: object, name: str) -> Mapping[str, Any]:
-    found = payload.get(name) if isinstance(payload, dict) else None
-    return found if isinstance(found, dict) else {}

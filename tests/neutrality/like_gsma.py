@@ -17,8 +17,6 @@ from payments_template import codec
 from payments_template.emulator.gateway import Gateway, Request
 from payments_template.provider import TemplateProvider
 
-__all__ = ["GsmaGateway", "GsmaProvider"]
-
 _ID = "x-correlationid"
 
 

@@ -12,15 +12,13 @@ from typing import Any
 from payments_core.domain.payout import Order
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import NoAnswer, fill, slot
-from payments_core.http.parsing import parse_json, parse_object, text_of
+from payments_core.http.parsing import parse_object, text_of
 from payments_core.provider import Attempt, Callback, CheckOutcome, Draft, ParsedCallback, SubmitOutcome, Unknown
 from payments_core.testing.emulator import Answer, Fires, Routes
 from payments_core.testing.emulator import callback_queue as book
 from payments_template import codec
 from payments_template.emulator.gateway import Gateway, Request, _error
 from payments_template.provider import TemplateProvider
-
-__all__ = ["CameroonGateway", "CameroonProvider", "SenegalGateway", "SenegalProvider"]
 
 
 class CameroonRequest(Request):
@@ -62,8 +60,7 @@ class CameroonProvider(TemplateProvider):
         given = {"pay_token": draft.references.get("pay_token", "")}  # of an earlier try: it is the same payment
         if not given["pay_token"]:
             answer = yield from exchange(self._request("POST", "/cashin/init", "init"))
-            fields = parse_json(answer.body)
-            given = {"pay_token": text_of(fields.get("payToken")) if isinstance(fields, dict) else ""}
+            given = {"pay_token": text_of(parse_object(answer.body).get("payToken"))}
         try:
             answer = yield from exchange(fill(draft.request, given))
         except NoAnswer as lost:
@@ -116,6 +113,5 @@ class SenegalProvider(TemplateProvider):
         return is_new and hmac.compare_digest(parts.get("v1", ""), _proof(key, stamp, callback.body))
 
     def parse(self, callback: Callback) -> ParsedCallback | None:
-        fields = parse_json(callback.body)
-        ours = text_of(fields.get("ours")) if isinstance(fields, dict) else ""
+        ours = text_of(parse_object(callback.body).get("ours"))
         return ParsedCallback(references={"ours": ours}) if ours else None

@@ -12,7 +12,7 @@ from typing import Any
 from payments_core.domain.payout import Order, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest
-from payments_core.http.parsing import parse_json, text_of
+from payments_core.http.parsing import parse_object, text_of
 from payments_core.provider import (
     AccountRefused,
     Acknowledgement,
@@ -29,8 +29,6 @@ from payments_core.testing.emulator import callback_queue as book
 from payments_template import codec
 from payments_template.emulator.gateway import Gateway, Request, _error
 from payments_template.provider import TemplateProvider
-
-__all__ = ["LONGEST", "REFUSED", "WARM_UP_S", "VodacomGateway", "VodacomProvider"]
 
 LONGEST = 20  # characters of a reference
 REFUSED = "999700000001"  # whose payment fails, with 401
@@ -87,8 +85,7 @@ class VodacomProvider(TemplateProvider):
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
-        fields = parse_json(answer.body)
-        code = text_of(fields.get("error")) if isinstance(fields, dict) else ""
+        code = text_of(parse_object(answer.body).get("error"))
         if answer.status == 401 and code == "INS-6":
             return Final(code=code, http_status=401, reason=Reason(ReasonCode.NOT_COMPLETED, code))
         if answer.status == 401 and code == "INS-989":
@@ -99,13 +96,10 @@ class VodacomProvider(TemplateProvider):
         answer = yield from exchange(
             HttpRequest("GET", f"{self._settings.base_url}/session", "session", repeatable=True, credential=False)
         )
-        fields = parse_json(answer.body)
-        session = text_of(fields.get("output_SessionID")) if isinstance(fields, dict) else ""
-        return Credential({"api_key": session})
+        return Credential({"api_key": text_of(parse_object(answer.body).get("output_SessionID"))})
 
     def acknowledge(self, callback: Callback) -> Acknowledgement:
         """Repeat what came, as the provider wants it."""
-        fields = parse_json(callback.body)
-        ours = text_of(fields.get("input_OriginalConversationID")) if isinstance(fields, dict) else ""
+        ours = text_of(parse_object(callback.body).get("input_OriginalConversationID"))
         details = {"output_OriginalConversationID": ours, "output_ResponseCode": "0"}
         return Acknowledgement(headers={"content-type": "application/json"}, body=json.dumps(details).encode())

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from payments_core.domain.payout import Order, Payee, Reason, ReasonCode
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpResponse
-from payments_core.http.parsing import number, parse_json, text_of
+from payments_core.http.parsing import number, object_of, parse_object, text_of
 from payments_core.provider import (
     Attempt,
     CheckOutcome,
@@ -26,8 +26,6 @@ from payments_core.provider import (
 from payments_core.testing.emulator import Answer, Routes
 from payments_template.emulator.gateway import Gateway, Request, _error
 from payments_template.provider import TemplateProvider
-
-__all__ = ["WaveGateway", "WaveProvider"]
 
 
 class WaveRequest(Request):
@@ -109,33 +107,30 @@ class WaveProvider(TemplateProvider):
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
         answer = yield from exchange(draft.request)
-        outcome = _read(parse_json(answer.body), answer)
+        outcome = _read(parse_object(answer.body), answer)
         return outcome if isinstance(outcome, Final) else Unknown(http_status=answer.status)
 
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         """Ask by their id; by our reference, which may find none or several, where theirs is not known."""
         if theirs := draft.references.get("transfer_id"):
             answer = yield from exchange(self._request("GET", f"/v1/payout/{theirs}", "status"))
-            return _read(parse_json(answer.body), answer)
+            return _read(parse_object(answer.body), answer)
         wanted = draft.references["client_reference"]
         answer = yield from exchange(self._request("GET", f"/v1/payouts/search?client_reference={wanted}", "status"))
-        details = parse_json(answer.body)
-        found = details.get("result") if isinstance(details, dict) else None
+        found = parse_object(answer.body).get("result")
         if found == [] and answer.status == 200:
             return NotFound(http_status=200)
-        return _read(found[0] if isinstance(found, list) and len(found) == 1 else None, answer)
+        return _read(object_of(found[0]) if isinstance(found, list) and len(found) == 1 else {}, answer)
 
     def match(self, payee: Payee, name: str) -> HttpFlow[bool]:
         """Ask whether a wallet is somebody's: its name is never told."""
         asked = self._request("POST", "/v1/verify_recipient", "verify")
         details = {"mobile": f"+{payee.value}", "name": name}
         answer = yield from exchange(replace(asked, body=json.dumps(details)))
-        fields = parse_json(answer.body)
-        return isinstance(fields, dict) and fields.get("name_match") == "MATCH"
+        return parse_object(answer.body).get("name_match") == "MATCH"
 
 
-def _read(payload: object, answer: HttpResponse) -> Final | Unknown:
-    fields = payload if isinstance(payload, dict) else {}
+def _read(fields: Mapping[str, Any], answer: HttpResponse) -> Final | Unknown:
     word = text_of(fields.get("status"))
     if answer.status != 200 or word not in {"succeeded", "failed", "reversed"}:
         return Unknown(code=word, http_status=answer.status)

@@ -18,13 +18,6 @@ def read(path: str) -> str:
     return (CHECKOUT / path).read_text("utf-8")
 
 
-def test_ci_runs_the_command_of_the_readme() -> None:
-    commands = [line for line in read(".ci/run").splitlines() if "locks/nox.txt" in line]
-
-    assert len(commands) == 1
-    assert commands[0].strip() in read("README.md")
-
-
 @pytest.mark.parametrize("lock", sorted((CHECKOUT / "locks").glob("*.txt")), ids=lambda lock: lock.stem)
 def test_lock_names_no_registry(lock: Path) -> None:
     line = re.compile(r"[\w.-]+==[\w.]+( ; [\w'. <>=!()*]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")

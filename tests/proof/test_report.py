@@ -6,11 +6,11 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
+from load_modules import load_modules
 
 HERE = Path(__file__).parent
 PLAN = tomllib.loads((HERE / "proof.toml").read_text("utf-8"))
@@ -18,12 +18,8 @@ ROOT = HERE.parent.parent
 BOTH = ("sqlite", "postgres")
 THREE = ("one", "two", "three")  # providers
 MANY = PLAN["sizes"]["proof"]["PAYMENTS_PROVIDERS_PROOF"]
-_SPEC = spec_from_file_location("proof_report", HERE / "report.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-REPORT = module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = REPORT
-_SPEC.loader.exec_module(REPORT)
+load_modules(HERE, "report")
+REPORT: Any = sys.modules["report"]
 Figures = list[dict[str, Any]]
 
 

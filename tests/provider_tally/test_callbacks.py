@@ -116,6 +116,7 @@ def test_result_callback_of_a_submission_whose_process_died_is_not_lost(tmp_path
 def test_callback_to_a_path_never_minted_is_refused(tmp_path: Path, token: str) -> None:
     with till(tmp_path) as (client, _, _lost):
         assert client.inbox.place(token) is None
+        assert client.deliver(token, Callback("POST", {}, b'{"result": 0}', utc_now())) is None
 
 
 def test_account_without_callbacks_has_no_callback_path(tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tally_gateway import TallyGateway, served
@@ -14,7 +12,7 @@ from tally_runtime import runtime_of, till
 
 from payments_core import AsyncPayoutClient, Payee
 from payments_core.domain.errors import LookupFailed, SettingsError, UnknownAccount
-from payments_core.provider import Balance, Consent, Finding, HolderStatus, Person
+from payments_core.provider import Balance, Finding, HolderStatus
 
 GOOD, IDLE, UNKNOWN_NUMBER = (Payee.msisdn(f"2547000{number:05}") for number in (900, 17, 21))
 HELD = (Balance(Decimal("1234.56"), "KES"), Balance(Decimal("-1.00"), "UGX"))
@@ -34,33 +32,6 @@ def test_lookups_return_their_answers_and_record_nothing(tmp_path: Path) -> None
         assert client.diagnose("till") == (Finding("ok", "till", "7001 is open"),)
         assert gateway.ledger == []
         assert list(client.payouts()) == []
-
-
-def test_lookups_of_the_asynchronous_client_return_the_same(tmp_path: Path) -> None:
-    async def ask(url: str) -> list[Any]:
-        async with AsyncPayoutClient(runtime_of(tmp_path, url)) as client:
-            consent = await client.ask_consent("till", GOOD, scopes=["profile"])
-            questions: list[Awaitable[Any]] = [
-                client.balances("till"),
-                client.balances("till", currency="UGX"),
-                client.account_holder("till", IDLE),
-                client.name("till", GOOD),
-                client.user_info("till", consent),
-                client.diagnose("till"),
-            ]
-            return [consent, *await asyncio.gather(*questions)]
-
-    with served(TallyGateway()) as url:
-        result = asyncio.run(ask(url))
-    assert result == [
-        Consent(request_id=f"C-{GOOD.value}", poll_every_s=5, expires_in_s=60),
-        HELD,
-        HELD[1:],
-        HolderStatus.NOT_ACTIVE,
-        Person(name="Achieng' Grace Otieno"),
-        Person(details={"shoe_size": 43}),
-        (Finding("ok", "till", "7001 is open"),),
-    ]
 
 
 def test_lookup_result_repr_shows_no_name(tmp_path: Path) -> None:

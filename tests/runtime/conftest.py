@@ -22,7 +22,7 @@ from payments_core.engine import accept, advance
 from payments_core.engine.commands import JournalResult
 from payments_core.engine.flow import Command
 from payments_core.http.flow import HttpFlow, arun_flow, exchange, run_flow
-from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, fill, slot
+from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, fill, slot
 from payments_core.journal import open_journal
 from payments_core.plugins.hookspecs import hookimpl
 from payments_core.plugins.manager import Plugins
@@ -407,9 +407,3 @@ def thread_desk(make_desk: Callable[..., Desk]) -> Desk:
 @pytest.fixture
 def asks() -> dict[str, Callable[[], HttpRequest]]:
     return {"token": signing_in, "read": reading, "pay": paying}
-
-
-@pytest.fixture(params=[NotSent, NoAnswer], ids=["not sent", "no answer"])
-def lost(request: pytest.FixtureRequest) -> type[NotSent | NoAnswer]:
-    kind: type[NotSent | NoAnswer] = request.param
-    return kind

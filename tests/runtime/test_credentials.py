@@ -36,13 +36,6 @@ def test_credential_is_fetched_once_for_many_callers(desk: Desk) -> None:
     assert desk.server.count("token") == 1
 
 
-def test_credential_is_fetched_once_for_many_reads(desk: Desk, asks: Asks) -> None:
-    answers = desk.all(lambda line: line.exchange(asks["read"]()), desk.many)
-
-    assert {answer.text for answer in answers} == {"token-1"}
-    assert (desk.server.count("token"), desk.server.count("read")) == (1, desk.many)
-
-
 def test_credential_is_fetched_once_for_a_thousand_payments(loop_desk: Loop) -> None:
     keys = [f"k{number}" for number in range(1000)]
 
@@ -50,13 +43,6 @@ def test_credential_is_fetched_once_for_a_thousand_payments(loop_desk: Loop) -> 
 
     assert {row.status for row in rows} == {PayoutStatus.SUCCEEDED}
     assert (loop_desk.server.count("token"), loop_desk.server.count("pay")) == (1, 1000)
-
-
-def test_credential_is_kept(desk: Desk) -> None:
-    for _ in range(3):
-        desk.one(lambda line: line.credential())
-
-    assert desk.server.count("token") == 1
 
 
 def test_credential_is_renewed_before_it_expires(desk: Desk) -> None:
@@ -165,6 +151,7 @@ def test_interrupted_fetch_harms_no_other_thread(thread_desk: Desk) -> None:
 # Failures.
 
 
+@pytest.mark.parametrize("lost", [NotSent, NoAnswer])
 def test_failed_fetch_is_shared_by_all_waiters(desk: Desk, lost: type[NotSent | NoAnswer]) -> None:
     """When no token can be had, those who waited hear it together, and do not run for it one after the other."""
 
@@ -181,19 +168,12 @@ def test_failed_fetch_is_shared_by_all_waiters(desk: Desk, lost: type[NotSent | 
 
 def test_failed_fetch_is_not_kept(desk: Desk) -> None:
     desk.server.token_status = 403
-    assert isinstance(desk.one(lambda line: line.credential()), AccountRefused)
+    refused = desk.one(lambda line: line.credential())
+    assert isinstance(refused, AccountRefused)
+    assert str(refused.reason) == "credentials (403)"
 
     desk.server.token_status = 200
     assert token(desk.one(lambda line: line.credential())) == "token-2"
-
-
-def test_refused_credential_is_a_value(desk: Desk) -> None:
-    desk.server.token_status = 403
-
-    fetched = desk.all(lambda line: line.credential(), 50)
-
-    assert {str(one.reason) for one in fetched} == {"credentials (403)"}
-    assert desk.server.count("token") == 1
 
 
 def test_request_without_its_credential_is_not_sent(open_desk: Callable[..., Desk], asks: Asks) -> None:
@@ -267,16 +247,6 @@ def test_provider_bug_in_a_fetch_reaches_every_waiter(bug: str, desk: Desk, asks
 
 
 # Refused by the provider.
-
-
-def test_refused_read_is_repeated_once_with_a_new_token(desk: Desk, asks: Asks) -> None:
-    desk.one(lambda line: line.credential())
-    desk.server.forget_tokens()
-
-    answer = desk.one(lambda line: line.exchange(asks["read"]()))
-
-    assert (answer.status, answer.text) == (200, "token-2")
-    assert (desk.server.count("token"), desk.server.count("read")) == (2, 2)
 
 
 def test_refused_read_is_repeated_only_once(desk: Desk, asks: Asks) -> None:

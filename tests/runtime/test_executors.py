@@ -53,26 +53,14 @@ def face(cls: type) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
-def test_twin_classes_have_the_same_methods(sync: type, twin: type) -> None:
-    """The same methods with the same arguments, defaults and results: who knows one knows both."""
-    assert face(sync) == face(twin)
-    assert face(sync)
-
-
-@pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
-def test_twin_classes_have_the_same_docstrings(sync: type, twin: type) -> None:
+def test_twin_classes_have_one_interface(sync: type, twin: type) -> None:
+    """The same arguments, defaults, results and docstrings; and a thread never waits in a coroutine."""
     names = [name for name in face(sync) if not name.startswith("_")]
 
-    assert {name: inspect.getdoc(getattr(sync, name)) for name in names} == {
-        name: inspect.getdoc(getattr(twin, name)) for name in names
-    }
-
-
-@pytest.mark.parametrize(("sync", "twin"), TWINS, ids=lambda cls: cls.__name__)
-def test_synchronous_twin_has_no_coroutine(sync: type, twin: type) -> None:
-    """Nothing in the twin for threads is a coroutine."""
-    assert [name for name in face(sync) if inspect.iscoroutinefunction(getattr(sync, name))] == []
-    assert [name for name, member in vars(twin).items() if inspect.iscoroutinefunction(member)]
+    assert face(sync)
+    assert face(sync) == face(twin)
+    assert all(inspect.getdoc(getattr(sync, name)) == inspect.getdoc(getattr(twin, name)) for name in names)
+    assert not any(inspect.iscoroutinefunction(getattr(sync, name)) for name in face(sync))
 
 
 # Permits.
@@ -261,18 +249,16 @@ def test_approval_hook_that_fails_fails_closed(name: str, desk: Desk) -> None:
 # Guards.
 
 
-def preflight(desk: Desk) -> Any:
-    """Ask for leave, as a flow does."""
-    row = desk.row("k")
+def preflight(desk: Desk, command: Callable[[Any], Any] = RunPreflight, key: str = "k") -> Any:
+    """Run the preflight, as a flow does."""
+    row = desk.row(key)
     with desk.line.executor() as executor:
-        return desk.one(lambda _line: executor(RunPreflight(row)))
+        return desk.one(lambda _line: executor(command(row)))
 
 
 def at_once(desk: Desk) -> Any:
     """Ask whether a new payout may be sent without any wait."""
-    row = desk.row("new")
-    with desk.line.executor() as executor:
-        return desk.one(lambda _line: executor(PreflightAtOnce(row)))
+    return preflight(desk, PreflightAtOnce, "new")
 
 
 def test_new_payout_is_sent_at_once_when_nothing_makes_it_wait(desk: Desk) -> None:
@@ -309,13 +295,6 @@ def test_new_payout_waits_for_approval_permit_and_connection(
 
     with busy:
         assert at_once(desk) is None
-
-
-def test_payout_is_sent_after_its_preflight(desk: Desk) -> None:
-    asked = desk.guard(lambda _payout: None)
-
-    assert preflight(desk) == Proceed(desk.clock())
-    assert asked == [desk.row("k").id]
 
 
 def test_ordinary_payment_draws_no_random_bytes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,6 +399,12 @@ def unheard(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return entries
 
 
+def join_guards() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "payments-guard":
+            thread.join(10)
+
+
 def test_guard_that_times_out_fails_closed(open_desk: Callable[..., Desk], unheard: list[Any]) -> None:
     """After ``guard_timeout_s`` the payout waits; what the guard says later counts for nothing and breaks nothing."""
     desk = open_desk(guard_timeout_s=0.05)
@@ -439,9 +424,7 @@ def test_guard_that_times_out_fails_closed(open_desk: Callable[..., Desk], unhea
     assert "TimeoutError" in result.why
     assert waited_s < 2
     assert late.wait(10)
-    for thread in threading.enumerate():
-        if thread.name == "payments-guard":
-            thread.join(10)
+    join_guards()
     assert unheard == []
     assert desk.server.requests == []
 
@@ -485,9 +468,7 @@ def test_cancelled_payment_does_not_interrupt_its_guard(
     free.set()
 
     assert late.wait(10)
-    for thread in threading.enumerate():
-        if thread.name == "payments-guard":
-            thread.join(10)
+    join_guards()
     assert unheard == []
     assert desk.row("k").status is PayoutStatus.CREATED
     assert desk.permits() == desk.account.settings.max_in_flight

@@ -65,6 +65,21 @@ def create_payout(desk: Desk, key: str, status: PayoutStatus = PayoutStatus.PEND
     return desk.row(key)
 
 
+def stall_before_sending(desk: Desk, stall: Callable[[], object]) -> None:
+    """Let the journal take its time whenever it writes down that a payment is being sent."""
+    execute = desk.journal.execute
+
+    def slow(entry: Any) -> Any:
+        if isinstance(entry, ApplyTransition) and entry.after.status is PayoutStatus.SENDING:
+            stall()
+        return execute(entry)
+
+    async def slow_async(entry: Any) -> Any:
+        return await asyncio.to_thread(slow, entry)
+
+    desk.journal.execute, desk.journal.execute_async = slow, slow_async  # type: ignore[method-assign]
+
+
 def test_account_without_a_cap_takes_no_permit(open_desk: OpenDesk) -> None:
     """No cap, no cost: paying and reading take no permit."""
     desk = open_desk()
@@ -142,21 +157,7 @@ def test_payment_recorded_too_slowly_waits_for_another_permit(open_desk: OpenDes
     at_send: list[float] = []
     desk.server.at_send = lambda request: at_send.append(time.monotonic()) if request.moves_money else None
     stalled = threading.Barrier(5)
-    execute = desk.journal.execute
-
-    def stall(entry: Any) -> None:
-        if isinstance(entry, ApplyTransition) and entry.after.status is PayoutStatus.SENDING:
-            stalled.wait(10)
-
-    def performing(entry: Any) -> Any:
-        reply = execute(entry)
-        stall(entry)
-        return reply
-
-    async def performing_async(entry: Any) -> Any:
-        return await asyncio.to_thread(performing, entry)
-
-    desk.journal.execute, desk.journal.execute_async = performing, performing_async  # type: ignore[method-assign]
+    stall_before_sending(desk, lambda: stalled.wait(10))
     assert {row.status for row in desk.pay(*"abcde")} == {PayoutStatus.SUCCEEDED}
     assert len(asked.permits) > 5
     assert max(at_send) - min(at_send) >= 0.09  # of five turns, at most two were not over
@@ -168,17 +169,7 @@ def test_payment_with_a_void_permit_and_no_near_one_is_not_sent(
     """Nothing has left: it is as unsent as before, and is sent later."""
     monkeypatch.setattr(permit_wait, "VOID_AFTER_S", 0.5)  # a busy machine may take a tenth of a second by itself
     desk = open_desk(posts_per_s=0.05)
-    execute = desk.journal.execute
-
-    def slow(entry: Any) -> Any:
-        if isinstance(entry, ApplyTransition) and entry.after.status is PayoutStatus.SENDING:
-            time.sleep(0.7)
-        return execute(entry)
-
-    async def slow_async(entry: Any) -> Any:
-        return await asyncio.to_thread(slow, entry)
-
-    desk.journal.execute, desk.journal.execute_async = slow, slow_async  # type: ignore[method-assign]
+    stall_before_sending(desk, lambda: time.sleep(0.7))
     [row] = desk.pay("k")
     assert (row.status, row.attempt.ambiguous, row.attempt.submissions) == (PayoutStatus.CREATED, False, 1)
     assert [entry.event for entry in desk.journal.history(row.id)][1:] == ["payout.sending", "payout.waiting"]

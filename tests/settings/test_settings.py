@@ -90,11 +90,6 @@ def test_configuration_that_is_missing_is_reported(tmp_path: Path) -> None:
     assert "--write-config" in refused.value.hint
 
 
-def test_configuration_that_is_a_folder_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="is not a regular file"):
-        load(tmp_path)
-
-
 def test_configuration_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "payouts.toml"
     path.write_bytes(GOOD.encode("utf-16"))
@@ -206,16 +201,11 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "a secret that is a number": ({"api_key": 12345678}, "api_key: "),
     "a secret that is a table": ({"pin": {"a": 5}}, "pin: "),
     "time": ({"timeout_s": SECRET}, r"timeout_s: must be a number from 0\.001 to 3600\."),
-    "no time": ({"timeout_s": 0}, r"timeout_s: must be a number from 0\.001 to 3600"),
     "negative": ({"lease_s": -1}, "lease_s: "),
-    "not a number": ({"lease_s": float("nan")}, "lease_s: "),
-    "for ever": ({"lease_s": float("inf")}, "lease_s: "),
     "empty schedule": ({"poll_schedule_s": []}, "poll_schedule_s: must not be empty"),
     "no schedule": ({"poll_schedule_s": 5}, r"poll_schedule_s: must be a list, such as \[5, 15, 60\]"),
     "schedule": ({"poll_schedule_s": [5, 0]}, r"poll_schedule_s.1: "),
     "retries": ({"retry_schedule_s": []}, "retry_schedule_s: "),
-    "in flight": ({"max_in_flight": 0}, "max_in_flight: "),
-    "many in flight": ({"max_in_flight": 1001}, "max_in_flight: "),
     "half in flight": ({"max_in_flight": 1.5}, "max_in_flight: must be a whole number"),
     "times": ({"timeout_s": 50}, r"timeout_s \(50\) is more than half"),
 }
@@ -285,15 +275,6 @@ def test_setting_mistakes_are_reported_in_plain_words(wrong: dict[str, Any], pro
             PostmanSettings, "main", {"provider": "postman", "district": "12"} | wrong, resolve_secret=SecretStr
         )
     assert refused.value.message == f"[accounts.main] is wrong: {problem}"
-
-
-def test_common_setting_mistake_names_the_settings_page() -> None:
-    table = {"provider": "postman", "district": "12", "lease_s": -1}
-
-    with pytest.raises(SettingsError) as refused:
-        read_account(PostmanSettings, "main", table, resolve_secret=SecretStr)
-
-    assert refused.value.hint == "See the page reference/settings of the documentation for every setting."
 
 
 def test_missing_setting_is_called_missing_and_a_retired_table_by_its_name() -> None:

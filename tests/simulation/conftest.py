@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+from load_modules import load_modules
 
 _HERE = Path(__file__).parent
 
-for _name, _folder in {"broken_rules": _HERE.parent / "crash", "more_broken_rules": _HERE}.items():
-    if _name not in sys.modules:
-        _spec = spec_from_file_location(_name, _folder / f"{_name}.py")
-        assert _spec is not None
-        assert _spec.loader is not None
-        sys.modules[_name] = _module = module_from_spec(_spec)
-        _spec.loader.exec_module(_module)
+load_modules(_HERE.parent / "crash", "broken_rules")
+load_modules(_HERE, "more_broken_rules")
 
 _LINES: list[str] = []
 

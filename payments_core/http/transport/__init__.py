@@ -99,7 +99,14 @@ def make_transport(
 def make_async_transport(
     settings: TransportSettings, *, clock: Callable[[], datetime], tls: ssl.SSLContext | None = None
 ) -> AsyncTransport:
-    """Return the asynchronous transport of an account; see :func:`make_transport`."""
+    """Return the asynchronous transport of an account; its library is loaded here.
+
+    Args:
+        settings: The account's.
+        clock: Returns the present moment; aware, UTC.
+        tls: For servers with certificates of their own; by default what the operating system trusts.
+
+    """
     from payments_core.http.transport.aiohttp_async import AiohttpTransport
 
     return AiohttpTransport(max_connections=settings.max_in_flight, clock=clock, tls=tls)

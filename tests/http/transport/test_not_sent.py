@@ -265,16 +265,8 @@ CASES: dict[str, tuple[Case, type[NotSent | NoAnswer | HttpResponse], int]] = {
     "answer": (_answered(lambda line: line.ok()), HttpResponse, 1),
 }
 for _method in ("POST", "PUT", "GET", "DELETE"):
-    CASES[f"reset on a reused connection, {_method}"] = (
-        _on_a_reused_connection(_method, lambda line: line.reset()),
-        NoAnswer,
-        1,
-    )
-    CASES[f"EOF on a reused connection, {_method}"] = (
-        _on_a_reused_connection(_method, lambda line: line.close()),
-        NoAnswer,
-        1,
-    )
+    for _end, _breaks in {"reset": lambda line: line.reset(), "EOF": lambda line: line.close()}.items():
+        CASES[f"{_end} on a reused connection, {_method}"] = (_on_a_reused_connection(_method, _breaks), NoAnswer, 1)
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,11 @@ import asyncio
 import gzip
 import logging
 import re
-import ssl
 import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import as_completed
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +22,9 @@ from aiohttp.client_proto import ResponseHandler
 
 from payments_core.domain.errors import ProviderBug, SettingsError
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, slot
-from payments_core.http.transport import AsyncTransport, Transport, aiohttp_async, h11_sync, httpx_sync
+from payments_core.http.transport import aiohttp_async, h11_sync, httpx_sync
 from payments_core.http.transport.aiohttp_async import AiohttpTransport
 from payments_core.http.transport.exchange import Exchange
-from payments_core.http.transport.h11_sync import H11Transport
 from payments_core.http.transport.httpx_sync import HttpxTransport
 
 LIBRARIES = ("httpx", "aiohttp")  # whose insides a transport of ours leans on
@@ -47,16 +45,6 @@ def asks(url: str, **changes: Any) -> HttpRequest:
 def answered(outcome: Outcome) -> HttpResponse:
     assert isinstance(outcome, HttpResponse), outcome
     return outcome
-
-
-def test_transport_implements_its_port() -> None:
-    """Each fits the port it is made for."""
-    _lean: Transport = H11Transport(max_connections=1, clock=lambda: AT)
-    _sync: Transport = HttpxTransport(max_connections=1, clock=lambda: AT)
-    _async: AsyncTransport = AiohttpTransport(max_connections=1, clock=lambda: AT)
-    _lean.close()
-    _sync.close()
-    asyncio.run(_async.aclose())
 
 
 # --- What leaves -----------------------------------------------------------------------------------------------------
@@ -467,48 +455,11 @@ def test_errors_report_no_address(world: World, how: str) -> None:
 # --- TLS -------------------------------------------------------------------------------------------------------------
 
 
-def _over_tls(certificate: Path, answer: Any) -> Any:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-
-    def on_connect(line: Connection) -> None:
-        line.sock = context.wrap_socket(line.sock, server_side=True)
-        while line.hear():
-            answer(line)
-
-    return on_connect
-
-
 def test_server_with_an_untrusted_certificate_receives_nothing(world: World, certificate: Path) -> None:
     """The request does not leave for a server whose certificate is not trusted."""
-    entries: list[object] = []
-    server = world.server(on_connect=_over_tls(certificate, entries.append))
-    ended = world.call(asks(server.url.replace("http:", "https:")))
+    world.certificate = certificate
+    server = world.server()
+    ended = world.caller(tls=None).start(asks(server.url)).result(10)
     assert isinstance(ended, NotSent)
     assert "certificate" in ended.why.lower()
-    assert entries == []
-
-
-def test_tls_carries_requests_to_a_trusted_server(world: World, certificate: Path) -> None:
-    """TLS carries the request, a connection is used again, and the whole time-out holds there too."""
-    trusted = ssl.create_default_context(cafile=f"{certificate}.crt")
-    dripping = False
-
-    def answer(line: Connection) -> None:
-        if dripping:
-            line.say("HTTP/1.1 200 OK\r\nX: ")
-            line.drip("x")
-        else:
-            line.ok()
-
-    server = world.server(on_connect=_over_tls(certificate, answer))
-    url = server.url.replace("http:", "https:")
-    caller = world.caller(tls=trusted)
-    for _ in range(2):
-        assert answered(caller.start(asks(url)).result(5)).status == 200
-    dripping = True
-    begun = datetime.now(UTC)
-    assert isinstance(caller.start(asks(url, timeout_s=1.0)).result(15), NoAnswer)
-    assert datetime.now(UTC) - begun < timedelta(seconds=10)
-    assert server.connections == 1
-    server.stop()
+    assert server.requests == []
