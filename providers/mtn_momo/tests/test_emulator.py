@@ -38,7 +38,7 @@ NO_TLS = ssl.create_default_context()  # one for all callers: making it is what 
 TRANSFER = "/disbursement/v1_0/transfer"
 
 
-class BlockingWaiter(httpx.Client):
+class GatewayCaller(httpx.Client):
     """A client with the emulator's credentials."""
 
     def __init__(self, emulator: MtnMomoEmulator, *, timeout_s: float = 5) -> None:
@@ -66,8 +66,8 @@ class BlockingWaiter(httpx.Client):
 
 
 @pytest.fixture
-def caller(emulator: MtnMomoEmulator) -> Iterator[BlockingWaiter]:
-    with BlockingWaiter(emulator) as client:
+def caller(emulator: MtnMomoEmulator) -> Iterator[GatewayCaller]:
+    with GatewayCaller(emulator) as client:
         client.login()
         yield client
 
@@ -82,7 +82,7 @@ def entry(emulator: MtnMomoEmulator, reference: str) -> dict[str, Any]:
     return found
 
 
-def test_payment_is_recorded_in_the_ledger(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_payment_is_recorded_in_the_ledger(caller: GatewayCaller, emulator: MtnMomoEmulator, reference: str) -> None:
     taken = caller.pay(reference)
     read = caller.read(reference)
 
@@ -138,7 +138,7 @@ def test_faults_are_all_tested_here() -> None:
 
 @pytest.mark.parametrize(("name", "form", "post", "read", "credited"), MET, ids=[row[0] for row in MET])
 def test_fault_acts_over_a_socket(
-    caller: BlockingWaiter,
+    caller: GatewayCaller,
     emulator: MtnMomoEmulator,
     reference: str,
     name: str,
@@ -163,7 +163,7 @@ def test_fault_acts_over_a_socket(
     assert entry(emulator, reference).get("credits", 0) == credited
 
 
-def test_token_may_come_late(caller: BlockingWaiter, emulator: MtnMomoEmulator) -> None:
+def test_token_may_come_late(caller: GatewayCaller, emulator: MtnMomoEmulator) -> None:
     emulator.set_faults({"token_slow_s": 0.3})
     started = time.monotonic()
 
@@ -171,7 +171,7 @@ def test_token_may_come_late(caller: BlockingWaiter, emulator: MtnMomoEmulator) 
     assert time.monotonic() - started >= 0.3
 
 
-def test_outage_ends_when_the_clock_says_so(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_outage_ends_when_the_clock_says_so(caller: GatewayCaller, emulator: MtnMomoEmulator, reference: str) -> None:
     emulator.set_faults({"outage_s": 600})
     with pytest.raises(RESET):
         caller.pay(reference)
@@ -215,7 +215,7 @@ def raw_post(emulator: MtnMomoEmulator, reference: str, token: str) -> tuple[byt
 
 @pytest.mark.parametrize("name", ["answer_lost_after_acceptance", "answer_lost_before_acceptance"])
 def test_lost_answer_is_a_reset_without_a_byte_and_without_a_log(
-    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str, name: str, caplog: pytest.LogCaptureFixture
+    caller: GatewayCaller, emulator: MtnMomoEmulator, reference: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     emulator.set_faults({name: True})
 
@@ -224,7 +224,7 @@ def test_lost_answer_is_a_reset_without_a_byte_and_without_a_log(
     assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-def test_empty_answer_is_cut_in_its_head(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_empty_answer_is_cut_in_its_head(caller: GatewayCaller, emulator: MtnMomoEmulator, reference: str) -> None:
     emulator.set_faults({"reset_mid_body": True})
 
     got, ended = raw_post(emulator, reference, caller.headers["Authorization"].split()[1])
@@ -234,7 +234,7 @@ def test_empty_answer_is_cut_in_its_head(caller: BlockingWaiter, emulator: MtnMo
 
 
 def test_answer_with_a_body_is_cut_in_its_body(
-    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
+    caller: GatewayCaller, emulator: MtnMomoEmulator, reference: str
 ) -> None:
     caller.pay(reference)
     emulator.set_faults({"reset_mid_body": {"on": "get"}})
@@ -245,7 +245,7 @@ def test_answer_with_a_body_is_cut_in_its_body(
             response.read()
 
 
-def test_unknown_fault_is_a_400_with_the_names(caller: BlockingWaiter) -> None:
+def test_unknown_fault_is_a_400_with_the_names(caller: GatewayCaller) -> None:
     refused = caller.post("/__emulator/faults", json={"anser_lost": 1})
 
     assert refused.status_code == 400
@@ -255,19 +255,19 @@ def test_unknown_fault_is_a_400_with_the_names(caller: BlockingWaiter) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7"])
 @pytest.mark.parametrize("route", ["faults", "clock"])
-def test_fault_body_that_is_no_object_is_a_400(caller: BlockingWaiter, route: str, body: bytes) -> None:
+def test_fault_body_that_is_no_object_is_a_400(caller: GatewayCaller, route: str, body: bytes) -> None:
     assert caller.post(f"/__emulator/{route}", content=body).status_code == 400
 
 
 @pytest.mark.parametrize(
     "expected", [{}, {"advance_s": -1}, {"advance_s": "1"}, {"advance_s": True}, {"advance_s": 1, "x": 1}]
 )
-def test_clock_moves_forward_only(caller: BlockingWaiter, expected: dict[str, Any]) -> None:
+def test_clock_moves_forward_only(caller: GatewayCaller, expected: dict[str, Any]) -> None:
     assert caller.post("/__emulator/clock", json=expected).status_code == 400
 
 
 def test_clock_moves_tokens_and_delayed_payments(
-    caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str
+    caller: GatewayCaller, emulator: MtnMomoEmulator, reference: str
 ) -> None:
     caller.pay(reference, "46733123454")
     before = emulator.now
@@ -280,7 +280,7 @@ def test_clock_moves_tokens_and_delayed_payments(
     assert caller.read(reference).status_code == 401
 
 
-def test_emulator_describes_itself(caller: BlockingWaiter) -> None:
+def test_emulator_describes_itself(caller: GatewayCaller) -> None:
     fields = caller.get("/__emulator/").json()
 
     assert "No money moves" in fields["what"]
@@ -291,11 +291,11 @@ def test_reference_used_by_a_hundred_callers_is_paid_once(emulator: MtnMomoEmula
     """A hundred connections at once: one is taken, the others are duplicates, one credit."""
     together = threading.Barrier(100)
 
-    def pay(caller: BlockingWaiter) -> int:
+    def pay(caller: GatewayCaller) -> int:
         together.wait(10)
         return caller.pay(reference).status_code
 
-    callers = [BlockingWaiter(emulator, timeout_s=10) for _ in range(100)]
+    callers = [GatewayCaller(emulator, timeout_s=10) for _ in range(100)]
     callers[0].login()
     for caller in callers:
         caller.headers["Authorization"] = callers[0].headers["Authorization"]
@@ -308,11 +308,11 @@ def test_reference_used_by_a_hundred_callers_is_paid_once(emulator: MtnMomoEmula
     assert (entry(emulator, reference)["posts"], entry(emulator, reference)["credits"]) == (100, 1)
 
 
-def test_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: BlockingWaiter) -> None:
+def test_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: GatewayCaller) -> None:
     """A slow answer to one keeps nobody else waiting."""
     emulator.set_faults({"slow_s": {"payee": "46733123498", "value": 0.5}})
     slow, quick = str(uuid.uuid4()), str(uuid.uuid4())
-    with BlockingWaiter(emulator) as other, ThreadPoolExecutor(1) as pool:
+    with GatewayCaller(emulator) as other, ThreadPoolExecutor(1) as pool:
         other.headers["Authorization"] = caller.headers["Authorization"]
         waiting = pool.submit(other.pay, slow, "46733123498")
         while not entry(emulator, slow):
@@ -326,7 +326,7 @@ def test_stop_waits_for_no_client_and_logs_nothing(caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.WARNING)
     emulator = MtnMomoEmulator(faults={"slow_s": 60})
     emulator.start()
-    with BlockingWaiter(emulator) as caller, ThreadPoolExecutor(1) as pool:
+    with GatewayCaller(emulator) as caller, ThreadPoolExecutor(1) as pool:
         caller.login()
         waiting = pool.submit(caller.pay, reference)
         while not emulator.ledger():
@@ -342,7 +342,7 @@ def test_stop_waits_for_no_client_and_logs_nothing(caplog: pytest.LogCaptureFixt
     assert [record for record in caplog.records if record.name != "asyncio" or record.levelno > logging.WARNING] == []
 
 
-def test_half_a_request_is_not_executed(caller: BlockingWaiter, emulator: MtnMomoEmulator, reference: str) -> None:
+def test_half_a_request_is_not_executed(caller: GatewayCaller, emulator: MtnMomoEmulator, reference: str) -> None:
     port = int(emulator.url.rpartition(":")[2])
     token = caller.headers["Authorization"].split()[1]
     with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
@@ -400,7 +400,7 @@ def test_written_configuration_pays_through_the_emulator(
     assert settings.target_environment == (target or "sandbox")
     assert not emulator.config_reused
     body = BODY | {"currency": settings.currency}
-    with BlockingWaiter(emulator) as caller:
+    with GatewayCaller(emulator) as caller:
         caller.login()
         headers = {"X-Reference-Id": reference, "X-Target-Environment": settings.target_environment}
         assert caller.post(TRANSFER, json=body, headers=headers).status_code == 202
@@ -441,7 +441,7 @@ def test_restart_with_its_configuration_keeps_the_credentials(tmp_path: Path, re
         assert second.config_reused
         assert path.read_text("utf-8") == written
         assert second.credentials == first.credentials
-        with BlockingWaiter(second) as caller:
+        with GatewayCaller(second) as caller:
             caller.login()
             assert caller.pay(reference).status_code == 202
 

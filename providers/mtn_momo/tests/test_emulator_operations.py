@@ -23,8 +23,8 @@ from payments_mtn_momo.targets import TARGETS
 PRODUCT = "/disbursement"
 
 
-class BlockingWaiter(httpx.Client):
-    """Somebody with the emulator's credentials."""
+class GatewayCaller(httpx.Client):
+    """A caller with the emulator's credentials."""
 
     def __init__(self, emulator: MtnMomoEmulator, order: dict[str, Any]) -> None:
         super().__init__(base_url=emulator.url, timeout=5, trust_env=False)
@@ -104,7 +104,7 @@ def test_calls_of_every_operation_work_over_a_socket(target: str, platform: str)
         "externalId": "po_1",
         "payee": {"partyIdType": "MSISDN", "partyId": "46733123499"},
     }
-    with MtnMomoEmulator(target=target, platform=platform) as emulator, BlockingWaiter(emulator, order) as caller:
+    with MtnMomoEmulator(target=target, platform=platform) as emulator, GatewayCaller(emulator, order) as caller:
         caller.login()
         for operation, version in (
             ("transfer", "v1_0"),
@@ -163,7 +163,7 @@ def test_emulator_describes_its_platform_switches_and_calls(steer: httpx.Client)
 
 
 def test_subscription_key_may_be_in_the_address(emulator: MtnMomoEmulator) -> None:
-    with BlockingWaiter(emulator, {}) as caller:
+    with GatewayCaller(emulator, {}) as caller:
         caller.login()
         key = caller.headers.pop("Ocp-Apim-Subscription-Key")
         path = f"{PRODUCT}/v1_0/account/balance"
@@ -173,7 +173,7 @@ def test_subscription_key_may_be_in_the_address(emulator: MtnMomoEmulator) -> No
 
 def test_fault_may_strike_one_call(steer: httpx.Client, emulator: MtnMomoEmulator) -> None:
     steer.post("/faults", json={"status_503": {"on": "balance"}, "token_refused": {"on": "basic_user_info"}})
-    with BlockingWaiter(emulator, {}) as caller:
+    with GatewayCaller(emulator, {}) as caller:
         caller.login()
         assert caller.get(f"{PRODUCT}/v1_0/account/balance").status_code == 503
         assert caller.get(f"{PRODUCT}/v1_0/account/balance/EUR").status_code == 200
@@ -226,10 +226,10 @@ def test_reference_used_by_both_versions_at_once_is_paid_once(emulator: MtnMomoE
     refund = {"amount": "5", "currency": "EUR", "referenceIdToRefund": str(uuid.uuid4())}
     ways = [("v1_0/transfer", order), ("v1_0/deposit", order), ("v2_0/deposit", order), ("v2_0/refund", refund)]
     reference, together = str(uuid.uuid4()), threading.Barrier(len(ways))
-    callers = [BlockingWaiter(emulator, order) for _ in ways]
+    callers = [GatewayCaller(emulator, order) for _ in ways]
     callers[0].login()
 
-    def pay(caller: BlockingWaiter, way: tuple[str, dict[str, Any]]) -> int:
+    def pay(caller: GatewayCaller, way: tuple[str, dict[str, Any]]) -> int:
         headers = {"X-Reference-Id": reference, "Authorization": callers[0].headers["Authorization"]}
         together.wait(10)
         return caller.post(f"{PRODUCT}/{way[0]}", json=way[1], headers=headers).status_code

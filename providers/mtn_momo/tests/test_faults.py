@@ -43,8 +43,8 @@ START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PAYEE = "46733123499"
 
 
-class BlockingWaiter:
-    """Somebody who pays through a gateway that misbehaves."""
+class GatewayCaller:
+    """A caller that pays through a gateway with faults."""
 
     def __init__(self, **faults: Any) -> None:
         self.held = Credentials.new()
@@ -89,14 +89,14 @@ def test_fault_names_are_the_documented_ones() -> None:
 
 
 def test_answer_lost_after_acceptance_is_executed() -> None:
-    caller = BlockingWaiter(answer_lost_after_acceptance=True)
+    caller = GatewayCaller(answer_lost_after_acceptance=True)
     outcome = caller.post()
 
     assert (outcome.arrives, caller.paid) == ("nothing", 1)
 
 
 def test_answer_lost_before_acceptance_is_counted_and_not_executed() -> None:
-    caller = BlockingWaiter(answer_lost_before_acceptance={"next": 1})
+    caller = GatewayCaller(answer_lost_before_acceptance={"next": 1})
     reference = str(uuid.uuid4())
     outcome = caller.post(reference=reference)
 
@@ -106,7 +106,7 @@ def test_answer_lost_before_acceptance_is_counted_and_not_executed() -> None:
 
 
 def test_answer_cut_in_the_middle_is_executed() -> None:
-    caller = BlockingWaiter(reset_mid_body=True)
+    caller = GatewayCaller(reset_mid_body=True)
 
     assert (caller.post().arrives, caller.paid) == ("part", 1)
 
@@ -124,7 +124,7 @@ def test_answer_cut_in_the_middle_is_executed() -> None:
     ],
 )
 def test_refusal_pays_nothing_unless_configured_otherwise(faults: dict[str, Any], expected: int, paid: int) -> None:
-    caller = BlockingWaiter(**faults)
+    caller = GatewayCaller(**faults)
 
     assert status(caller.post()) == expected
     assert caller.paid == paid
@@ -132,7 +132,7 @@ def test_refusal_pays_nothing_unless_configured_otherwise(faults: dict[str, Any]
 
 
 def test_status_429_says_when_to_come_back() -> None:
-    outcome = BlockingWaiter(status_429={"value": 1.5}).post()
+    outcome = GatewayCaller(status_429={"value": 1.5}).post()
 
     assert outcome.answer is not None
     assert outcome.answer.headers["retry-after"] == "2"
@@ -140,7 +140,7 @@ def test_status_429_says_when_to_come_back() -> None:
 
 
 def test_status_500_has_the_configured_code() -> None:
-    caller = BlockingWaiter(status_500=[{"next": 1, "code": "NOT_ALLOWED"}, {"next": 1}])
+    caller = GatewayCaller(status_500=[{"next": 1, "code": "NOT_ALLOWED"}, {"next": 1}])
     entries = [caller.post().answer for _ in range(2)]
 
     codes = [json.loads(answer.body)["code"] for answer in entries if answer is not None]
@@ -149,7 +149,7 @@ def test_status_500_has_the_configured_code() -> None:
 
 
 def test_firewall_answers_in_html() -> None:
-    outcome = BlockingWaiter(waf_page=True).post()
+    outcome = GatewayCaller(waf_page=True).post()
 
     assert outcome.answer is not None
     assert outcome.answer.headers["content-type"] == "text/html"
@@ -157,7 +157,7 @@ def test_firewall_answers_in_html() -> None:
 
 
 def test_slow_answer_waits_after_the_work() -> None:
-    caller = BlockingWaiter(slow_s=5, token_slow_s=15)
+    caller = GatewayCaller(slow_s=5, token_slow_s=15)
 
     assert (caller.post().after_s, caller.paid) == (5.0, 1)
     assert caller.login().after_s == 15.0
@@ -165,7 +165,7 @@ def test_slow_answer_waits_after_the_work() -> None:
 
 
 def test_invisible_payment_appears_later() -> None:
-    caller = BlockingWaiter(invisible_s=10)
+    caller = GatewayCaller(invisible_s=10)
     reference = str(uuid.uuid4())
     caller.post(reference=reference)
 
@@ -177,7 +177,7 @@ def test_invisible_payment_appears_later() -> None:
 
 
 def test_stuck_payment_stays_pending_and_is_not_credited() -> None:
-    caller = BlockingWaiter(stuck_pending={"next": 1})
+    caller = GatewayCaller(stuck_pending={"next": 1})
     reference = str(uuid.uuid4())
     caller.post(reference=reference)
     caller.unruly.set_faults({}, START)
@@ -190,7 +190,7 @@ def test_stuck_payment_stays_pending_and_is_not_credited() -> None:
 
 
 def test_refused_token_stays_refused_until_a_new_one_is_fetched() -> None:
-    caller = BlockingWaiter(token_refused={"next": 1})
+    caller = GatewayCaller(token_refused={"next": 1})
 
     assert [status(caller.post()), status(caller.post()), caller.paid] == [401, 401, 0]
     caller.login()
@@ -198,7 +198,7 @@ def test_refused_token_stays_refused_until_a_new_one_is_fetched() -> None:
 
 
 def test_outage_resets_every_connection_for_its_time() -> None:
-    caller = BlockingWaiter(outage_s=20)
+    caller = GatewayCaller(outage_s=20)
 
     caller.at = START + timedelta(seconds=19)
     assert [caller.login().arrives, caller.post().arrives, caller.get("x").arrives] == ["nothing"] * 3
@@ -208,13 +208,13 @@ def test_outage_resets_every_connection_for_its_time() -> None:
 
 
 def test_fault_with_next_strikes_that_many_times() -> None:
-    caller = BlockingWaiter(status_503={"next": 3})
+    caller = GatewayCaller(status_503={"next": 3})
 
     assert [status(caller.post()) for _ in range(5)] == [503, 503, 503, 202, 202]
 
 
 def test_fault_for_a_payee_strikes_no_other() -> None:
-    caller = BlockingWaiter(slow_s={"payee": f"+{PAYEE}", "value": 5}, status_503={"payee": "46733123498", "next": 1})
+    caller = GatewayCaller(slow_s={"payee": f"+{PAYEE}", "value": 5}, status_503={"payee": "46733123498", "next": 1})
 
     assert caller.post().after_s == 5.0
     assert status(caller.post("46733123498")) == 503
@@ -225,13 +225,13 @@ def test_fault_for_a_payee_strikes_no_other() -> None:
     ("on", "struck"), [("post", (503, 404, 200)), ("get", (202, 503, 200)), ("token", (202, 404, 503))]
 )
 def test_fault_strikes_the_requests_it_names(on: str, struck: tuple[int, int, int]) -> None:
-    caller = BlockingWaiter(status_503={"on": on})
+    caller = GatewayCaller(status_503={"on": on})
 
     assert (status(caller.post()), status(caller.get(str(uuid.uuid4()))), status(caller.login())) == struck
 
 
 def test_fault_for_a_payee_strikes_reads_of_its_payments() -> None:
-    caller = BlockingWaiter(status_503={"on": "get", "payee": PAYEE})
+    caller = GatewayCaller(status_503={"on": "get", "payee": PAYEE})
     ours, others = str(uuid.uuid4()), str(uuid.uuid4())
     caller.post(reference=ours)
     caller.post("46733123498", reference=others)
@@ -240,7 +240,7 @@ def test_fault_for_a_payee_strikes_reads_of_its_payments() -> None:
 
 
 def drawn(**faults: Any) -> list[str]:
-    caller = BlockingWaiter(**faults)
+    caller = GatewayCaller(**faults)
     return [caller.post().arrives for _ in range(200)]
 
 
@@ -262,7 +262,7 @@ def test_fault_added_does_not_change_the_draws_of_another() -> None:
 
 
 def test_fault_may_have_a_probability_and_a_value() -> None:
-    caller = BlockingWaiter(slow_s={"p": 0.3, "value": 5})
+    caller = GatewayCaller(slow_s={"p": 0.3, "value": 5})
     waits = [caller.post().after_s for _ in range(200)]
 
     assert set(waits) == {0.0, 5.0}
@@ -293,7 +293,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("described", "says"), WRONG)
 def test_invalid_fault_is_refused_with_what_is_right(described: dict[str, Any], says: str) -> None:
-    caller = BlockingWaiter(status_503=True)
+    caller = GatewayCaller(status_503=True)
     with pytest.raises(BadFaults) as caught:
         caller.unruly.set_faults(described, START)
 
@@ -308,7 +308,7 @@ def test_fault_is_given_as_a_number_or_an_object(name: str) -> None:
 
 
 def test_empty_faults_clear_all() -> None:
-    caller = BlockingWaiter(status_503=True, outage_s=100)
+    caller = GatewayCaller(status_503=True, outage_s=100)
     caller.unruly.set_faults({}, START)
 
     assert status(caller.post()) == 202

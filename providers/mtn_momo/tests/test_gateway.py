@@ -29,8 +29,8 @@ FINE: dict[str, Any] = {
 }
 
 
-class BlockingWaiter:
-    """Somebody with credentials, a token and a clock."""
+class GatewayCaller:
+    """A caller with credentials, a token and a clock."""
 
     def __init__(self, target: str = "sandbox", **switches: Any) -> None:
         self.held = Credentials.new()
@@ -71,8 +71,8 @@ class BlockingWaiter:
 
 
 @pytest.fixture
-def caller() -> BlockingWaiter:
-    return BlockingWaiter()
+def caller() -> GatewayCaller:
+    return GatewayCaller()
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def momo(answer: Answer) -> tuple[int, str]:
     return answer.status, json.loads(answer.body)["code"]
 
 
-def test_token_has_the_form_of_the_sandbox_s(caller: BlockingWaiter) -> None:
+def test_token_has_the_form_of_the_sandbox_s(caller: GatewayCaller) -> None:
     answer = caller.token()
     fields = json.loads(answer.body)
 
@@ -97,7 +97,7 @@ def test_token_has_the_form_of_the_sandbox_s(caller: BlockingWaiter) -> None:
     assert len(fields["access_token"].split(".")) == 3
 
 
-def test_token_stays_valid_when_another_is_issued(caller: BlockingWaiter, reference: str) -> None:
+def test_token_stays_valid_when_another_is_issued(caller: GatewayCaller, reference: str) -> None:
     first, second = (json.loads(caller.token().body)["access_token"] for _ in range(2))
 
     assert first != second
@@ -106,18 +106,18 @@ def test_token_stays_valid_when_another_is_issued(caller: BlockingWaiter, refere
 
 
 @pytest.mark.parametrize(("user", "key"), [("", "wrong"), (str(uuid.UUID(int=0xC0DE, version=4)), ""), ("x", "y")])
-def test_wrong_pair_is_login_failed(caller: BlockingWaiter, user: str, key: str) -> None:
+def test_wrong_pair_is_login_failed(caller: GatewayCaller, user: str, key: str) -> None:
     answer = caller.token(user, key)
 
     assert (answer.status, answer.body) == (500, b'{"error":"login_failed"}')
 
 
 @pytest.mark.parametrize("authorization", ["", "Basic", "Basic !!!", "Basic w7g=", "Bearer x"])
-def test_malformed_pair_is_login_failed(caller: BlockingWaiter, authorization: str) -> None:
+def test_malformed_pair_is_login_failed(caller: GatewayCaller, authorization: str) -> None:
     assert caller.token(Authorization=authorization).status == 500
 
 
-def test_token_expires_after_an_hour(caller: BlockingWaiter, reference: str) -> None:
+def test_token_expires_after_an_hour(caller: GatewayCaller, reference: str) -> None:
     caller.at += timedelta(seconds=3599)
     assert caller.get(reference).status == 404
     caller.at += timedelta(seconds=1)
@@ -125,7 +125,7 @@ def test_token_expires_after_an_hour(caller: BlockingWaiter, reference: str) -> 
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer x", "x"])
-def test_calls_need_a_token(caller: BlockingWaiter, reference: str, authorization: str) -> None:
+def test_calls_need_a_token(caller: GatewayCaller, reference: str, authorization: str) -> None:
     for answer in (
         caller.get(reference, Authorization=authorization),
         caller.post(reference, headers={"Authorization": authorization}),
@@ -136,7 +136,7 @@ def test_calls_need_a_token(caller: BlockingWaiter, reference: str, authorizatio
 
 
 @pytest.mark.parametrize(("key", "says"), [("", "missing subscription key"), ("x", "invalid subscription key")])
-def test_calls_need_a_subscription_key(caller: BlockingWaiter, reference: str, key: str, says: str) -> None:
+def test_calls_need_a_subscription_key(caller: GatewayCaller, reference: str, key: str, says: str) -> None:
     wrong = {"Ocp-Apim-Subscription-Key": key}
     for answer in (caller.token(**wrong), caller.post(headers=wrong), caller.get(reference, **wrong)):
         fields = json.loads(answer.body)
@@ -155,14 +155,14 @@ def test_calls_need_a_subscription_key(caller: BlockingWaiter, reference: str, k
         ("GET", "/"),
     ],
 )
-def test_unknown_route_is_the_gateway_s_404(caller: BlockingWaiter, method: str, path: str) -> None:
+def test_unknown_route_is_the_gateway_s_404(caller: GatewayCaller, method: str, path: str) -> None:
     answer = caller.gateway.handle(method, path, caller.headers, b"{}", START)
 
     assert answer.status == 404
     assert json.loads(answer.body) == {"statusCode": 404, "message": "Resource not found"}
 
 
-def test_accepted_transfer_is_an_empty_202(caller: BlockingWaiter, reference: str) -> None:
+def test_accepted_transfer_is_an_empty_202(caller: GatewayCaller, reference: str) -> None:
     answer = caller.post(reference)
 
     assert (answer.status, answer.body, answer.headers["content-length"]) == (202, b"", "0")
@@ -171,7 +171,7 @@ def test_accepted_transfer_is_an_empty_202(caller: BlockingWaiter, reference: st
     assert answer.headers["date"] == "Mon, 02 Nov 2026 09:00:00 GMT"
 
 
-def test_successful_status_is_written_as_recorded(caller: BlockingWaiter, reference: str) -> None:
+def test_successful_status_is_written_as_recorded(caller: GatewayCaller, reference: str) -> None:
     """Key order, the amount without trailing zeros, the transaction id as a text of ten digits."""
     caller.post(reference)
     body = caller.get(reference).body.decode()
@@ -184,7 +184,7 @@ def test_successful_status_is_written_as_recorded(caller: BlockingWaiter, refere
     )
 
 
-def test_reference_is_found_in_either_case(caller: BlockingWaiter, reference: str) -> None:
+def test_reference_is_found_in_either_case(caller: GatewayCaller, reference: str) -> None:
     caller.post(reference.upper())
 
     assert caller.get(reference).status == 200
@@ -192,7 +192,7 @@ def test_reference_is_found_in_either_case(caller: BlockingWaiter, reference: st
 
 
 @pytest.mark.parametrize(("payee", "fate"), sorted(TRANSFER_PAYEES.items()))
-def test_transfer_test_payee_has_its_end(caller: BlockingWaiter, reference: str, payee: str, fate: Any) -> None:
+def test_transfer_test_payee_has_its_end(caller: GatewayCaller, reference: str, payee: str, fate: Any) -> None:
     assert caller.pay(payee, reference).status == 202
     caller.at += timedelta(days=1) - timedelta(seconds=1)
     caller.headers["Authorization"] = f"Bearer {json.loads(caller.token().body)['access_token']}"
@@ -212,7 +212,7 @@ def test_test_payee_table_is_the_documented_one() -> None:
     assert TRANSFER_PAYEES["46733123457"].reason == "PAYEE_NOT_FOUND"
 
 
-def test_delayed_payment_is_created_then_pending_then_paid(caller: BlockingWaiter, reference: str) -> None:
+def test_delayed_payment_is_created_then_pending_then_paid(caller: GatewayCaller, reference: str) -> None:
     caller.pay("46733123454", reference)
 
     fields = {}
@@ -228,7 +228,7 @@ def test_delayed_payment_is_created_then_pending_then_paid(caller: BlockingWaite
     }
 
 
-def test_reference_used_again_is_paid_once(caller: BlockingWaiter, reference: str) -> None:
+def test_reference_used_again_is_paid_once(caller: GatewayCaller, reference: str) -> None:
     answers = [caller.post(reference) for _ in range(3)]
     other = caller.post(reference, amount="99")
 
@@ -254,7 +254,7 @@ def test_reference_used_again_is_paid_once(caller: BlockingWaiter, reference: st
 
 
 def test_ledger_would_show_a_hole_in_the_duplicate_check(
-    caller: BlockingWaiter, reference: str, monkeypatch: pytest.MonkeyPatch
+    caller: GatewayCaller, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger counts money that left, it does not assume that the check works."""
     monkeypatch.setattr(caller.gateway.books, "find", lambda _: None)
@@ -265,7 +265,7 @@ def test_ledger_would_show_a_hole_in_the_duplicate_check(
     assert (entry["posts"], entry["credits"]) == (2, 2)
 
 
-def test_reference_of_a_failed_payment_stays_used(caller: BlockingWaiter, reference: str) -> None:
+def test_reference_of_a_failed_payment_stays_used(caller: GatewayCaller, reference: str) -> None:
     caller.pay("46733123457", reference)
 
     assert caller.post(reference).status == 409
@@ -275,14 +275,14 @@ def test_reference_of_a_failed_payment_stays_used(caller: BlockingWaiter, refere
     "reference",
     ["", "x", str(uuid.UUID(int=7, version=1)), str(uuid.UUID(int=7)), uuid.UUID(int=7, version=4).hex],
 )
-def test_reference_must_be_a_version_4_uuid(caller: BlockingWaiter, reference: str) -> None:
+def test_reference_must_be_a_version_4_uuid(caller: GatewayCaller, reference: str) -> None:
     answer = caller.post(headers={"X-Reference-Id": reference})
 
     assert (answer.status, answer.body) == (400, b"")
     assert caller.ledger() == []
 
 
-def test_status_read_needs_a_uuid_of_any_version(caller: BlockingWaiter) -> None:
+def test_status_read_needs_a_uuid_of_any_version(caller: GatewayCaller) -> None:
     assert caller.get("x").status == 400
     assert momo(caller.get(str(uuid.uuid1()))) == (404, "RESOURCE_NOT_FOUND")
 
@@ -310,13 +310,13 @@ BAD_BODIES: list[Any] = [
 
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=range(len(BAD_BODIES)))
-def test_invalid_body_is_a_400_and_nothing_is_paid(caller: BlockingWaiter, body: Any) -> None:
+def test_invalid_body_is_a_400_and_nothing_is_paid(caller: GatewayCaller, body: Any) -> None:
     assert caller.post(body=body).status == 400
     assert caller.ledger() == []
 
 
 @pytest.mark.parametrize("payee", [{}, {"partyIdType": "", "partyId": ""}])
-def test_payee_without_fields_is_a_500(caller: BlockingWaiter, payee: dict[str, str]) -> None:
+def test_payee_without_fields_is_a_500(caller: GatewayCaller, payee: dict[str, str]) -> None:
     assert momo(caller.post(body={"payee": payee})) == (500, "INTERNAL_PROCESSING_ERROR")
 
 
@@ -325,25 +325,25 @@ def test_payee_without_fields_is_a_500(caller: BlockingWaiter, payee: dict[str, 
     [("sandbox", "UGX", 500), ("mtnuganda", "EUR", 500), ("sandbox", "EUR", 202), ("mtnuganda", "UGX", 202)],
 )
 def test_target_pays_in_its_own_currency(target: str, currency: str, status: int) -> None:
-    answer = BlockingWaiter(target).post(amount="25000", currency=currency)
+    answer = GatewayCaller(target).post(amount="25000", currency=currency)
 
     assert answer.status == status
     assert status == 202 or momo(answer) == (500, "INVALID_CURRENCY")
 
 
 def test_shillings_with_decimals_are_refused() -> None:
-    assert BlockingWaiter("mtnuganda").post(amount="25000.5", currency="UGX").status == 400
+    assert GatewayCaller("mtnuganda").post(amount="25000.5", currency="UGX").status == 400
 
 
 @pytest.mark.parametrize("target", ["", "Sandbox", "mtnuganda"])
-def test_request_for_another_target_is_forbidden(caller: BlockingWaiter, reference: str, target: str) -> None:
+def test_request_for_another_target_is_forbidden(caller: GatewayCaller, reference: str, target: str) -> None:
     wrong = {"X-Target-Environment": target}
 
     assert momo(caller.post(headers=wrong)) == (500, "NOT_ALLOWED_TARGET_ENVIRONMENT")
     assert momo(caller.get(reference, **wrong)) == (500, "NOT_ALLOWED_TARGET_ENVIRONMENT")
 
 
-def test_payment_is_hidden_from_another_api_user(caller: BlockingWaiter, reference: str) -> None:
+def test_payment_is_hidden_from_another_api_user(caller: GatewayCaller, reference: str) -> None:
     caller.post(reference)
     other = Credentials.new()
     caller.gateway.door.admit(other)
@@ -354,7 +354,7 @@ def test_payment_is_hidden_from_another_api_user(caller: BlockingWaiter, referen
 
 
 def test_switches_cover_what_sources_disagree_about(reference: str) -> None:
-    caller = BlockingWaiter(reason_shape="object", login_refusal=401, bad_request="validation_error", delayed_s=0)
+    caller = GatewayCaller(reason_shape="object", login_refusal=401, bad_request="validation_error", delayed_s=0)
     caller.pay("46733123455", reference)
 
     fields = {"code": "NOT_ENOUGH_FUNDS", "message": "The payer does not have enough funds."}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from payments_core.domain.errors import ProviderBug
 from payments_core.http.messages import fill, slots_in
-from payments_core.provider import overridden
 from payments_mtn_momo import MtnMomoSettings
 from payments_mtn_momo.api import error_catalog
 from payments_mtn_momo.api.error_catalog import Effect
@@ -128,36 +126,6 @@ def test_filled_secrets_are_sent_and_not_shown(make_settings: MakeSettings) -> N
     assert "opaque" not in repr(request) + repr(dict(request.headers))
     assert settings.subscription_key.get_secret_value() not in repr(dict(request.headers))
     assert not slots_in(request)
-
-
-WRONG: list[tuple[dict[str, dict[str, Any]], str]] = [
-    ({"transfer": {"attempts": 2}}, "transfer is no operation that is repeated"),
-    ({"balance": {"submissions": 2}}, "balance has no submissions"),
-    ({"balance": {"attempts": 0}}, "attempts must be a whole number"),
-    ({"balance": {"attempts": 2.5}}, "attempts must be a whole number"),
-    ({"balance": {"attempts": True}}, "attempts must be a whole number"),
-    ({"balance": {"timeout_s": 0}}, "seconds above 0"),
-    ({"balance": {"timeout_s": "10"}}, "seconds above 0"),
-    ({"balance": {"deadline_s": float("inf")}}, "seconds above 0"),
-    ({"balance": {"deadline_s": float("nan")}}, "seconds above 0"),
-    ({"balance": {"jitter_s": -1}}, "jitter_s"),
-    ({"balance": {"first_wait_s": 5}}, "first_wait_s is longer"),
-    ({"balance": {"timeout_s": 31}}, "timeout_s is longer"),
-    ({"balance": {"statuses": [404]}}, "statuses may hold"),
-]
-
-
-@pytest.mark.parametrize(("overrides", "says"), WRONG, ids=[str(place) for place, _ in enumerate(WRONG)])
-def test_retry_figure_without_sense_is_refused(overrides: dict[str, dict[str, Any]], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        overridden(retry_policies(), overrides)
-
-
-def test_retry_figure_can_be_set() -> None:
-    changed = overridden(retry_policies(), {"balance": {"attempts": 5, "deadline_s": 60, "statuses": [503]}})
-
-    assert (changed["balance"].attempts, changed["balance"].deadline_s, changed["balance"].statuses) == (5, 60, {503})
-    assert changed["transfer_status"] == retry_policies()["transfer_status"]
 
 
 def test_answers_and_reasons_have_sentences_that_agree_with_their_effect() -> None:

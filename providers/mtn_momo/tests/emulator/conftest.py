@@ -21,7 +21,7 @@ from payments_mtn_momo.targets import Platform
 PRODUCT = "/disbursement"
 
 
-class BlockingWaiter:
+class GatewayCaller:
     """A caller of one emulated gateway, in its own process."""
 
     def __init__(
@@ -81,13 +81,13 @@ class BlockingWaiter:
 
 
 @pytest.fixture
-def make_caller() -> Callable[..., BlockingWaiter]:
-    return BlockingWaiter
+def make_caller() -> Callable[..., GatewayCaller]:
+    return GatewayCaller
 
 
 @pytest.fixture
-def caller() -> BlockingWaiter:
-    return BlockingWaiter()
+def caller() -> GatewayCaller:
+    return GatewayCaller()
 
 
 @pytest.fixture

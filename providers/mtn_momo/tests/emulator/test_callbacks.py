@@ -107,7 +107,7 @@ class Receiver:
         return found
 
 
-class BlockingWaiter(httpx.Client):
+class GatewayCaller(httpx.Client):
     """A client of an emulator that wants to be called back."""
 
     def __init__(self, emulator: MtnMomoEmulator) -> None:
@@ -133,7 +133,7 @@ class Harness(NamedTuple):
     """An emulator, its caller, and who is called back."""
 
     emulator: MtnMomoEmulator
-    caller: BlockingWaiter
+    caller: GatewayCaller
     receiver: Receiver
 
     def pay(self, *words: Any, **changed: Any) -> str:
@@ -167,7 +167,7 @@ def make_scene() -> Iterator[Callable[..., Harness]]:
         emulator = MtnMomoEmulator(**(wanted | fields))
         for one in (receiver := Receiver(), emulator):
             opened.append(one.__enter__())
-        opened.append(caller := BlockingWaiter(emulator))
+        opened.append(caller := GatewayCaller(emulator))
         return Harness(emulator, caller, receiver)
 
     yield make
@@ -500,7 +500,7 @@ def test_stop_breaks_off_running_callbacks_and_keeps_waiting_ones() -> None:
     emulator = MtnMomoEmulator(callback_retries="blocks", callback_timeout_s=60)
     before = set(threading.enumerate())  # other tests may have emulators of their own
     with Receiver() as receiver:
-        with emulator, contextlib.closing(BlockingWaiter(emulator)) as caller:
+        with emulator, contextlib.closing(GatewayCaller(emulator)) as caller:
             receiver.go_on.clear()
             for _ in range(20):
                 caller.pay(receiver.url())

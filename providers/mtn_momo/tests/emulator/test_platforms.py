@@ -116,14 +116,6 @@ def test_token_delay_follows_the_platform(moved: Any) -> None:
 # --- the gate ----------------------------------------------------------------------------------------------------
 
 
-def test_subscription_key_may_be_in_the_address(caller: Any) -> None:
-    key = caller.held.subscription_key
-    path = f"/v1_0/account/balance?subscription-key={key}"
-
-    assert caller.get(path, ocp_apim_subscription_key=None).status == 200
-    assert caller.get("/v1_0/account/balance?x=1", ocp_apim_subscription_key=None).status == 401
-
-
 def test_double_slashes_are_a_400(caller: Any) -> None:
     assert caller.get("///v1_0/account/balance").status == 400
 

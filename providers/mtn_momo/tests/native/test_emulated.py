@@ -5,19 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from payments_mtn_momo import MtnMomoSettings, new_reference
 from payments_mtn_momo.emulator import MtnMomoEmulator
-from payments_mtn_momo.emulator.payees import DEPOSIT_PAYEES, TRANSFER_PAYEES
 from payments_mtn_momo.native import (
     AlreadyUsedError,
     MomoError,
     ReadNotFound,
     ReadRefused,
-    ReadUnanswered,
     RefusedError,
 )
 
@@ -86,27 +84,6 @@ def test_refund_is_accepted_and_read(client: Face, sandbox: MtnMomoEmulator, ver
     assert found.payee.value == NUMBER
 
 
-@pytest.mark.parametrize("number", TRANSFER_PAYEES)
-def test_transfer_test_payee_has_its_end(client: Face, number: str) -> None:
-    reference = new_reference()
-    client.transfer(reference=reference, payee=f"+{number}", amount="5")
-    _comes_to(TRANSFER_PAYEES[number], client.get_transfer_status(reference))
-
-
-@pytest.mark.parametrize("number", DEPOSIT_PAYEES)
-def test_deposit_test_payee_has_its_end(client: Face, number: str) -> None:
-    reference = new_reference()
-    client.deposit(reference=reference, payee=f"+{number}", amount="5")
-    _comes_to(DEPOSIT_PAYEES[number], client.get_deposit_status(reference))
-
-
-def _comes_to(fate: Any, found: Any) -> None:
-    if fate.pace == "at once":
-        assert (found.status, found.reason.code if found.reason else "") == (fate.end, fate.reason)
-    else:
-        assert found.is_pending
-
-
 def test_balance_is_read(client: Face) -> None:
     assert client.get_account_balance().available_balance == 1000
     assert client.get_account_balance_in("EUR").currency == "EUR"
@@ -114,26 +91,6 @@ def test_balance_is_read(client: Face) -> None:
 
 def test_name_is_read(client: Face) -> None:
     assert client.get_basic_user_info(NUMBER).given_name == "Sand"
-
-
-ACTIVE: list[tuple[str, bool | type[MomoError]]] = [
-    (NUMBER, True),
-    ("46733123450", ReadNotFound),
-    ("46733123451", False),
-    ("46733123452", ReadRefused),
-    ("46733123453", ReadRefused),
-    ("46733123454", ReadUnanswered),
-    ("46733123455", ReadUnanswered),
-]
-
-
-@pytest.mark.parametrize(("number", "expected"), ACTIVE)
-def test_test_holder_has_its_status(client: Face, number: str, expected: Any) -> None:
-    if isinstance(expected, bool):
-        assert client.is_active(number) is expected
-        return
-    with pytest.raises(expected):
-        client.is_active(number)
 
 
 @pytest.mark.parametrize("auth", ["bearer", "basic"])
@@ -156,18 +113,6 @@ def test_consent_is_requested_given_and_refreshed(
         client.refresh_oauth2_token(token)
     with pytest.raises(ReadRefused, match="consent"):
         client.ask_user_info("made-up")
-
-
-CONSENTS = ["46733123451", "46733123452", "46733123453", "46733123457", "46733123458", "46733123462"]
-
-
-@pytest.mark.parametrize("number", CONSENTS)
-def test_consent_that_is_not_given_is_refused(client: Face, number: str) -> None:
-    consent = client.authorize_consent(number, scope="all_info")
-
-    with pytest.raises(RefusedError, match="did not give a token") as caught:
-        client.create_oauth2_token(consent)
-    assert caught.value.provider_code
 
 
 def test_consent_for_an_unknown_holder_or_scope_is_refused(client: Face) -> None:
