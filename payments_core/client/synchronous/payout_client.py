@@ -153,7 +153,7 @@ class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, Erasur
             key=key,
             payee=payee,
             amount=amount,
-            operation=Operation.TRANSFER if operation is None else Operation(operation),
+            operation=parse_operation(operation),
             note=note,
             options=dict(options or {}),
             not_before=not_before,
