@@ -82,6 +82,7 @@ class Plugins:
         self._manager.add_hookspecs(hookspecs)
         self._names: dict[str, Found] = {}
         self._providers: dict[str, ProviderSpec] | None = None
+        self._note_hooks()
         blocked = {name.strip() for name in os.environ.get("PAYMENTS_DISABLED_PLUGINS", "").split(",")}
         for plugin in found() if plugins is None else plugins:
             if plugin.name not in blocked:
@@ -140,6 +141,15 @@ class Plugins:
                 hint="Mark its functions with `from payments_core import hookimpl`; their names begin with payments_.",
             )
         self._providers = None
+        self._note_hooks()
+
+    def _note_hooks(self) -> None:
+        """Note which hooks any plugin implements: that is asked for every payout, and changes with a plugin only."""
+        hook = self._manager.hook
+        self.has_guards = bool(hook.payments_before_submit.get_hookimpls())
+        self.has_approvals = bool(hook.payments_needs_approval.get_hookimpls())
+        self.has_observers = bool(hook.payments_payout_changed.get_hookimpls())
+        self.has_routing = bool(hook.payments_choose_account.get_hookimpls())
 
     def _implemented(self, plugin: object, word: str) -> str:
         """Return the name of the hook that a plugin's function is marked to implement; empty when it is not marked."""
@@ -211,11 +221,6 @@ class Plugins:
             )
         return specs[name]
 
-    @property
-    def has_routing(self) -> bool:
-        """Whether any plugin chooses accounts."""
-        return bool(self._manager.hook.payments_choose_account.get_hookimpls())
-
     def choose_account(self, order: Order, accounts: Sequence[str]) -> str | None:
         """Return the account that a routing plugin chooses; None when none chooses."""
         chosen: str | None = self._manager.hook.payments_choose_account(order=order, accounts=accounts)
@@ -245,29 +250,14 @@ class Plugins:
             )
         return secret
 
-    @property
-    def has_guards(self) -> bool:
-        """Whether any plugin has a guard."""
-        return bool(self._manager.hook.payments_before_submit.get_hookimpls())
-
     def before_submit(self, payout: Payout) -> str | None:
         """Return the first refusal of the guards, or None. An exception of a guard propagates: it fails closed."""
         return _first_reason(self._manager.hook.payments_before_submit(payout=payout), "a guard", "refused")
-
-    @property
-    def has_approvals(self) -> bool:
-        """Whether any plugin decides which payouts need an approval."""
-        return bool(self._manager.hook.payments_needs_approval.get_hookimpls())
 
     def needs_approval(self, payout: Payout) -> str | None:
         """Return the first reason for an approval, or None. An exception propagates: it fails closed."""
         reasons = self._manager.hook.payments_needs_approval(payout=payout)
         return _first_reason(reasons, "a plugin", "requires an approval")
-
-    @property
-    def has_observers(self) -> bool:
-        """Whether any plugin observes changes."""
-        return bool(self._manager.hook.payments_payout_changed.get_hookimpls())
 
     def payout_changed(self, payout: Payout, event: Event) -> None:
         """Call every observer; a failing one is logged and stops neither payments nor other observers."""

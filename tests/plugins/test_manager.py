@@ -439,6 +439,30 @@ def test_approval_hook_that_fails_approves_nothing(answer: Any) -> None:
         asking(APPROVAL, [answer, None]).needs_approval(PAYOUT)
 
 
+@pytest.mark.parametrize(
+    ("hook", "noted"),
+    [
+        ("payments_before_submit", "has_guards"),
+        ("payments_needs_approval", "has_approvals"),
+        ("payments_payout_changed", "has_observers"),
+        ("payments_choose_account", "has_routing"),
+    ],
+)
+def test_hooks_of_a_plugin_registered_later_are_noted(hook: str, noted: str) -> None:
+    """What asks for every payout whether there is a guard must not miss one that is registered later."""
+    manager = loaded(one=plugin(payments_providers))
+    names = ("has_guards", "has_approvals", "has_observers", "has_routing")
+    assert [getattr(manager, name) for name in names] == [False] * 4
+
+    def implementation() -> None:
+        return None
+
+    implementation.__name__ = hook
+    manager.register(plugin(implementation), "late")
+
+    assert [getattr(manager, name) for name in names] == [name == noted for name in names]
+
+
 def test_preflight_without_guards_calls_no_hook() -> None:
     assert not loaded(one=plugin(payments_providers)).has_guards
     assert not loaded(one=plugin(payments_providers)).has_observers

@@ -167,6 +167,10 @@ class Place:
             self._postgres.drop(url)
 
 
+def _as_with_a_guard(plugins: Plugins) -> None:
+    plugins.has_guards, plugins.has_approvals, plugins.has_observers, plugins.has_routing = True, False, False, False
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A place whose journal is of either kind."""
@@ -174,7 +178,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     with MtnMomoEmulator() as gateway:
         server = request.getfixturevalue("postgres") if request.param == "postgres" else None
         made = Place(tmp_path, gateway, request.param, server)
-        monkeypatch.setattr(Plugins, "has_guards", True)
+        monkeypatch.setattr(Plugins, "_note_hooks", _as_with_a_guard)
         fields = {True: "not today", False: None}
         monkeypatch.setattr(Plugins, "before_submit", lambda _, payout: fields[payout.key in made.refused])
         if server is not None:
