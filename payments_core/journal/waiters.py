@@ -21,7 +21,6 @@ __all__ = [
     "Reply",
     "Waiter",
     "Wrote",
-    "result_of",
     "set_outcomes",
 ]
 
@@ -55,15 +54,19 @@ class BlockingWaiter(Generic[Entry, Reply]):
         self._gate = threading.Lock()
         self._gate.acquire()
 
-    def wait(self, enqueue: Callable[[BlockingWaiter[Entry, Reply]], None]) -> Wrote[Reply] | Failed:
-        """Queue up and wait for the outcome; after an interrupt, an entry that was not taken up is not written."""
+    def wait(self, enqueue: Callable[[BlockingWaiter[Entry, Reply]], None]) -> Reply:
+        """Queue up and wait for the reply, or raise the entry's error; left before its turn, it is not written."""
         try:
             enqueue(self)
             self._gate.acquire()
         except BaseException:
             self.has_left = True
             raise
-        return self.outcome or Failed(JournalError("The journal's writer did not answer."))
+        if self.outcome is None:
+            raise JournalError("The journal's writer did not answer.")
+        if isinstance(self.outcome, Failed):
+            raise self.outcome.error
+        return self.outcome.reply
 
     def take_up(self) -> bool:
         """Whether the thread still waits."""
@@ -143,10 +146,3 @@ def set_outcomes(members: Iterable[Waiter[Entry, Reply]], outcomes: Iterable[Wro
 def _answer(answers: Iterable[tuple[LoopWaiter[Any, Any], Wrote[Any] | Failed]]) -> None:
     for waiter, outcome in answers:
         waiter.set_outcome(outcome)
-
-
-def result_of(outcome: Wrote[Reply] | Failed) -> Reply:
-    """Return the reply to an entry, or raise its error."""
-    if isinstance(outcome, Failed):
-        raise outcome.error
-    return outcome.reply

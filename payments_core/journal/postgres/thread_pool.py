@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from payments_core.journal.closed_errors import closed, forked
-from payments_core.journal.waiters import BlockingWaiter, Failed, FutureWaiter, Wrote, result_of
+from payments_core.journal.waiters import BlockingWaiter, Failed, FutureWaiter, Wrote
 
 __all__ = ["ThreadPool"]
 
@@ -60,7 +60,7 @@ class ThreadPool(Generic[U]):
 
         """
         caller: BlockingWaiter[Callable[[U], T], T] = BlockingWaiter(job)
-        return result_of(caller.wait(self._enqueue))
+        return caller.wait(self._enqueue)
 
     def submit(self, job: Callable[[U], T]) -> Future[T]:
         """Queue a job; cancelling the future before it is taken up does nothing at all.

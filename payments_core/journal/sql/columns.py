@@ -11,7 +11,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from payments_core.domain.causes import PausedBy
-from payments_core.domain.characters import UNSTORABLE, is_storable
+from payments_core.domain.characters import UNSTORABLE
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.money import Money
@@ -340,7 +340,7 @@ def searchable_references(row: PayoutRecord) -> tuple[str, ...]:
 
 def compared_references(references: Mapping[str, str]) -> frozenset[str]:
     """Return the canonical references of an attempt."""
-    return frozenset([canonical(value) for value in references.values() if is_storable(value)])
+    return frozenset([canonical(value) for value in references.values() if not UNSTORABLE.search(value)])
 
 
 def may_send_values(row: PayoutRecord) -> tuple[str, ...]:

@@ -27,7 +27,6 @@ from payments_core.journal.waiters import (
     Reply,
     Waiter,
     Wrote,
-    result_of,
     set_outcomes,
 )
 
@@ -95,7 +94,12 @@ class Writer(Generic[Entry, Reply]):
             if alone:
                 self._busy = False  # here, not in a call: a call may be interrupted before its first line
                 self._wake()
-        return result_of(done[0] if alone else self._wait_turn(entry))
+        if not alone:
+            caller: BlockingWaiter[Entry, Reply] = BlockingWaiter(entry)
+            return caller.wait(self._enqueue)
+        if isinstance(outcome := done[0], Failed):
+            raise outcome.error
+        return outcome.reply
 
     def submit(self, entry: Entry) -> Future[Reply]:
         """Queue one entry for the writer's thread; cancelling the future before it is taken up writes nothing.
@@ -145,10 +149,6 @@ class Writer(Generic[Entry, Reply]):
         elif thread is not threading.current_thread():  # a future's callback may close us: the thread ends by itself
             thread.join()
         return True
-
-    def _wait_turn(self, entry: Entry) -> Wrote[Reply] | Failed:
-        caller: BlockingWaiter[Entry, Reply] = BlockingWaiter(entry)
-        return caller.wait(self._enqueue)
 
     def _enqueue(self, member: Waiter[Entry, Reply]) -> None:
         self.check_open()
