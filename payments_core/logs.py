@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
 from types import NoneType
 from typing import IO, Any, Literal
@@ -21,7 +20,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.masking import mask_key, scrub, scrub_code
 from payments_core.domain.records import PayoutRecord
 
-__all__ = ["about_payout", "configure", "log", "log_payout", "secret_exposed"]
+__all__ = ["LEVELS", "configure", "current_payout", "is_received", "log", "log_payout", "secret_exposed"]
 
 _CODES = frozenset({"code", "provider_code"})
 _SECRETS = ("authorization", "api_key", "password", "pin", "secret", "subscription_key", "token")
@@ -62,7 +61,8 @@ _EVENTS: structlog.stdlib.BoundLogger = structlog.wrap_logger(
     cache_logger_on_first_use=True,
 )
 
-_LEVELS: Mapping[str, int] = {
+LEVELS: Mapping[str, int] = {
+    **dict.fromkeys(EventName, logging.INFO),
     EventName.PAYOUT_CONTRADICTED: logging.ERROR,
     EventName.PAYOUT_REVIEW: logging.WARNING,
     EventName.PAYOUT_LATE_RESULT: logging.WARNING,
@@ -82,25 +82,17 @@ _LEVELS: Mapping[str, int] = {
     EventName.HTTP_ANSWERED: logging.DEBUG,
 }
 
-
-_payout_id: ContextVar[str] = ContextVar("_payout_id", default="")
-
-
-@contextmanager
-def about_payout(payout_id: str) -> Iterator[None]:
-    """Let the events of a block, those of HTTP exchanges among them, carry the id of the payout they serve."""
-    token = _payout_id.set(payout_id)
-    try:
-        yield
-    finally:
-        _payout_id.reset(token)
+#: Whether events of a level are received at all: a caller on a payment's way asks before it puts one together.
+is_received = _LOGGER.isEnabledFor
+#: The payout that is worked on: every event carries its id, those of HTTP exchanges among them. Empty for none.
+current_payout: ContextVar[str] = ContextVar("current_payout", default="")
 
 
 def log(name: EventName, **facts: Any) -> None:
     """Emit one event by its name; secrets and complete numbers in its facts are masked whatever happens."""
-    level = _LEVELS.get(name, logging.INFO)
+    level = LEVELS[name]
     if _LOGGER.isEnabledFor(level):
-        if payout_id := _payout_id.get():
+        if payout_id := current_payout.get():
             facts.setdefault("payout", payout_id)
         _EVENTS.log(level, str(name), **facts)
 
@@ -112,7 +104,7 @@ def secret_exposed(file: str) -> None:
 
 def log_payout(name: str, row: PayoutRecord, facts: Mapping[str, Any]) -> None:
     """Emit one event, by its name and facts, with a row's id, masked key, account, attempt and submission."""
-    if _LOGGER.isEnabledFor(_LEVELS.get(name, logging.INFO)):
+    if _LOGGER.isEnabledFor(LEVELS[name]):
         about: dict[str, Any] = {
             "payout": row.id,
             "key": mask_key(row.order.key),

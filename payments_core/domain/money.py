@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from typing import TYPE_CHECKING
@@ -75,6 +76,14 @@ class Money:
     def is_multiple_of(self, quantum: Decimal) -> bool:
         """Whether the amount can be written in whole steps of ``quantum`` (``Decimal("0.01")``)."""
         return _EXACT.remainder(self.amount, quantum) == 0
+
+    def is_within(self, limits: Mapping[str, Decimal]) -> bool:
+        """Whether a table with one limit for each currency allows the amount; in a currency it does not name, none is.
+
+        A limit that was forgotten is not the absence of one. Nothing is compared across currencies.
+        """
+        limit = limits.get(self.currency)
+        return limit is not None and self.amount <= limit
 
     def __str__(self) -> str:
         """``25000 UGX``."""

@@ -14,8 +14,10 @@ __all__ = ["over_refund", "too_large", "waits_and_fits"]
 
 def too_large(account: Account, row: PayoutRecord) -> str:
     """Return why a payout may not leave by the settings as they are now; empty when it may."""
-    amount = row.order.amount
-    return above_largest_amount(account.settings.largest_amount, amount.amount, amount.currency, account=account.name)
+    limits, amount = account.settings.largest_amount, row.order.amount
+    if limits is None or amount.is_within(limits):
+        return ""
+    return above_largest_amount(limits, amount, account=account.name)
 
 
 def waits_and_fits(account: Account, row: PayoutRecord) -> bool:

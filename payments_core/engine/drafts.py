@@ -107,8 +107,10 @@ def check_amount(account: Account, order: Order) -> None:
 
     """
     limits, amount = account.settings.largest_amount, order.amount
-    if why := above_largest_amount(limits, amount.amount, amount.currency, account=account.name):
-        raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
+    if limits is None or amount.is_within(limits):
+        return
+    why = above_largest_amount(limits, amount, account=account.name)
+    raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
 
 
 def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int = 1) -> Draft:

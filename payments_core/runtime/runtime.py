@@ -18,7 +18,7 @@ from payments_core.domain.errors import JournalClosed, PayoutInterrupted, Provid
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import quote
 from payments_core.domain.payout import PayoutStatus
-from payments_core.domain.records import PayoutRecord
+from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine import StepContext
 from payments_core.engine.commands import (
     AcknowledgeContradictions,
@@ -34,7 +34,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.flow import ReadAs
 from payments_core.engine.journal_protocol import Journal
-from payments_core.logs import log, log_payout
+from payments_core.logs import LEVELS, is_received, log, log_payout
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account
 from payments_core.routing import Route
@@ -169,31 +169,26 @@ class Runtime:
     def announce(self, entry: JournalCommand, reply: JournalResult) -> None:
         """Emit the event of a recorded transition and call the observers; nothing here can stop a payment."""
         if isinstance(reply, CreateResult) and reply.created and isinstance(entry, CreatePayout):
-            self._notify(entry, entry.row)
-            log_payout(entry.event.name, entry.row, entry.event.evidence)
+            self._tell(entry.event, entry.row)
             if (begun := entry.begins) is not None and reply.row.status is PayoutStatus.SENDING:
-                self._notify(begun, reply.row)
-                log_payout(begun.event.name, reply.row, begun.event.evidence)
+                self._tell(begun.event, reply.row)
         elif isinstance(reply, TransitionApplied) and isinstance(entry, ApplyTransition | CreateAttempt):
-            log_payout(entry.event.name, reply.row, entry.event.evidence)
+            self._tell(entry.event, reply.row)
             if isinstance(entry, ApplyTransition):
                 _announce_stops(entry, reply)
-            self._notify(entry, reply.row)
         elif isinstance(entry, AppendHistory | AcknowledgeContradictions) and isinstance(reply, HistoryAppended):
-            self._announce_note(entry, reply)
+            self._announce_note(entry.event, reply)
 
-    def _announce_note(self, entry: AppendHistory | AcknowledgeContradictions, reply: HistoryAppended) -> None:
+    def _announce_note(self, event: Event, reply: HistoryAppended) -> None:
         if reply.written and reply.row is not None:
-            log_payout(entry.event.name, reply.row, entry.event.evidence)
-            self._notify(entry, reply.row)
+            self._tell(event, reply.row)
 
-    def _notify(
-        self,
-        entry: CreatePayout | ApplyTransition | CreateAttempt | AppendHistory | AcknowledgeContradictions,
-        row: PayoutRecord,
-    ) -> None:
+    def _tell(self, event: Event, row: PayoutRecord) -> None:
+        """Log an event of a payout and have the observers called, where there is anybody to receive it."""
+        if is_received(LEVELS[event.name]):
+            log_payout(event.name, row, event.evidence)
         if self.plugins.has_observers:
-            self.observers.notify(row.view(), entry.event)
+            self.observers.notify(row.view(), event)
 
 
 def _announce_stops(entry: ApplyTransition, reply: TransitionApplied) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from payments_core.domain.events import EventName
+from payments_core.domain.money import Money
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
@@ -25,13 +26,12 @@ __all__ = [
     "checked",
     "credential_problem",
     "fetched_event",
-    "filled",
     "guard_failed",
     "guard_refused",
     "no_permit",
+    "not_sent_without",
     "note_exchange",
     "policy_of",
-    "present",
     "priority_of",
     "repeats",
     "within",
@@ -76,17 +76,10 @@ def no_permit(after_s: float, at: datetime) -> Postponed:
     return Postponed("no permit for a payment was free soon enough", at, after_s=max(after_s, 1.0), by_rate=True)
 
 
-def filled(provider: Authenticates, request: HttpRequest, fetched: Fetched, at: datetime) -> HttpRequest:
-    """Put the credential into a request; raises ``NotSent`` without one."""
-    return provider.apply(request, present(fetched, at), at=at, entropy=os.urandom)
-
-
-def present(fetched: Fetched, at: datetime) -> Credential:
-    """Return the credential; raises ``NotSent`` without one."""
-    if not isinstance(fetched, Credential):
-        why = fetched.why if isinstance(fetched, NotSent | NoAnswer) else str(fetched.reason)
-        raise NotSent(f"no credential: {why}", at=at)
-    return fetched
+def not_sent_without(fetched: AccountRefused | NotSent | NoAnswer, at: datetime) -> NotSent:
+    """Return how a request ends for which there is no credential."""
+    why = str(fetched.reason) if isinstance(fetched, AccountRefused) else fetched.why
+    return NotSent(f"no credential: {why}", at=at)
 
 
 def checked(fetched: object, at: datetime) -> Fetched:
@@ -110,15 +103,11 @@ def credential_problem(fetched: Fetched, at: datetime) -> CredentialRefused | Po
     return Postponed(f"no credential: {fetched.why}", at)
 
 
-def above_limit(account: Account, row: PayoutRecord) -> str:
-    """Return why the account's own limit requires an approval; empty when it does not."""
-    limits = account.settings.approve_above
-    if limits is None or row.attempt.ambiguous:
-        return ""
-    limit = limits.get(row.order.amount.currency)
-    if limit is None:
-        return f"There is no approve_above for {row.order.amount.currency} in the settings of account {account.name}."
-    return "" if row.order.amount.amount <= limit else f"It is more than the approve_above of account {account.name}."
+def above_limit(account: Account, limits: Mapping[str, Decimal], money: Money) -> str:
+    """Return why an amount that is not within the account's own limits requires an approval."""
+    if money.currency not in limits:
+        return f"There is no approve_above for {money.currency} in the settings of account {account.name}."
+    return f"It is more than the approve_above of account {account.name}."
 
 
 def approval_failed(error: BaseException, at: datetime) -> Postponed:

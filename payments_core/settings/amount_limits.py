@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
+from payments_core.domain.money import Money
+
 __all__ = ["Amount", "AmountLimits", "above_largest_amount"]
 
 _CODE = re.compile(r"[A-Z]{3}")
@@ -64,18 +66,12 @@ def _amount(code: str, written: object) -> Decimal:
 AmountLimits = Annotated[Mapping[str, Decimal], BeforeValidator(_read)]
 
 
-def above_largest_amount(
-    largest_amount: Mapping[str, Decimal] | None, amount: Decimal, currency: str, *, account: str
-) -> str:
-    """Return why an amount is more than an account pays at once, naming both and the setting; empty when it is not.
-
-    A currency that the table does not name is not paid in: a limit that was forgotten is not the absence of one.
-    """
-    if largest_amount is None:
-        return ""
-    limit = largest_amount.get(currency)
+def above_largest_amount(largest_amount: Mapping[str, Decimal], money: Money, *, account: str) -> str:
+    """Return why an account does not pay an amount that is not within its limits, naming both and the setting."""
+    limit = largest_amount.get(money.currency)
     if limit is None:
-        return f"There is no largest_amount for {currency} in the settings of account {account}."
-    if amount <= limit:
-        return ""
-    return f"{amount:,f} {currency} is more than the largest_amount of account {account}: {limit:,f} {currency}."
+        return f"There is no largest_amount for {money.currency} in the settings of account {account}."
+    return (
+        f"{money.amount:,f} {money.currency} is more than the largest_amount of account {account}: "
+        f"{limit:,f} {money.currency}."
+    )

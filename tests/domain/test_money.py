@@ -165,6 +165,16 @@ def test_money_ignores_the_decimal_context_of_the_application() -> None:
         Money("abc", "EUR")
 
 
+@pytest.mark.parametrize(
+    ("limits", "fits"),
+    [({"UGX": "500"}, True), ({"UGX": "499.99"}, False), ({"EUR": "500"}, False), ({"UGX": "0"}, False), ({}, False)],
+    ids=repr,
+)
+def test_limits_of_an_amount(limits: dict[str, str], fits: bool) -> None:
+    """An amount up to the limit of its currency is within; in a currency that the table does not name none is."""
+    assert Money(500, "UGX").is_within({code: Decimal(limit) for code, limit in limits.items()}) is fits
+
+
 @given(PLAIN, st.sampled_from(["1", "0.1", "0.01", "0.001", "5", "100"]))
 def test_is_multiple_of_is_exact(amount: str, quantum: str) -> None:
     whole = (Fraction(amount) / Fraction(quantum)).denominator == 1

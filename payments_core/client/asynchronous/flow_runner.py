@@ -16,7 +16,6 @@ from payments_core.engine.commands import CreateResult, JournalResult
 from payments_core.engine.flow import Command, EngineFlow, ReadAs
 from payments_core.http.flow import arun_flow
 from payments_core.http.transport import make_async_transport
-from payments_core.logs import about_payout
 from payments_core.provider import Account
 from payments_core.runtime import AsyncAccountSession, Runtime, priority_of
 from payments_core.waiting import tasks as waiting
@@ -73,7 +72,7 @@ class AsyncFlowRunner:
         """Record a payout under its key, and send it in the same breath where nothing makes it wait."""
         runtime, session = self._runtime, self._session(account)
         identity = payout_id(runtime.namespace, order.key)
-        with about_payout(identity), session.executor(None, self._session_of) as executor:
+        with session.executor(None, self._session_of, payout_id=identity) as executor:
             try:
                 return await arun_flow(send(account, order, runtime.moment(), identity), executor)
             except Exception as error:
@@ -92,7 +91,7 @@ class AsyncFlowRunner:
     async def _advance(self, row: PayoutRecord, *, early: bool = False) -> PayoutRecord:
         self._runtime.check_process()
         session = self._session(self._runtime.serving(row))
-        with about_payout(row.id), session.executor(priority_of(row), self._session_of) as executor:
+        with session.executor(priority_of(row), self._session_of, payout_id=row.id) as executor:
             try:
                 flow = advance(session.account, row, self._runtime.moment(), early=early)
                 return await arun_flow(flow, executor)

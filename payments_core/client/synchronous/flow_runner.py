@@ -17,7 +17,6 @@ from payments_core.engine.commands import CreateResult, JournalResult
 from payments_core.engine.flow import Command, EngineFlow, ReadAs
 from payments_core.http.flow import run_flow
 from payments_core.http.transport import make_transport
-from payments_core.logs import about_payout
 from payments_core.provider import Account
 from payments_core.runtime import AccountSession, Runtime, priority_of
 from payments_core.waiting import threads as waiting
@@ -74,7 +73,7 @@ class FlowRunner:
         """Record a payout under its key, and send it in the same breath where nothing makes it wait."""
         runtime, session = self._runtime, self._session(account)
         identity = payout_id(runtime.namespace, order.key)
-        with about_payout(identity), session.executor(None, self._session_of) as executor:
+        with session.executor(None, self._session_of, payout_id=identity) as executor:
             try:
                 return run_flow(send(account, order, runtime.moment(), identity), executor)
             except Exception as error:
@@ -93,7 +92,7 @@ class FlowRunner:
     def _advance(self, row: PayoutRecord, *, early: bool = False) -> PayoutRecord:
         self._runtime.check_process()
         session = self._session(self._runtime.serving(row))
-        with about_payout(row.id), session.executor(priority_of(row), self._session_of) as executor:
+        with session.executor(priority_of(row), self._session_of, payout_id=row.id) as executor:
             try:
                 flow = advance(session.account, row, self._runtime.moment(), early=early)
                 return run_flow(flow, executor)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextvars import Token
 from dataclasses import replace
 from time import monotonic, perf_counter
 from types import TracebackType
@@ -28,6 +30,7 @@ from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
 from payments_core.http.retry import send_with_retry
 from payments_core.http.transport import Transport
+from payments_core.logs import current_payout
 from payments_core.provider import Account, Credential
 from payments_core.runtime import session_rules
 from payments_core.runtime.runtime import Runtime, in_daemon
@@ -58,15 +61,18 @@ class AccountSession:
         self,
         priority: Priority | None = None,
         session_of: Callable[[ReadAs], AccountSession] | None = None,
+        *,
+        payout_id: str = "",
     ) -> CommandExecutor:
         """Return the executor of one flow.
 
         Args:
             priority: What the flow's reads are for; None where they are no status reads, and not capped.
             session_of: Returns the session of another identity; None where the flow reads as this one only.
+            payout_id: The payout that the flow serves; its log events carry it.
 
         """
-        return CommandExecutor(self, self._runtime, self._permits, priority, session_of)
+        return CommandExecutor(self, self._runtime, self._permits, priority, session_of, payout_id)
 
     def preflight(self, row: PayoutRecord) -> PreflightResult | None:
         """Ask the guards and make a credential ready; None when nothing stands against sending."""
@@ -86,7 +92,7 @@ class AccountSession:
 
     def approval_needed(self, row: PayoutRecord) -> str | Postponed:
         """Return why an attempt needs an approval; empty when it does not."""
-        if why := session_rules.above_limit(self.account, row):
+        if why := self.above_limit(row):
             return why
         clock, plugins = self._runtime.clock, self._runtime.plugins
         if row.attempt.guards_passed or not plugins.has_approvals:
@@ -98,6 +104,13 @@ class AccountSession:
         except Exception as error:  # noqa: BLE001 fails closed
             broken = error
         return session_rules.approval_failed(broken, clock())
+
+    def above_limit(self, row: PayoutRecord) -> str:
+        """Return why the account's own limit requires an approval; empty when it does not."""
+        limits, amount = self.account.settings.approve_above, row.order.amount
+        if limits is None or row.attempt.ambiguous or amount.is_within(limits):
+            return ""
+        return session_rules.above_limit(self.account, limits, amount)
 
     def is_ready(self) -> bool:
         """Whether a request could be sent now without fetching a credential first."""
@@ -116,7 +129,7 @@ class AccountSession:
         policy = session_rules.policy_of(self.account, request, priority)
         auth = self._auth if request.credential else None
         if auth:  # outside the policy: fetching a credential has a policy of its own
-            session_rules.present(self.credential(), self._runtime.clock())
+            self._present()
 
         def by_policy() -> HttpResponse:
             return send_with_retry(
@@ -132,6 +145,12 @@ class AccountSession:
         """Return the credential, fetching it once however many callers ask."""
         return self._credential.get()
 
+    def _present(self) -> Credential:
+        """Return the credential; raises ``NotSent`` without one."""
+        if isinstance(fetched := self.credential(), Credential):
+            return fetched
+        raise session_rules.not_sent_without(fetched, self._runtime.clock())
+
     def close(self) -> None:
         """Close the connections."""
         self._credential.close()
@@ -142,8 +161,8 @@ class AccountSession:
     ) -> HttpResponse:
         auth, used = self._auth if request.credential else None, None
         if auth:
-            used = self.credential()
-            request = session_rules.filled(auth, request, used, self._runtime.clock())
+            used = self._present()
+            request = auth.apply(request, used, at=self._runtime.clock(), entropy=os.urandom)
         if timeout_s is not None:
             request = session_rules.within(request, timeout_s)
         if priority is not None and self.limiter.applies(priority):
@@ -214,6 +233,8 @@ class AccountSession:
 class CommandExecutor:
     """Carries out one flow's commands; a context manager, so that its permit is given back whatever happens."""
 
+    _outside: Token[str]  # the payout of the log events before this flow
+
     def __init__(
         self,
         session: AccountSession,
@@ -221,6 +242,7 @@ class CommandExecutor:
         permits: waiting.BoundedSemaphore,
         priority: Priority | None,
         session_of: Callable[[ReadAs], AccountSession] | None = None,
+        payout_id: str = "",
     ) -> None:
         self._session = session
         self._runtime = runtime
@@ -228,6 +250,7 @@ class CommandExecutor:
         self._permit = False
         self._permit_at: float | None = None
         self._session_of = session_of
+        self._payout_id = payout_id
         self.priority = priority
         self.money_asked = False
         self.created: PayoutRecord | None = None
@@ -263,6 +286,7 @@ class CommandExecutor:
 
     def __enter__(self) -> Self:
         """Begin a flow."""
+        self._outside = current_payout.set(self._payout_id)
         return self
 
     def __exit__(
@@ -270,11 +294,12 @@ class CommandExecutor:
     ) -> None:
         """End it."""
         self._give_back()
+        current_payout.reset(self._outside)
 
     def _preflight_at_once(self, row: PayoutRecord) -> Proceed | None:
         """Take a connection if nothing else makes a new payout wait and no plugin has to be asked."""
         session, plugins = self._session, self._runtime.plugins
-        asks = plugins.has_guards or plugins.has_approvals or session_rules.above_limit(session.account, row)
+        asks = plugins.has_guards or plugins.has_approvals or session.above_limit(row)
         if asks or session.limiter.caps_posts or not session.is_ready():
             return None
         if not waiting.try_acquire(self._permits):

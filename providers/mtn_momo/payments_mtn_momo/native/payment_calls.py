@@ -243,8 +243,8 @@ def _read_amount(amount: Amount, settings: MtnMomoSettings) -> Money:
     """Return an amount that the account pays; above its ``largest_amount`` it pays none."""
     money = amount if isinstance(amount, Money) else Money(amount, settings.target.currency)
     check_amount(money, settings.target)
-    if problem := above_largest_amount(
-        settings.largest_amount, money.amount, money.currency, account=settings.target_environment
-    ):
-        raise InvalidAmount(problem, hint="Correct the amount; where it is meant, change the setting first.")
-    return money
+    limits = settings.largest_amount
+    if limits is None or money.is_within(limits):
+        return money
+    problem = above_largest_amount(limits, money, account=settings.target_environment)
+    raise InvalidAmount(problem, hint="Correct the amount; where it is meant, change the setting first.")
