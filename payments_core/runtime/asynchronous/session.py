@@ -232,7 +232,7 @@ class AsyncAccountSession:
 class AsyncCommandExecutor:
     """Carries out one flow's commands; a context manager, so that its permit is given back whatever happens."""
 
-    _outside: Token[str]  # the payout of the log events before this flow
+    _outside: Token[str] | None = None  # what log events were about before this flow was entered
 
     def __init__(
         self,
@@ -293,7 +293,8 @@ class AsyncCommandExecutor:
     ) -> None:
         """End it."""
         self._give_back()
-        current_payout.reset(self._outside)
+        if self._outside is not None:
+            current_payout.reset(self._outside)
 
     async def _preflight_at_once(self, row: PayoutRecord) -> Proceed | None:
         """Take a connection if nothing else makes a new payout wait and no plugin has to be asked."""
