@@ -47,7 +47,7 @@ def test_accepted_payout_is_sent_later_and_once(gateway: MtnMomoEmulator, using:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.usefixtures("gateway")
-def test_an_operation_that_does_not_exist_is_no_payout(kind: str) -> None:
+def test_accept_refuses_operation_that_does_not_exist(kind: str) -> None:
     """The same error as from `send`, which names what there is."""
     with pytest.raises(InvalidPayout, match="There is no operation 'gift'; there are transfer, deposit, refund"):
         accept(kind, operation="gift")

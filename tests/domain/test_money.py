@@ -170,7 +170,7 @@ def test_money_ignores_the_decimal_context_of_the_application() -> None:
     [({"UGX": "500"}, True), ({"UGX": "499.99"}, False), ({"EUR": "500"}, False), ({"UGX": "0"}, False), ({}, False)],
     ids=repr,
 )
-def test_limits_of_an_amount(limits: dict[str, str], fits: bool) -> None:
+def test_amount_is_within_limit_of_its_currency(limits: dict[str, str], fits: bool) -> None:
     """An amount up to the limit of its currency is within; in a currency that the table does not name none is."""
     assert Money(500, "UGX").is_within({code: Decimal(limit) for code, limit in limits.items()}) is fits
 
