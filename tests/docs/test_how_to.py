@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from payments_core.logs import _LEVELS
+from payments_core.logs import LEVELS
 from payments_core.routing import RouteSettings
 from payments_core.testing.emulator.control_api import ControlApi, describe_route
 from payments_core.testing.emulator.faults import FAULTS
@@ -161,7 +161,7 @@ def test_routing_page_example_is_a_valid_configuration() -> None:
 def test_alerts_page_lists_every_event_at_warning_or_above() -> None:
     """Whatever is logged at WARNING or above has a row that says what to do."""
     text = (HOW_TO / "structured-logs.md").read_text("utf-8").split("\n## Alerts\n")[1]
-    assert [name for name, level in _LEVELS.items() if level >= logging.WARNING and f"`{name}`" not in text] == []
+    assert [name for name, level in LEVELS.items() if level >= logging.WARNING and f"`{name}`" not in text] == []
 
 
 def test_go_live_page_lists_every_live_target_with_its_currency() -> None:
