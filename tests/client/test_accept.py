@@ -45,12 +45,11 @@ def test_accepted_payout_is_sent_later_and_once(gateway: MtnMomoEmulator, using:
     assert [entry["credits"] for entry in gateway.ledger()] == [1]
 
 
-@pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.usefixtures("gateway")
-def test_accept_refuses_operation_that_does_not_exist(kind: str) -> None:
+def test_accept_refuses_operation_that_does_not_exist(using: Run) -> None:
     """The same error as from `send`, which names what there is."""
     with pytest.raises(InvalidPayout, match="There is no operation 'gift'; there are transfer, deposit, refund"):
-        accept(kind, operation="gift")
+        using(lambda client: client.accept(**ORDER, operation="gift"))
 
 
 def orders(database: str) -> list[tuple[Any, ...]]:
