@@ -154,10 +154,10 @@ class OwnPostgres(Postgres):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the rooms whose tests wait longest, so that none of them is still at work when all else is done."""
+    """Begin with the folders whose tests wait longest, so that none of them still runs when all else is done."""
 
     def turn(item: pytest.Item) -> int:
-        return next((number for number, room in enumerate(_SLOW) if f"/{room}/" in item.nodeid), len(_SLOW))
+        return next((number for number, folder in enumerate(_SLOW) if f"/{folder}/" in item.nodeid), len(_SLOW))
 
     items.sort(key=turn)
 

@@ -223,7 +223,7 @@ ABOUT = {
 
 @pytest.mark.parametrize("name", EventName)
 def test_payout_event_names_its_payout(name: EventName, events: list[logging.LogRecord]) -> None:
-    """Id, masked key, account, attempt and try are in each; a fact of the same name does not hide them."""
+    """Id, masked key, account, attempt and submission are in each; a fact of the same name does not hide them."""
     log_payout(name, ROW, {"why": "x", "account": "other", "submission": 9})
 
     (record,) = events

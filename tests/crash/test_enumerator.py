@@ -166,8 +166,8 @@ def test_crash_points_of_one_payout_keep_the_promises(
     counts[f"points (denominator), {store}"] += len(wanted.points)
     if FULL or name in PROVEN:
         measured(4, "crash points visited", visited, of=len(wanted.points), store=store, scenario=name)
-        measured(8, "tries compared", compared, store=store, scenario=name, by="crash points")
-        measured(8, "tries that differ", differ, store=store, scenario=name, by="crash points")
+        measured(8, "submissions compared", compared, store=store, scenario=name, by="crash points")
+        measured(8, "submissions that differ", differ, store=store, scenario=name, by="crash points")
     assert differ == 0
 
 

@@ -91,8 +91,8 @@ def test_payment_arrives_after_its_row_and_submissions_are_the_same(
         fake_provider.store.close()
     measured(7, "POSTs seen", sum(map(len, arrived.values())), store=store, client=client, payouts=PAYOUTS)
     measured(7, "POSTs before their row", len(fake_provider.side.unwritten), store=store, client=client)
-    measured(8, "tries compared", sum(map(len, again)), store=store, client=client, by="sockets")
-    measured(8, "tries that differ", differ, store=store, client=client, by="sockets")
+    measured(8, "submissions compared", sum(map(len, again)), store=store, client=client, by="sockets")
+    measured(8, "submissions that differ", differ, store=store, client=client, by="sockets")
 
     assert fake_provider.side.unwritten == []
     assert len(again) >= PAYOUTS / 10

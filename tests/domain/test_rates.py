@@ -76,12 +76,12 @@ def test_caller_who_comes_back_when_told_gets_a_permit(priority: Priority, per_s
 
 
 class CallerQueue:
-    """Callers that ask without end, each for one lane, on a clock of the test's own."""
+    """Callers that ask without end, each with one priority, on a clock of the test's own."""
 
     def __init__(self, callers: dict[Priority, int], per_s: float, answer_us: int = 3_000) -> None:
         self.queue, self.per_s, self.answer_us = Queue(), per_s, answer_us
         self.used: list[tuple[int, Priority]] = []
-        # As in a process: of each lane one asks at a time, and a permit's owner is away until its moment.
+        # As in a process: of each priority one asks at a time, and a permit's owner is away until its moment.
         self._asking = [(NOW, index, priority) for index, priority in enumerate(callers) if callers[priority]]
         self._free = dict(callers)
         self._back: list[tuple[int, int, Priority]] = []

@@ -233,13 +233,13 @@ def test_provider_pays_nothing_twice_and_loses_nothing_under_faults(
         "seconds": round(time.monotonic() - began, 1),
         "cpu_seconds": round(_cpu_s() - used_s, 1),
     }
-    print(f"\nseed {seed}: {facts}; tries compared {found.compared}; {runtime.steps} steps of time")
+    print(f"\nseed {seed}: {facts}; submissions compared {found.compared}; {runtime.steps} steps of time")
     print(f"asked for: {dict(watched.operations)}; troubles: {dict(watched.troubles)}")
     measured(1, "payees credited twice through a provider", len(found.twice) + len(found.stray), **facts)
     measured(2, "reported wrongly through a provider", len(found.wrong), **facts)
     measured(3, "payouts lost through a provider", len(found.lost), **facts)
-    measured(8, "tries compared through a provider", found.compared, provider=name)
-    measured(8, "tries that differ through a provider", len(found.differ), provider=name)
+    measured(8, "submissions compared through a provider", found.compared, provider=name)
+    measured(8, "submissions that differ through a provider", len(found.differ), provider=name)
     assert (found.twice, found.stray, found.lost, found.wrong, found.differ) == ([], [], [], [], []), seed
     assert watched.share >= 0.3
     assert runtime.kills > 0

@@ -71,7 +71,7 @@ def test_request_hash_ignores_the_order_of_headers(payment: HttpRequest) -> None
 
 
 def test_request_hash_ignores_times(payment: HttpRequest) -> None:
-    """Every try of an attempt is the same request, however long it may take."""
+    """Every submission of an attempt is the same request, however long it may take."""
     assert replace(payment, timeout_s=1.0, send_before=AT).hash == payment.hash
     assert replace(payment, timeout_s=1.0, send_before=AT).to_json() == payment.to_json()
 

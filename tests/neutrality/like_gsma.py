@@ -42,7 +42,7 @@ class GsmaProvider(TemplateProvider):
         return replace(draft, request=replace(draft.request, body=json.dumps(fields)))
 
     def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
-        """Say what came to the path that was minted for a try."""
+        """Say what came to the path that was minted for a submission."""
         if callback.method != "PUT" or callback.headers.get(_ID) != draft.references["reference"]:
             return Unknown(text="an answer about something else")
         reference = draft.references["reference"]

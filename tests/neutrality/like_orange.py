@@ -57,7 +57,7 @@ class CameroonProvider(TemplateProvider):
         return Draft({"order": attempt.payout_id}, replace(draft.request, body=json.dumps(details)), order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
-        given = {"pay_token": draft.references.get("pay_token", "")}  # of an earlier try: it is the same payment
+        given = {"pay_token": draft.references.get("pay_token", "")}  # of an earlier submission: it is the same payment
         if not given["pay_token"]:
             answer = yield from exchange(self._request("POST", "/cashin/init", "init"))
             given = {"pay_token": text_of(parse_object(answer.body).get("payToken"))}

@@ -403,7 +403,7 @@ GUARD, APPROVAL = "payments_before_submit", "payments_needs_approval"
     ids=repr,
 )
 def test_guard_refusal_stands_whatever_other_guards_answer(answers: list[Any], refusal: str | None) -> None:
-    """Whatever is not None is a refusal, also an empty text, and no other guard's leave takes it back."""
+    """Whatever is not None is a refusal, also an empty text, and no other guard's answer takes it back."""
     manager = asking(GUARD, answers)
 
     assert manager.has_guards

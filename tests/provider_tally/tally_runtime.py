@@ -36,7 +36,7 @@ GOOD, POOR = "254700000900", "254700000017"
 def runtime_of(
     folder: Path, url: str, *, more: str = "", journal: str = "sqlite:///payouts.db", **settings: Any
 ) -> Any:
-    """Assemble a client's office from a payouts.toml, with the plugin registered as an embedding application does.
+    """Assemble a client's runtime from a payouts.toml, with the plugin registered as an embedding application does.
 
     Args:
         folder: Where the configuration and the journal are.
@@ -56,7 +56,7 @@ def runtime_of(
 
 
 def assembled(config: Path) -> Any:
-    """Assemble a client's office from a configuration that was written."""
+    """Assemble a client's runtime from a configuration that was written."""
     plugins = Plugins(())
     plugins.register(tally, "tally")
     read = load(config)

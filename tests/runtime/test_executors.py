@@ -1,4 +1,4 @@
-"""Performers carry out one flow's commands: guards first, a permit in hand, and the two twins alike."""
+"""Executors execute the commands of one flow: guards first, with a permit, and both twins alike."""
 
 from __future__ import annotations
 

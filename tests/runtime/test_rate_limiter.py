@@ -37,12 +37,12 @@ class Asked:
     def __init__(self, journal: Journal, slow_s: float = 0.0) -> None:
         self._journal, self._slow_s = journal, slow_s
         self.permits: list[Permit] = []
-        self.lanes: list[Priority] = []
+        self.priorities: list[Priority] = []
 
     def permit(self, asked: AcquirePermit) -> Future[Permit]:
         permit = self._journal.permit(asked).result(10)
         self.permits.append(permit)
-        self.lanes.append(asked.priority)
+        self.priorities.append(asked.priority)
         answer: Future[Permit] = Future()
         threading.Timer(self._slow_s, answer.set_result, (permit,)).start()
         return answer
@@ -96,7 +96,7 @@ def test_read_takes_a_permit(open_desk: OpenDesk) -> None:
     create_payout(desk, "pending")
     create_payout(desk, "unknown", PayoutStatus.UNKNOWN)
     desk.pay("pending", "unknown", "new")
-    assert sorted(asked.lanes) == [Priority.READ, Priority.READ]
+    assert sorted(asked.priorities) == [Priority.READ, Priority.READ]
 
 
 @pytest.mark.parametrize("status", PayoutStatus)
@@ -121,7 +121,7 @@ def test_payments_are_sent_in_order(open_desk: OpenDesk) -> None:
     assert {row.status for row in rows} == {PayoutStatus.SUCCEEDED}
     given = sorted(permit.at for permit in asked.permits if permit.is_given)
     assert all(later - earlier >= 50_000 for earlier, later in pairwise(given))
-    assert set(asked.lanes) == {Priority.POST}
+    assert set(asked.priorities) == {Priority.POST}
     assert max(at_send) - min(at_send) >= 4 / 20 - VOID_AFTER_S  # a slow machine's first one leaves late, none early
 
 

@@ -35,20 +35,22 @@ def test_target_literal_and_table_have_the_same_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "currency", "quantum", "host", "rehearsal"),
+    ("target", "currency", "quantum", "host", "is_test_mode"),
     [
         ("sandbox", "EUR", "0.01", "sandbox.momodeveloper.mtn.com", True),
         ("mtnuganda", "UGX", "1", "proxy.momoapi.mtn.com", False),
     ],
 )
-def test_target_sets_currency_and_address(target: str, currency: str, quantum: str, host: str, rehearsal: bool) -> None:
+def test_target_sets_currency_and_address(
+    target: str, currency: str, quantum: str, host: str, is_test_mode: bool
+) -> None:
     settings = read(target_environment=target)
 
     assert settings.currency == currency
     assert settings.target.quantum == Decimal(quantum)
     assert settings.base_url == f"https://{host}"
     assert settings.host == host
-    assert settings.is_test_mode is rehearsal
+    assert settings.is_test_mode is is_test_mode
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9400", "http://localhost:9400/", "http://[::1]:9400"])

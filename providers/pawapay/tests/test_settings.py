@@ -27,7 +27,7 @@ def test_settings_mistakes_are_found_at_start(settle: Any, wrong: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("address", "rehearsal"),
+    ("address", "is_test_mode"),
     [
         ("https://api.pawapay.io", False),
         ("https://api.sandbox.pawapay.io", True),
@@ -35,8 +35,8 @@ def test_settings_mistakes_are_found_at_start(settle: Any, wrong: dict[str, Any]
         ("https://api.sandbox.pawapay.io.example.org", False),
     ],
 )
-def test_sandbox_and_this_machine_alone_are_test_mode(settle: Any, address: str, rehearsal: bool) -> None:
-    assert settle(base_url=address).is_test_mode is rehearsal
+def test_sandbox_and_this_machine_alone_are_test_mode(settle: Any, address: str, is_test_mode: bool) -> None:
+    assert settle(base_url=address).is_test_mode is is_test_mode
 
 
 def test_settings_repr_shows_no_secret(settle: Any) -> None:

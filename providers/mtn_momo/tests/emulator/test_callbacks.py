@@ -415,7 +415,7 @@ def test_callback_to_a_refusing_receiver_is_retried_as_configured(
 
 
 def test_callback_retries_end_with_the_first_accepted_one(make_scene: Callable[..., Harness]) -> None:
-    """Between two tries the clock has to move: 21 tries in the first block, the next two minutes on."""
+    """Between two attempts the clock has to move: 21 attempts in the first block, the next two minutes on."""
     harness = make_scene(callback_retries="blocks")
     harness.receiver.answer = 500
     harness.pay()

@@ -308,7 +308,7 @@ def everything(harness: Harness, capture: LogCapture) -> dict[str, str]:
         if runner:
             runner.close()
     runtime = assemble(harness.config("main"))
-    capture.shown("the office", runtime, *runtime.accounts.values(), *runtime.journal.rows())
+    capture.shown("the runtime", runtime, *runtime.accounts.values(), *runtime.journal.rows())
     for account in runtime.accounts.values():
         capture.shown("settings", account.settings.model_dump(), account.settings.model_dump_json())
     runtime.journal.close()

@@ -177,11 +177,11 @@ def test_leak_by_a_stored_answer_is_found(stage: Stage, capture: LogCapture, fou
         assert any(f" in {channel}: " in leak and not leak.startswith("a ") for leak in found()), channel
 
 
-@pytest.mark.parametrize("room", [transitions, failures])
+@pytest.mark.parametrize("module", [transitions, failures])
 def test_leak_by_unscrubbed_text_is_found(
-    room: Any, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
+    module: Any, stage: Stage, capture: LogCapture, found: Found, monkeypatch: Patch
 ) -> None:
-    monkeypatch.setattr(room, "scrub", lambda text, limit=300: text)
+    monkeypatch.setattr(module, "scrub", lambda text, limit=300: text)
     with native(stage, "echo") as client:
         for _ in range(8):
             caught(capture, lambda: client.is_active(NUMBER))
