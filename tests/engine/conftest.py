@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import pytest
+from load_modules import load_modules
 
-_spec = spec_from_file_location("kit", Path(__file__).parent / "kit.py")
-assert _spec is not None
-assert _spec.loader is not None
-kit = module_from_spec(_spec)
-sys.modules["kit"] = kit
-_spec.loader.exec_module(kit)
+load_modules(Path(__file__).parent, "kit")
+kit: Any = sys.modules["kit"]
 
 
 @pytest.fixture

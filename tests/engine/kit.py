@@ -14,7 +14,7 @@ from typing import Any, Literal
 from flat_records import make_record
 
 from payments_core.domain.money import Money
-from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus
+from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.domain.references import payout_id
 from payments_core.engine import (
@@ -53,6 +53,7 @@ from payments_core.provider import (
     CheckOutcome,
     Draft,
     Facts,
+    Final,
     Pending,
     ProviderSpec,
     ReportedDetails,
@@ -66,6 +67,7 @@ NAMESPACE = "engine-tests"
 STORE = "sqlite:///payouts.db"
 ACCOUNT = "till"
 OURS = ReportedDetails(amount=Decimal(25), currency="EUR", payee="46733123499", external_id="x-1")
+MakeStage = Callable[..., Any]  # the fixture ``stage``
 SAFE: dict[str, Any] = {"resend": "safe", "dedupe_window_s": 86_400.0, "visible_after_s": 300.0}
 
 
@@ -340,6 +342,24 @@ def reading(*outcomes: Any) -> Callable[[Draft], EngineFlow[Any]]:
         return left.pop(0) if len(left) > 1 else left[0]
 
     return flow
+
+
+LIMIT = Reason(ReasonCode.PAYEE_LIMIT_REACHED, "LIMIT")
+FAILED = Final(reason=LIMIT)
+SETTLE_S, LEASE_S = 1000.0, 90.0
+SETTLED = after(LEASE_S + SETTLE_S)
+
+
+def failed(stage: MakeStage, *parsed: Any, settings: Any = None, **facts: Any) -> tuple[Any, PayoutRecord]:
+    """Set a stage on which a payout failed when it was read, and the provider now says these, one after the other."""
+    fields = {"dedupe_settle_s": SETTLE_S, **facts}
+    one = stage(Fake(checking=reading(FAILED, *(parsed or (FAILED,)))), settings=settings, **fields)
+    row = one.advance(one.accept())
+    one.at = after(5)
+    row = one.advance(row)
+    assert (row.status, row.decided_by, row.attempt.account) == (PayoutStatus.FAILED, "read", ACCOUNT)
+    one.at = SETTLED
+    return one, row
 
 
 def names(rows: Sequence[Any]) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kit import T0, Fake, after, reading, saying
+from kit import T0, Fake, MakeStage, after, reading, saying
 
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import PayoutStatus, ReasonCode
@@ -15,7 +14,6 @@ from payments_core.engine.flow import NeedsApproval, PreflightResult, Proceed, R
 from payments_core.provider import NotFound, Unknown
 
 S = PayoutStatus
-MakeStage = Callable[..., Any]
 
 
 def waiting(stage: MakeStage, **order: Any) -> tuple[Any, PayoutRecord]:
@@ -63,14 +61,6 @@ def test_approval_before_not_before_keeps_the_time_of_sending(stage: MakeStage) 
     assert one.advance(row).status is S.PENDING
 
 
-def test_commit_before_the_first_byte_requires_the_stored_approval(stage: MakeStage) -> None:
-    """Whatever was believed when leave was given: without an approval in the journal nothing is sent."""
-    one = stage(preflight=lambda command: Proceed(T0, needs_approval=True))
-    row = one.advance(one.accept())
-    assert (row.status, row.reason.code) == (S.CREATED, ReasonCode.NEEDS_APPROVAL)
-    assert one.posts() == []
-
-
 def test_ambiguous_payout_is_checked_although_it_needs_an_approval_now(stage: MakeStage) -> None:
     """A limit that came later does not make a lost answer "not sent": it stays unknown, and is read."""
     provider = Fake(submitting=saying(Unknown()), checking=reading(NotFound()))
@@ -106,8 +96,10 @@ def test_second_approval_changes_nothing(stage: MakeStage) -> None:
 def test_approval_is_refused_unless_the_payout_waits_to_be_sent(stage: MakeStage, status: S) -> None:
     one = stage()
     row = one.put(status)
-    with pytest.raises(DecisionRefused, match="only what waits to be sent"):
+    with pytest.raises(DecisionRefused) as refused:
         one.approve(row)
+    assert refused.value.message == f"Payout {row.label} is {status}: only what waits to be sent can be approved."
+    assert refused.value.hint == "`payouts show` tells what became of it."
 
 
 def test_approval_of_a_payout_that_changed_meanwhile_is_refused(stage: MakeStage) -> None:

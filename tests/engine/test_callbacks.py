@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flat_records import changed
-from kit import OURS, T0, Fake, account_of, after, reading, row_of
+from kit import OURS, T0, Fake, MakeStage, account_of, after, last, reading, row_of
 
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
@@ -22,7 +21,6 @@ ID = "po_" + "a" * 24
 CALLBACK = Callback("PUT", {}, b"{}", T0)
 NO = Reason(ReasonCode.REJECTED, "NO")
 PAID, REFUSED = Final(seen=OURS), Final(reason=NO)
-MakeStage = Callable[..., Any]
 
 
 class Calling(Fake):
@@ -139,6 +137,7 @@ def called(one: Any, row: Any) -> Any:
         (S.FAILED, Unknown(taken_back=True), ["read"]),
         (S.SUCCEEDED, REFUSED, ["contradicted", "read"]),
         (S.FAILED, PAID, ["contradicted", "read"]),
+        (S.REVIEW, Unknown(), ["read"]),
     ],
 )
 def test_callback_after_the_end_causes_one_check_and_the_end_stands(
@@ -171,12 +170,6 @@ def test_check_after_the_end_without_an_answer_is_recorded(stage: MakeStage) -> 
     assert one.journal.history(row.id)[-1].evidence == {"why": "timed out"}
 
 
-def test_callback_in_review_causes_one_check(stage: MakeStage) -> None:
-    one, row = ended(stage, S.REVIEW, Unknown())
-    row = one.advance(row)
-    assert (row.status, row.schedule.next_at, len(one.reads())) == (S.REVIEW, None, 1)
-
-
 @pytest.mark.parametrize("status", [S.SUCCEEDED, S.REVIEW])
 def test_payout_that_no_identity_can_check_does_not_stay_due(stage: MakeStage, status: PayoutStatus) -> None:
     """An account that now pays as somebody else cannot read it: no worker may come back to it for ever."""
@@ -184,6 +177,7 @@ def test_payout_that_no_identity_can_check_does_not_stay_due(stage: MakeStage, s
     one.account = account_of(Fake(host="elsewhere.invalid"))
     row = one.advance(row)
     assert (row.status, row.schedule.next_at, len(one.reads())) == (status, None, 0)
+    assert last(one, row) == ("read", {"why": "no identity of this account can ask about it any more"})
     assert one.journal.due(after(9999), accounts=[row.attempt.account], limit=10) == ()
 
 

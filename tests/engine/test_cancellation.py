@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 from flat_records import changed
-from kit import NAMESPACE, OURS, STORE, T0, Fake, after, at_once, reading, saying, unsent
+from kit import NAMESPACE, OURS, STORE, T0, Fake, MakeStage, after, at_once, reading, saying, unsent
 
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import DecisionRefused, JournalError
@@ -22,7 +21,6 @@ from payments_core.journal.sql import restore_gap
 from payments_core.provider import CancelAnswer, Deferred, Draft, Final, NotAccepted, NotFound, Pending, Unknown
 
 S = PayoutStatus
-MakeStage = Callable[..., Any]
 NO = Reason(ReasonCode.REJECTED, "NO")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from flat_records import changed
-from kit import OURS, Fake, after, last, lost, names, reading, saying, unsent
+from kit import OURS, Fake, MakeStage, after, last, lost, names, reading, saying, unsent
 
 from payments_core import engine
 from payments_core.domain.contradictions import ProviderStatus
@@ -24,7 +23,6 @@ from payments_core.http.flow import run_flow
 from payments_core.provider import Deferred, Final, NotFound, Pending, Unknown
 
 S = PayoutStatus
-MakeStage = Callable[..., Any]
 NO = Reason(ReasonCode.REJECTED, "NO")
 FAILED, PAID, BACK = Final(reason=NO, code="NO"), Final(seen=OURS, code="DONE"), Unknown(taken_back=True, code="BACK")
 MORE = replace(PAID, seen=replace(OURS, amount=OURS.amount * 100))

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
-from flat_records import changed
 from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
 from payments_core.domain.causes import DecidedBy
@@ -96,15 +95,6 @@ def check_promises(before: PayoutRecord, decision: Decision) -> None:
     assert decision.publish == (row.status.is_final or decision.event.name == "payout.review")
 
 
-def test_reference_of_an_unknown_result_is_kept() -> None:
-    """An id that the provider gave before it was paid is what it is read by."""
-    outcome = Unknown(references={"given": "MP1", "reference": "another"})
-    after = decide_outcome.after_submit(
-        row_of(PayoutStatus.SENDING, references={"reference": "r"}), ACCOUNT, outcome, T0
-    ).after
-    assert after.attempt.references == {"given": "MP1", "reference": "r"}
-
-
 def test_tables_have_every_outcome() -> None:
     """No end of a send and no answer to a read is forgotten in the tables."""
     assert SENT.keys() == AFTER_SUBMIT.keys()
@@ -135,32 +125,12 @@ def test_submission_outcome_decides_status_and_next_check(name: str, ambiguous: 
     assert not decision.resend
 
 
-def test_submission_fails_only_by_an_unambiguous_refusal() -> None:
-    """Of all ends of a send, exactly the provider's own failure of a first try is FAILED."""
-    failing = {name for name in SENT for cell in AFTER_SUBMIT[name][:1] if cell[0] is S.FAILED}
-    assert failing == {"failed"}
-    assert all(cell[1][0] is not S.FAILED for cell in AFTER_SUBMIT.values())
-
-
 @pytest.mark.parametrize(("refusals", "wait_s"), [(0, 2), (1, 8), (2, 30), (3, 120), (4, 300), (5, 300), (50, 300)])
 def test_refused_submission_backs_off_by_the_retry_schedule(refusals: int, wait_s: float) -> None:
     """Proven refusals back off by the schedule, whose last step repeats."""
     decision = decide_outcome.after_submit(row_of(refusals=refusals), ACCOUNT, unsent(AT), AT)
     assert decision.after.schedule.next_at == AT + timedelta(seconds=wait_s)
     assert decision.after.attempt.refusals == refusals + 1
-
-
-def test_credential_refused_twice_pauses_the_account() -> None:
-    """One refused token is ours to renew; the second in a row says something about us, and fails nothing."""
-    outcome = SENT["token refused"]
-    first = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT)
-    assert first.pause is None
-    row = replace(row_of(), reason=first.after.reason)
-    second = decide_outcome.after_submit(row, ACCOUNT, outcome, AT)
-    assert second.pause is not None
-    assert second.pause.probe_at == AT + timedelta(seconds=300)
-    assert second.after.status is S.CREATED
-    check_promises(row, second)
 
 
 OUTCOMES: Mapping[str, Any] = {
@@ -215,7 +185,7 @@ AFTER_CHECK: Mapping[S, Mapping[str, S]] = {
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_check_outcome_decides_status_and_next_check(status: S, name: str) -> None:
     """Each answer to a read leads to its status; an empty or broken read changes nothing but the next look."""
-    row = row_of(status, next_at=None if status is S.REVIEW else AT, first_sent_at=T0, ambiguous=True)
+    row = row_of(status, next_at=AT, first_sent_at=T0, ambiguous=True)
     decision = decide_outcome.after_check(row, ACCOUNT, OUTCOMES[name], AT)
     expected = AFTER_CHECK[status].get(name, status)
     assert decision.after.status is expected
@@ -333,14 +303,6 @@ def test_absence_of_an_accepted_or_reviewed_payout_never_resends(status: S) -> N
     assert not decision.resend
 
 
-def test_absence_of_a_duplicate_is_review() -> None:
-    """A first send that is called a duplicate and never shown is a person's business."""
-    decision = absent(row_of(S.UNKNOWN, duplicate_unverified=True), ACCOUNT, 5, 100, 305)
-    assert decision.after.status is S.REVIEW
-    assert decision.after.reason is not None
-    assert decision.after.reason.code is ReasonCode.DUPLICATE_OF_ANOTHER
-
-
 @pytest.mark.parametrize(
     ("conclusive_s", "last_s", "status"),
     [(None, 305, S.REVIEW), (3600.0, 305, S.UNKNOWN), (3600.0, 3599, S.UNKNOWN), (3600.0, 3600, S.FAILED)],
@@ -360,13 +322,8 @@ def test_ambiguous_payout_fails_only_by_refusal_and_conclusive_absence(
 
 
 def test_conclusive_absence_alone_fails_nothing() -> None:
-    """Without a refusal of the payload even a conclusive absence leads to another send or REVIEW, never to FAILED."""
-    account = account_of(not_found_conclusive_after_s=1.0)
-    assert absent(row_of(S.UNKNOWN), account, 5, 100, 305).resend
-    assert (
-        decide_submission.begin(row_of(S.UNKNOWN), account_of(resend="unsafe"), owner="me", at=AT).after.status
-        is S.REVIEW
-    )
+    """Without a refusal of the payload even a conclusive absence leads to another send, never to FAILED."""
+    assert absent(row_of(S.UNKNOWN), account_of(not_found_conclusive_after_s=1.0), 5, 100, 305).resend
 
 
 # --- the schedule --------------------------------------------------------------------------------------------------
@@ -413,28 +370,6 @@ def test_poll_schedule_begins_anew_with_a_new_submission() -> None:
 
 
 # --- sending -------------------------------------------------------------------------------------------------------
-
-
-def test_begin_writes_everything_a_crash_needs() -> None:
-    """C2 counts the try, sets the lease, and starts absences and polls anew; the first send's moment stays."""
-    row = row_of(S.UNKNOWN, not_found_count=3, first_not_found_at=after(5), reason=NO)
-    begun = decide_submission.begin(row, ACCOUNT, owner="worker-7", at=after(400)).after
-    assert begun.status is S.SENDING
-    assert (
-        begun.attempt.submissions,
-        begun.lease.owner,
-        begun.schedule.not_found_count,
-        begun.schedule.first_not_found_at,
-    ) == (
-        2,
-        "worker-7",
-        0,
-        None,
-    )
-    assert begun.lease.until == begun.schedule.next_at == after(490)
-    assert (begun.attempt.first_sent_at, begun.attempt.sent_at) == (T0, after(400))
-    assert begun.attempt.ambiguous
-    assert begun.attempt.guards_passed
 
 
 HALF_DAY = 12 * 3600.0
@@ -484,39 +419,6 @@ def test_not_before_holds_only_while_nothing_was_ambiguous(ambiguous: bool, at_s
     assert (decision is not None) is waits
     if decision:
         assert (decision.after.status, decision.after.schedule.next_at) == (S.CREATED, after(60))
-
-
-def test_expired_lease_is_ambiguous() -> None:
-    """Whoever was sending did not come back: it may have arrived, and is read at once."""
-    decision = decide_submission.lease_expired(row_of(), after(90))
-    assert (decision.after.status, decision.after.attempt.ambiguous) == (S.UNKNOWN, True)
-    assert (decision.after.attempt.first_sent_at, decision.after.schedule.next_at) == (T0, after(90))
-
-
-@pytest.mark.parametrize("status", [S.CREATED, S.SENDING, S.UNKNOWN])
-def test_account_refusal_pauses_the_account_and_fails_nothing(status: S) -> None:
-    """Blocked says something about us: POSTs stop until a probe, and no payout fails."""
-    decision = decide_submission.account_refused(row_of(status), ACCOUNT, AccountRefused(NO, 403), AT)
-    assert decision.pause is not None
-    assert (decision.pause.account, decision.pause.by) == ("till", "account_refused")
-    assert decision.pause.probe_at == AT + timedelta(seconds=ACCOUNT.settings.probe_after_s)
-    assert decision.after.status is (S.UNKNOWN if status is S.UNKNOWN else S.CREATED)
-
-
-def test_reported_references_never_replace_ours() -> None:
-    """What a provider calls the payment is added; what we sent stays."""
-    outcome = Pending(references={"reference": "evil", "receipt": "R1"})
-    row = decide_outcome.after_submit(row_of(), ACCOUNT, outcome, AT).after
-    assert row.attempt.references == {"reference": "r", "external_id": "x-1", "receipt": "R1"}
-
-
-def test_check_in_review_makes_nothing_due() -> None:
-    """A read that tells nothing new does not keep a payout in REVIEW due, which would ask for ever."""
-    row = row_of(S.REVIEW, next_at=T0)
-    for name in STAYS:
-        decision = decide_outcome.after_check(row, ACCOUNT, OUTCOMES[name], AT)
-        assert decision.after.schedule.next_at is None
-        assert not decision.publish
 
 
 def test_decisions_are_pure() -> None:
@@ -587,11 +489,3 @@ def test_submission_outcome_counts_for_the_circuit(name: str) -> None:
 def test_check_outcome_counts_for_the_rate(wanted: Any, end: ReadEnd | None) -> None:
     """Refused for the rate, answered, or neither."""
     assert decide_outcome.read_end(wanted) == end
-
-
-def test_postponed_payout_changes_only_its_time() -> None:
-    """It was not its turn: due later, and otherwise as it was."""
-    row = row_of(S.UNKNOWN, not_found_count=2)
-    decision = decide_submission.put_off(row, "no permit", AT, after_s=12.0)
-    assert decision.after == changed(row, next_at=AT + timedelta(seconds=12))
-    assert not decision.publish

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,26 +9,13 @@ from typing import Any
 
 import pytest
 from flat_records import columns_of
-from kit import (
-    NAMESPACE,
-    OURS,
-    T0,
-    Fake,
-    account_of,
-    after,
-    at_once,
-    last,
-    lost,
-    order_of,
-    reading,
-    saying,
-)
+from kit import NAMESPACE, OURS, T0, Fake, MakeStage, account_of, after, at_once, last, lost, order_of, reading, saying
 
 from payments_core import engine
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, OverRefund
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Payee, PayoutStatus, Reason, ReasonCode
-from payments_core.domain.records import EndedAttempt, Event, PayoutRecord
+from payments_core.domain.records import EndedAttempt, Event, PayoutRecord, Schedule
 from payments_core.domain.references import derive
 from payments_core.engine.commands import AppendHistory, ApplyTransition, CreateAttempt
 from payments_core.engine.drafts import make_draft
@@ -39,7 +25,6 @@ from payments_core.http.flow import run_flow
 from payments_core.provider import Attempt, Draft, Final, NotFound, Pending, Unknown
 
 S = PayoutStatus
-MakeStage = Callable[..., Any]
 NO = Reason(ReasonCode.REJECTED, "NO")
 PAID = Final(code="DONE", http_status=200, seen=OURS)
 
@@ -137,19 +122,6 @@ def test_refund_whose_failure_settles_keeps_its_share(stage: MakeStage) -> None:
     assert one.reissue(row).attempt.number == 2
 
 
-def test_reissue_check_without_a_request_uses_the_callers_time(stage: MakeStage) -> None:
-    """A provider may answer without asking anybody; the time is then the caller's."""
-
-    def at_once(_: Draft) -> EngineFlow[Any]:
-        return Final(reason=replace(NO, settling_h=1))
-        yield
-
-    one = stage(Fake(checking=at_once), dedupe_settle_s=100.0)
-    row = one.put(S.FAILED, reason=NO, decided_by="read", next_at=None)
-    one.at = after(3600)
-    assert one.reissue(row).attempt.number == 2
-
-
 # --- looking back --------------------------------------------------------------------------------------------------
 
 
@@ -185,12 +157,7 @@ def test_previous_attempt_check_without_a_request_uses_the_callers_time(stage: M
     row = one.advance(one.accept())
     one.at = after(3600)
     row = one.reissue(row)
-
-    def at_once(_: Draft) -> EngineFlow[Any]:
-        return Final(reason=replace(NO, settling_h=1))
-        yield
-
-    provider.checking = at_once
+    provider.checking = at_once(Final(reason=replace(NO, settling_h=1)))
     for seconds, standing in ((3599, "OPEN"), (3600, "FAILED")):
         one.at = after(seconds)
         assert run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)[0].name == standing
@@ -209,19 +176,8 @@ def test_retired_identity_that_does_not_answer_blocks_a_reissue(stage: MakeStage
     assert one.reissue(row).attempt.number == 2
 
 
-def test_rebinding_that_the_provider_refuses_says_why(stage: MakeStage) -> None:
-    """In the provider's words."""
-
-    def refuse(_: Any) -> None:
-        raise InvalidPayout("No payee of this kind.")
-
-    one = stage(Fake(host="new.invalid", drafts=refuse))
-    row = one.advance(one.put(S.CREATED, binding={"host": "old.invalid"}))
-    assert row.reason == Reason(ReasonCode.BINDING_GONE, text="No payee of this kind.")
-
-
 def test_rebinding_refusal_is_masked(stage: MakeStage) -> None:
-    """A provider's words may hold a number, and no history may."""
+    """It says why in the provider's words, which may hold a number; the payout stops alone, and nothing leaves."""
 
     def refuse(_: Any) -> None:
         raise InvalidPayout("Nobody is 46733123450.")
@@ -229,6 +185,7 @@ def test_rebinding_refusal_is_masked(stage: MakeStage) -> None:
     one = stage(Fake(host="new.invalid", drafts=refuse))
     row = one.advance(one.put(S.CREATED, binding={"host": "old.invalid"}))
     assert row.reason == Reason(ReasonCode.BINDING_GONE, text="Nobody is 46*******50.")
+    assert (row.status, one.posts()) == (S.REVIEW, [])
 
 
 def test_attempt_is_checked_as_it_was_drafted(stage: MakeStage) -> None:
@@ -245,19 +202,18 @@ def test_attempt_is_checked_as_it_was_drafted(stage: MakeStage) -> None:
     one.at = after(3600)
     for _ in range(2):
         attempt = EndedAttempt.of(row)
-        assert run_flow(check_attempt(one.account, row, attempt, one.moment()), one.execute) == (
-            AttemptState.FAILED,
-            "",
-        )
+        found = run_flow(check_attempt(one.account, row, attempt, one.moment()), one.execute)
+        assert found == (AttemptState.FAILED, "")
     assert [(dict(draft.references), draft.order) for draft in asked] == [(dict(row.attempt.references), row.order)] * 2
 
 
 def test_failure_without_a_reason_settles_at_once(stage: MakeStage) -> None:
-    """As far as the reason goes; the last possible send still counts."""
+    """As far as the reason goes; the last possible send still counts, and the history gives no reason."""
     one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
     row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
     one.at = after(190)
-    assert one.reissue(row).attempt.number == 2
+    again = one.reissue(row)
+    assert (again.attempt.number, last(one, again)[1]["because"]) == (2, "")
 
 
 # --- decided by a person -------------------------------------------------------------------------------------------
@@ -309,12 +265,8 @@ def test_reopened_payout_begins_anew(stage: MakeStage) -> None:
 
     one, row = stopped(stage, ReasonCode.NEVER_APPEARED, not_found_count=3, first_not_found_at=T0)
     row = one.reopen(row)
-    assert (row.schedule.not_found_count, row.schedule.first_not_found_at, row.reason, row.schedule.next_at) == (
-        0,
-        None,
-        None,
-        one.at,
-    )
+    assert replace(row.schedule, reopened_at=None) == Schedule(next_at=one.at)
+    assert row.reason is None
     one, row = stopped(
         stage,
         ReasonCode.BINDING_GONE,
@@ -329,12 +281,8 @@ def test_reopened_payout_begins_anew(stage: MakeStage) -> None:
     )
     one.account = account_of(Drafting())
     row = one.reopen(row)
-    assert (row.schedule.not_found_count, row.schedule.first_not_found_at, row.reason, row.schedule.next_at) == (
-        0,
-        None,
-        None,
-        one.at,
-    )
+    assert replace(row.schedule, reopened_at=None) == Schedule(next_at=one.at)
+    assert row.reason is None
     assert seen == [Attempt(2, derive(NAMESPACE, "k/2", 2), "po_y")]
 
 
@@ -355,10 +303,11 @@ def test_previous_attempts_are_checked_at_the_present_time(stage: MakeStage) -> 
     assert one.advance(row, early=True).status is S.PENDING
 
 
-@pytest.mark.parametrize("when", ["before", "meanwhile"])
-def test_attempt_after_a_paid_one_goes_to_review(stage: MakeStage, when: str) -> None:
-    """Found when it is looked back, or by C2 itself."""
-    one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
+@pytest.mark.parametrize(("when", "says"), [("before", Pending()), ("meanwhile", Final(reason=NO))])
+def test_attempt_after_a_paid_one_goes_to_review(stage: MakeStage, when: str, says: Any) -> None:
+    """Known before, whatever the provider says now, or found by C2 itself; nothing is sent."""
+    provider = Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO), says))
+    one = stage(provider, dedupe_settle_s=100.0)
     row = one.advance(one.accept())
     one.at = after(3600)
     row = one.reissue(row)
@@ -373,7 +322,8 @@ def test_attempt_after_a_paid_one_goes_to_review(stage: MakeStage, when: str) ->
     one.preflight = preflight
     row = one.advance(row)
     why = "The provider says that an earlier attempt was paid; this one is not sent any more."
-    assert row.reason == Reason(ReasonCode.EARLIER_ATTEMPT_PAID, text=why)
+    assert (row.status, row.reason) == (S.REVIEW, Reason(ReasonCode.EARLIER_ATTEMPT_PAID, text=why))
+    assert len(one.posts()) == 1
 
 
 def test_reissue_is_refused_by_a_contradiction_before_its_commit(stage: MakeStage) -> None:
@@ -391,13 +341,6 @@ def test_reissue_is_refused_by_a_contradiction_before_its_commit(stage: MakeStag
     one.execute = slow
     with pytest.raises(DecisionRefused, match="cannot be paid again: the provider says that an attempt"):
         one.reissue(row)
-
-
-def test_reissue_of_a_failure_without_a_reason_records_none(stage: MakeStage) -> None:
-    one = stage(Fake(checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
-    row = one.put(S.FAILED, reason=None, decided_by="read", next_at=None)
-    one.at = after(3600)
-    assert last(one, one.reissue(row))[1]["because"] == ""
 
 
 @pytest.mark.parametrize("reason", [None, NO])

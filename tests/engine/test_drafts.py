@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from kit import NAMESPACE, Fake, account_of, order_of
+from kit import NAMESPACE, Fake, MakeStage, account_of, order_of
 
 from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, ProviderBug
 from payments_core.domain.payout import Operation, Order
 from payments_core.engine.drafts import derived_references, findings, made_ready, make_draft
 from payments_core.provider import Account, Attempt, Draft
-
-MakeStage = Callable[..., Any]
 
 
 class NamesOurs(Fake):

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import kit
 import pytest
 from flat_records import changed
-from kit import OURS, Fake, account_of, after, reading, saying, unsent
+from kit import FAILED, LEASE_S, LIMIT, OURS, SETTLE_S, SETTLED, Fake, MakeStage, account_of, after, reading, saying
 
 from payments_core import engine
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, JournalError, NotSupported
 from payments_core.domain.events import EventName
-from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.payout import Operation, PayoutStatus, ReasonCode
 from payments_core.domain.records import EndedAttempt, Event, PayoutRecord
-from payments_core.engine.commands import AppendHistory, ApplyTransition
-from payments_core.engine.flow import NeedsApproval, Proceed, ReadAs
+from payments_core.engine.commands import ApplyTransition
+from payments_core.engine.flow import NeedsApproval, ReadAs
 from payments_core.engine.previous_attempts import AttemptState
 from payments_core.http.flow import run_flow
 from payments_core.provider import Account, Final, NotFound, Pending
 
 S = PayoutStatus
-MakeStage = Callable[..., Any]
-NO = Reason(ReasonCode.PAYEE_LIMIT_REACHED, "LIMIT")
-FAILED, PAID = Final(reason=NO), Final(seen=OURS)
-SETTLE_S, LEASE_S = 1000.0, 90.0
-SETTLED = after(LEASE_S + SETTLE_S)
+PAID = Final(seen=OURS)
 
 
 def other(*, host: str = "other.invalid", name: str = "other", **facts: Any) -> Account:
@@ -38,13 +34,7 @@ def other(*, host: str = "other.invalid", name: str = "other", **facts: Any) -> 
 
 def failed(stage: MakeStage, *parsed: Any, target: Account | None = None, **facts: Any) -> tuple[Any, PayoutRecord]:
     """Set a stage on which a payout of one account failed, and there is a second account."""
-    fields = {"dedupe_settle_s": SETTLE_S, **facts}
-    one = stage(Fake(checking=reading(FAILED, *(parsed or (FAILED,)))), **fields)
-    row = one.advance(one.accept())
-    one.at = after(5)
-    row = one.advance(row)
-    assert (row.status, row.attempt.account) == (S.FAILED, "till")
-    one.at = SETTLED
+    one, row = kit.failed(stage, *parsed, **facts)
     second = target or other()
     one.accounts = {"till": one.account, second.name: second}
     return one, row
@@ -64,18 +54,9 @@ def test_failover_pays_the_next_attempt_from_the_other_account(stage: MakeStage)
     """The earlier one is kept with its account and read there, before it begins and before it is sent."""
     one, row = failed(stage)
     again = over(one, row)
-    assert (
-        again.attempt.account,
-        again.attempt.number,
-        again.status,
-        again.attempt.submissions,
-    ) == (
-        "other",
-        2,
-        S.CREATED,
-        0,
-    )
-    assert dict(again.attempt.binding) == {"host": "other.invalid"}
+    attempt = again.attempt
+    assert (attempt.account, attempt.number, attempt.submissions, again.status) == ("other", 2, 0, S.CREATED)
+    assert dict(attempt.binding) == {"host": "other.invalid"}
     assert one.journal.attempts(row.id) == (EndedAttempt.of(row),)
     assert EndedAttempt.of(row).account == "till"
     sent = one.advance(again)
@@ -92,7 +73,7 @@ def test_failover_records_both_accounts(stage: MakeStage) -> None:
     over(one, row)
     result = one.journal.history(row.id)[-1].evidence
     assert (result["account_before"], result["account"], result["actor"]) == ("till", "other", "Ann")
-    assert (result["because"], result["references_before"]) == (str(NO), dict(row.attempt.references))
+    assert (result["because"], result["references_before"]) == (str(LIMIT), dict(row.attempt.references))
 
 
 def test_reissue_from_the_same_account_is_no_failover(stage: MakeStage) -> None:
@@ -133,18 +114,6 @@ def test_failover_of_what_has_not_failed_is_refused(stage: MakeStage, status: S)
         one.reissue(row, one.accounts["other"])
     assert one.reads() == []
     assert one.journal.get(row.id).attempt.account == "till"
-
-
-def test_failover_of_a_proven_unsent_attempt_is_refused(stage: MakeStage) -> None:
-    """A transport's word that nothing left keeps the attempt where it is: it waits to be sent again."""
-    one = stage()
-    one.answers = [unsent()]
-    one.accounts = {"till": one.account, "other": other()}
-    row = one.advance(one.accept())
-    assert (row.status, row.attempt.submissions) == (S.CREATED, 1)
-    one.at = after(10**6)
-    with pytest.raises(DecisionRefused, match="only what failed"):
-        one.reissue(row, one.accounts["other"])
 
 
 def test_failover_waits_for_the_settling_time_of_the_first_account(stage: MakeStage) -> None:
@@ -202,7 +171,7 @@ def test_failover_is_refused_where_the_first_account_answers_later(stage: MakeSt
     """Of any attempt: the other account does not make the first one's provider answer."""
     one = stage(Fake(), status_by="result_callback")
     one.accounts = {"till": one.account, "other": other()}
-    row = one.put(S.FAILED, reason=NO, decided_by="submit", next_at=None)
+    row = one.put(S.FAILED, reason=LIMIT, decided_by="submit", next_at=None)
     one.at = after(10**6)
     with pytest.raises(NotSupported, match="cannot be paid again under its key"):
         one.reissue(row, one.accounts["other"])
@@ -240,7 +209,7 @@ def test_failover_of_a_refund_is_refused(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(FAILED)), dedupe_settle_s=0.0)
     one.accounts = {"till": one.account, "other": other()}
     fields: dict[str, Any] = {"operation": Operation.REFUND, "payee_kind": "collection", "payee_value": "c-1"}
-    fields |= {"original_amount": Decimal(25), "reason": NO, "decided_by": "read", "next_at": None}
+    fields |= {"original_amount": Decimal(25), "reason": LIMIT, "decided_by": "read", "next_at": None}
     row = one.put(S.FAILED, **fields)
     one.at = SETTLED
     why = r": a refund goes back from the account on which its money was collected\.$"
@@ -302,19 +271,6 @@ def test_late_success_of_the_first_account_stops_an_unsent_failover(stage: MakeS
     assert len(one.posts()) == posts
     entries = [entry for entry in one.journal.history(row.id) if entry.event == EventName.PAYOUT_CONTRADICTED]
     assert [(entry.evidence["attempt"], entry.evidence["paid_from"]) for entry in entries] == [(1, "till")]
-
-
-def test_late_success_found_by_another_process_stops_the_commit(stage: MakeStage) -> None:
-    one, row = failed(stage)
-    row, posts = over(one, row), len(one.posts())
-
-    def preflight(_: Any) -> Any:
-        one.journal.execute(AppendHistory(row.id, Event(EventName.PAYOUT_CONTRADICTED, one.at)))
-        return Proceed(one.at)
-
-    one.preflight = preflight
-    row = one.advance(row)
-    assert (row.status, len(one.posts())) == (S.REVIEW, posts)
 
 
 def test_failover_waits_while_the_first_account_is_not_configured(stage: MakeStage) -> None:

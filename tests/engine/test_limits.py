@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kit import T0, Fake, account_of, after, reading, row_of, saying
+from kit import T0, Fake, MakeStage, account_of, after, reading, row_of, saying
 
 from payments_core.domain.errors import InvalidAmount
 from payments_core.domain.money import Money
@@ -18,7 +17,6 @@ from payments_core.http.messages import HttpRequest
 from payments_core.provider import Final, NotFound, Unknown
 
 S = PayoutStatus
-MakeStage = Callable[..., Any]
 
 
 def limited(limit: str = "20", currency: str = "EUR") -> dict[str, Any]:
@@ -55,11 +53,8 @@ def test_lowered_limit_holds_a_payout_accepted_before(stage: MakeStage) -> None:
     one, row = lowered(stage, amount=Money("9999999", "EUR"))
     row = one.advance(row)
     why = "9,999,999 EUR is more than the largest_amount of account till: 20 EUR."  # not masked like a number
-    assert (row.status, row.reason, row.attempt.submissions) == (
-        S.CREATED,
-        Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why),
-        0,
-    )
+    assert (row.status, row.attempt.submissions) == (S.CREATED, 0)
+    assert row.reason == Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why)
     assert one.events(row) == ["created", "above_largest_amount"]
     assert one.journal.history(row.id)[-1].evidence == {"why": why}
     assert row.schedule.next_at == after(600)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from kit import T0, Answer, Fake, account_of, lost, order_of, plain_check, read_request, unsent
+from kit import T0, Answer, Fake, account_of, lost, order_of, plain_check, plain_submit, read_request, unsent
 
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.domain.records import Event
@@ -37,7 +37,7 @@ READ = read_request(DRAFT)
 Submit = Callable[[Draft], Any]
 
 
-def played(submit: Submit, *answers: Answer) -> tuple[Any, list[HttpRequest]]:
+def played(submit: Submit, *answers: Answer, draft: Draft = DRAFT) -> tuple[Any, list[HttpRequest]]:
     """Run one ``submit`` against scripted answers; return how it ended and what left."""
     left, sent = list(answers), list[HttpRequest]()
 
@@ -50,22 +50,25 @@ def played(submit: Submit, *answers: Answer) -> tuple[Any, list[HttpRequest]]:
         return HttpResponse(answer, {}, b"", T0 + timedelta(seconds=len(sent)))
 
     provider = Fake(submitting=submit)
-    flow = send_once(provider, DRAFT, timeout_s=30, send_before=T0 + timedelta(seconds=45), at=T0)
-    return run_flow(flow, execute)[0], sent
+    flow = send_once(provider, draft, timeout_s=30, send_before=T0 + timedelta(seconds=45), at=T0)
+    outcome, at = run_flow(flow, execute)
+    assert getattr(outcome, "at", at) == at
+    return outcome, sent
 
 
-def received(check: Submit, *answers: Answer) -> Any:
-    left = list(answers)
+def received(check: Submit, *answers: Answer) -> tuple[Any, list[HttpRequest]]:
+    left, sent = list(answers), list[HttpRequest]()
 
     def execute(command: Command) -> Reply:
         assert isinstance(command, HttpRequest)
         assert not command.moves_money, "a read may not move money"
+        sent.append(command)
         answer = left.pop(0)
         if isinstance(answer, BaseException):
             raise answer
         return HttpResponse(answer, {}, b"", T0)
 
-    return run_flow(query(Fake(checking=check), DRAFT, at=T0), execute)[0]
+    return run_flow(query(Fake(checking=check), DRAFT, at=T0), execute)[0], sent
 
 
 def then(*steps: Any, says: Any) -> Submit:
@@ -155,6 +158,11 @@ def _returns(request: HttpRequest, outcome: Any) -> EngineFlow[Any]:
     return outcome
 
 
+def _returned(outcome: Any) -> EngineFlow[Any]:
+    return outcome
+    yield
+
+
 def _clings() -> EngineFlow[Any]:
     try:
         yield MONEY
@@ -169,6 +177,44 @@ def test_mistake_after_the_money_request_is_ambiguous(submit: Submit, answers: t
     outcome, sent = played(submit, *answers)
     assert isinstance(outcome, NoAnswer | Unknown), outcome
     assert sum(request.moves_money for request in sent) == 1
+
+
+BUG = "provider bug: ProviderBug: The provider asked for"
+
+
+@pytest.mark.parametrize(
+    ("submit", "answers", "kind", "why"),
+    [
+        (then(MONEY, MONEY, says=Pending()), (200,), NoAnswer, f"{BUG} a second money request in one flow."),
+        (
+            then(replace(MONEY, body="{}{}"), says=Pending()),
+            (),
+            NotSent,
+            f"{BUG} another money request than the one it drafted.",
+        ),
+        (then(MONEY, says="paid"), (200,), NoAnswer, "provider bug: str is no outcome"),
+        (then(says=Pending()), (), NotSent, "the provider did not ask for its money request"),
+        (lambda _: _returned(unsent()), (), NotSent, "refused"),
+        (lambda _: _returns(MONEY, unsent()), (200,), NoAnswer, "refused"),
+        (swallowing(Final(reason=NO)), (lost(),), NoAnswer, "the answer to the money request was lost"),
+    ],
+    ids=["twice", "another", "no outcome", "none", "not sent", "said not sent", "lost"],
+)
+def test_mistake_is_named(submit: Submit, answers: tuple[Answer, ...], kind: type, why: str) -> None:
+    """What went wrong stands in the history in these words; a money request that was asked for may have left."""
+    outcome, _ = played(submit, *answers)
+    assert (type(outcome), outcome.why) == (kind, why)
+
+
+@pytest.mark.parametrize(
+    ("check", "why"),
+    [
+        (then(READ, says="paid"), "str is no answer"),
+        (then("a journal entry", says=None), "ProviderBug: A provider's flow asked for str; it may only ask for HTTP."),
+    ],
+)
+def test_broken_check_is_named(check: Submit, why: str) -> None:
+    assert received(check, 200)[0].why == f"provider bug: {why}"
 
 
 def test_abandoned_flow_is_closed_at_once() -> None:
@@ -248,13 +294,13 @@ READS_THAT_BREAK: list[tuple[str, Submit, tuple[Answer, ...]]] = [
 )
 def test_broken_check_decides_nothing(check: Submit, answers: tuple[Answer, ...]) -> None:
     """However a read breaks, it moves no money and decides nothing."""
-    assert isinstance(received(check, *answers), NoAnswer)
+    assert isinstance(received(check, *answers)[0], NoAnswer)
 
 
 @pytest.mark.parametrize("outcome", [Final(), Final(reason=NO), Pending(), NotFound(), Unknown(), Deferred()])
 def test_check_outcome_with_an_answer_is_believed(outcome: Any) -> None:
     """A read that ends as it should is what the provider says."""
-    assert received(then(READ, says=outcome), 200) == outcome
+    assert received(then(READ, says=outcome), 200)[0] == outcome
 
 
 def test_provider_exception_is_masked() -> None:
@@ -268,27 +314,13 @@ def test_provider_exception_is_masked() -> None:
 def test_result_path_is_filled_in_only_where_there_is_one(token: str | None, body: str) -> None:
     """Into the payment as it leaves, and not into what is stored; a slot that nobody fills stays one."""
     stored = replace(MONEY, body=f"to {slot('answer_token')}")
-    provider, sent = Fake(), list[Any]()
-
-    def execute(command: Command) -> Reply:
-        sent.append(command)
-        return HttpResponse(202, {}, b"", T0)
-
-    draft = replace(DRAFT, request=stored, answer_token=token)
-    run_flow(send_once(provider, draft, timeout_s=30, send_before=T0, at=T0), execute)
+    _, sent = played(plain_submit, 202, draft=replace(DRAFT, request=stored, answer_token=token))
     assert [request.body for request in sent] == [body]
 
 
 def test_check_that_is_answered_at_once_keeps_its_slots() -> None:
-    sent: list[Command] = []
-
-    def execute(command: Command) -> Reply:
-        sent.append(command)
-        return HttpResponse(200, {}, b"", T0)
-
     read = replace(READ, url=f"http://fake.invalid/{slot('answer_token')}")
-    run_flow(query(Fake(checking=then(read, says=Pending())), DRAFT, at=T0), execute)
-    assert sent == [read]
+    assert received(then(read, says=Pending()), 200) == (Pending(), [read])
 
 
 SLOTTED = replace(DRAFT, request=replace(DRAFT.request, body='{"id":"{{slot:given}}","pin":"{{slot:pin}}"}'))
@@ -315,14 +347,7 @@ def test_provider_may_change_only_slots(changed: dict[str, Any], is_sent: bool) 
         yield from exchange(replace(draft.request, **changed))
         return Pending()
 
-    sent: list[Command] = []
-
-    def execute(command: Command) -> Reply:
-        sent.append(command)
-        return HttpResponse(200, {}, b"", T0)
-
-    flow = send_once(Fake(submitting=submit), SLOTTED, timeout_s=30, send_before=T0 + timedelta(seconds=45), at=T0)
-    outcome, _ = run_flow(flow, execute)
+    outcome, sent = played(submit, 200, draft=SLOTTED)
     assert isinstance(outcome, Pending if is_sent else NotSent)
     assert len(sent) == is_sent
 

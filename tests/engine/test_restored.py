@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flat_records import changed
-from kit import NAMESPACE, OURS, STORE, T0, Fake, account_of, after, last, reading, row_of, saying
+from kit import NAMESPACE, OURS, STORE, T0, Fake, MakeStage, account_of, after, last, reading, row_of, saying
 
 from payments_core.domain.errors import DecisionRefused
 from payments_core.domain.payout import Operation, PayoutStatus, Reason, ReasonCode
@@ -25,10 +25,8 @@ from payments_core.journal.maintenance import restore
 from payments_core.provider import Draft, Final, NotFound, Pending, Unknown
 
 S = PayoutStatus
-MakeStage = Callable[..., Any]
 NO = Reason(ReasonCode.REJECTED, "NO")
 PAID = Final(code="DONE", http_status=200, seen=OURS)
-OVER = ReasonCode.NOT_SENT_IN_TIME
 
 
 def restored(one: Any, *, gap_from: datetime = T0) -> None:
@@ -87,12 +85,8 @@ def test_restored_payout_is_checked_before_the_first_byte(stage: MakeStage) -> N
     assert (row.status, row.attempt.submissions, row.schedule.next_at, len(one.posts())) == (S.UNKNOWN, 0, T0, 0)
     assert last(one, row) == ("checked_first", {})
     row = absent(one, row)
-    assert (row.status, row.attempt.submissions, row.attempt.duplicate_unverified, len(one.posts())) == (
-        S.PENDING,
-        1,
-        False,
-        1,
-    )
+    assert (row.status, row.attempt.submissions, len(one.posts())) == (S.PENDING, 1, 1)
+    assert not row.attempt.duplicate_unverified
     assert one.events(row) == ["created", "checked_first", "not_found", "not_found", "resend", "sending", "pending"]
 
 
@@ -106,12 +100,8 @@ def test_payment_from_before_the_restore_is_adopted(stage: MakeStage, says: Any,
     one.at = after(7)
     restored(one)
     row = one.advance(one.advance(row))
-    assert (row.status, row.attempt.ambiguous, row.attempt.first_sent_at, row.attempt.submissions) == (
-        status,
-        True,
-        after(7),
-        0,
-    )
+    assert (row.status, row.attempt.submissions) == (status, 0)
+    assert (row.attempt.ambiguous, row.attempt.first_sent_at) == (True, after(7))
     assert one.events(row)[-1] == event
     assert len(one.posts()) == 0
 
@@ -130,12 +120,8 @@ def test_restored_payout_does_not_fail_before_it_is_checked(stage: MakeStage, ho
     else:
         one.preflight = lambda _: Proceed(after(6))
     row = one.advance(row)
-    assert (row.status, row.attempt.guards_passed, row.schedule.next_at, row.schedule.reopened_at) == (
-        S.UNKNOWN,
-        how == "later expiry",
-        after(6),
-        after(6),
-    )
+    assert (row.status, row.attempt.guards_passed) == (S.UNKNOWN, how == "later expiry")
+    assert (row.schedule.next_at, row.schedule.reopened_at) == (after(6), after(6))
     assert last(one, row) == ("checked_first", {})
     row = absent(one, row)
     assert (row.status, row.decided_by) == (S.FAILED, "guard" if how == "guard" else "expiry")

@@ -96,9 +96,13 @@ def test_result_callback_on_a_stale_row_writes_nothing(stage: Any) -> None:
 
 
 def test_result_callback_during_a_send_is_not_read(stage: Any) -> None:
+    """It was asked before the submission under way, and only its sender may change the payout; the path stays open."""
     one, row = asked(stage)
     sending = changed(row, status=S.SENDING, lease_owner="another", lease_until=after(2.5))
-    assert described(one, sending, PAID) == Answered(sending, None)
+    count = len(one.asked)
+    for outcome in (NotFound(), PAID):
+        assert described(one, sending, outcome) == Answered(sending, None)
+    assert (len(one.asked), one.journal.by_query(QUERY)) == (count, (row, 1))
 
 
 ENDS = [
@@ -151,9 +155,9 @@ def make_ended() -> Callable[[PayoutRecord], EndedAttempt]:
     return lambda row: replace(EndedAttempt.of(row), references={"reference": "of attempt 1"})
 
 
-@pytest.mark.parametrize("of_earlier", [False, True])
+@pytest.mark.parametrize("of", ["the attempt", "an earlier one", "another identity"])
 def test_result_callback_for_an_account_without_them_is_a_bug(
-    stage: Any, make_ended: Callable[[PayoutRecord], EndedAttempt], *, of_earlier: bool
+    stage: Any, make_ended: Callable[[PayoutRecord], EndedAttempt], of: str
 ) -> None:
     one, row = asked(stage)
 
@@ -162,7 +166,8 @@ def test_result_callback_for_an_account_without_them_is_a_bug(
             return dict(row.attempt.binding)
 
     one.account = replace(one.account, provider=Silent())
-    callback, ended = Callback("POST", {}, b"", one.at), make_ended(row) if of_earlier else None
+    callback, ended = Callback("POST", {}, b"", one.at), make_ended(row) if of == "an earlier one" else None
+    about = changed(row, binding={"host": "gone.invalid"}) if of == "another identity" else row
     with pytest.raises(ProviderBug) as caught:
-        run_flow(answer(one.account, row, callback, query=QUERY, ended=ended), one.execute)
+        run_flow(answer(one.account, about, callback, query=QUERY, ended=ended), one.execute)
     assert caught.value.message == "Account till takes no answers that come later."

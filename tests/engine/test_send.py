@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import T0, Fake, Stage, account_of, after, lost, order_of, plain_submit
+from kit import T0, Fake, MakeStage, Stage, account_of, after, lost, order_of, plain_submit
 
 from payments_core.domain.errors import InvalidPayout, KeyReused, OverRefund
 from payments_core.domain.money import Money
@@ -23,7 +21,6 @@ from payments_core.engine.flow import Command, EngineFlow, PreflightAtOnce, RunP
 from payments_core.provider import Draft, Pending
 
 S = PayoutStatus
-MakeStage = Callable[..., Any]
 
 
 def commits(one: Stage) -> list[Command]:
@@ -188,14 +185,6 @@ def test_send_records_the_path_of_a_result_callback_before_the_request(stage: Ma
     found = one.journal.by_query(created.begins.asks.token_hash)
     assert found is not None
     assert found[0].id == sent.row.id
-
-
-def test_send_whose_answer_is_lost_is_unknown(stage: MakeStage, tmp_path: Path) -> None:
-    """The short way ends as the long one does: what may have arrived is ambiguous for ever."""
-    one = stage()
-    one.answers.append(lost())
-    row = one.send().row
-    assert (row.status, row.attempt.ambiguous, row.attempt.first_sent_at) == (S.UNKNOWN, True, T0)
 
 
 def test_send_holds_its_lease_until_it_ends(stage: MakeStage) -> None:

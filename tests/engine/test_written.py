@@ -18,7 +18,6 @@ from kit import OURS, T0, account_of, after, lost, row_of, unsent
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
-from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine import decide_outcome, decide_submission
 from payments_core.engine.transitions import Decision
@@ -42,6 +41,22 @@ ON_STATEMENT = "The provider's statement has a payment under its reference, and 
 NO_ANSWER_YET = "The provider has given no final answer for as long as the schedule asks."
 RELEASED: dict[str, Any] = {"lease_owner": "", "lease_until": None}
 DOUBTED: dict[str, Any] = {"status": S.UNKNOWN, "ambiguous": True, "first_sent_at": T0}
+LEASED_UNTIL = after(10 + ACCOUNT.settings.lease_s)
+BEGUN: dict[str, Any] = {
+    "status": S.SENDING,
+    "sent_at": AT,
+    "lease_owner": "me",
+    "lease_until": LEASED_UNTIL,
+    "next_at": LEASED_UNTIL,
+}
+ASKED_ANEW: dict[str, Any] = {
+    "status": S.UNKNOWN,
+    "duplicate_unverified": True,
+    "not_found_count": 0,
+    "first_not_found_at": None,
+    "reopened_at": AT,
+    "next_at": AT,
+}
 
 SENDING = row_of()
 CREATED = row_of(S.CREATED)
@@ -78,6 +93,11 @@ def _stopped(code: ReasonCode, why: str, **more: Any) -> dict[str, Any]:
     return {"status": S.REVIEW, "reason": Reason(code, text=why), "next_at": None, **more}
 
 
+def _waits(why: str, again_in_s: float = 2) -> dict[str, Any]:
+    reason = Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=why)
+    return {**RELEASED, "status": S.CREATED, "reason": reason, "refusals": 1, "next_at": after(10 + again_in_s)}
+
+
 def _absent(row: PayoutRecord, *, seen: int, account: Any = ACCOUNT) -> Written:
     """Decide on one more absence after so many."""
     before = changed(row, not_found_count=seen, first_not_found_at=after(10) if seen else None)
@@ -105,30 +125,13 @@ WRITTEN: Mapping[str, Written] = {
     "begin": Written(
         CREATED,
         lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
-        {
-            "status": S.SENDING,
-            "submissions": 1,
-            "guards_passed": True,
-            "sent_at": AT,
-            "lease_owner": "me",
-            "lease_until": after(10 + ACCOUNT.settings.lease_s),
-            "next_at": after(10 + ACCOUNT.settings.lease_s),
-        },
+        {**BEGUN, "submissions": 1, "guards_passed": True},
         _event("sending", {"submission": 1}),
     ),
     "begin, again": Written(
         changed(UNKNOWN, not_found_count=3, first_not_found_at=T0, reason=NO_CLEAN),
         lambda row: decide_submission.begin(row, ACCOUNT, owner="you", at=AT),
-        {
-            "status": S.SENDING,
-            "submissions": 2,
-            "sent_at": AT,
-            "not_found_count": 0,
-            "first_not_found_at": None,
-            "lease_owner": "you",
-            "lease_until": after(10 + ACCOUNT.settings.lease_s),
-            "next_at": after(10 + ACCOUNT.settings.lease_s),
-        },
+        {**BEGUN, "submissions": 2, "not_found_count": 0, "first_not_found_at": None, "lease_owner": "you"},
         _event("sending", {"submission": 2}),
     ),
     "begin, not safe any more": Written(
@@ -140,44 +143,19 @@ WRITTEN: Mapping[str, Written] = {
     "begin, sought in vain": Written(
         CHECKED_FIRST,
         lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
-        {
-            "status": S.SENDING,
-            "submissions": 1,
-            "guards_passed": True,
-            "duplicate_unverified": False,
-            "sent_at": AT,
-            "lease_owner": "me",
-            "lease_until": after(10 + ACCOUNT.settings.lease_s),
-            "next_at": after(10 + ACCOUNT.settings.lease_s),
-        },
+        {**BEGUN, "submissions": 1, "guards_passed": True, "duplicate_unverified": False},
         _event("sending", {"submission": 1}),
     ),
     "begin, called a duplicate before": Written(
         DUPLICATE_UNVERIFIED,
         lambda row: decide_submission.begin(row, ACCOUNT, owner="me", at=AT),
-        {
-            "status": S.SENDING,
-            "submissions": 2,
-            "sent_at": AT,
-            "lease_owner": "me",
-            "lease_until": after(10 + ACCOUNT.settings.lease_s),
-            "next_at": after(10 + ACCOUNT.settings.lease_s),
-        },
+        {**BEGUN, "submissions": 2},
         _event("sending", {"submission": 2}),
     ),
     "check_first": Written(
         changed(SENDING, status=S.CREATED, not_found_count=2, first_not_found_at=T0, reason=NO_CLEAN),
         lambda row: decide_submission.check_first(row, AT),
-        {
-            **RELEASED,
-            "status": S.UNKNOWN,
-            "duplicate_unverified": True,
-            "not_found_count": 0,
-            "first_not_found_at": None,
-            "reopened_at": AT,
-            "reason": None,
-            "next_at": AT,
-        },
+        {**RELEASED, **ASKED_ANEW, "reason": None},
         _event("checked_first"),
     ),
     "seek, doubted": Written(
@@ -195,14 +173,7 @@ WRITTEN: Mapping[str, Written] = {
     "on a statement, not asked about yet": Written(
         changed(CREATED, not_found_count=2, first_not_found_at=T0),
         lambda row: decide_submission.on_statement(row, ACCOUNT, AT),
-        {
-            "status": S.UNKNOWN,
-            "duplicate_unverified": True,
-            "not_found_count": 0,
-            "first_not_found_at": None,
-            "reopened_at": AT,
-            "next_at": AT,
-        },
+        ASKED_ANEW,
         _event("checked_first"),
     ),
     "on a statement, and not shown": Written(
@@ -300,13 +271,7 @@ WRITTEN: Mapping[str, Written] = {
     "not sent": Written(
         SENDING,
         lambda row: decide_outcome.after_submit(row, ACCOUNT, unsent(AT), AT),
-        {
-            **RELEASED,
-            "status": S.CREATED,
-            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="refused"),
-            "refusals": 1,
-            "next_at": after(12),
-        },
+        _waits("refused"),
         _event("waiting", {"why": "refused", "again_in_s": 2.0}),
     ),
     "not sent, doubted": Written(
@@ -318,13 +283,7 @@ WRITTEN: Mapping[str, Written] = {
     "waiting, in somebody's words": Written(
         SENDING,
         lambda row: decide_submission.waiting(row, ACCOUNT, NUMBER, AT, after_s=0.5),
-        {
-            **RELEASED,
-            "status": S.CREATED,
-            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=MASKED),
-            "refusals": 1,
-            "next_at": after(12),
-        },
+        _waits(MASKED),
         _event("waiting", {"why": MASKED, "again_in_s": 2.0}),
     ),
     "waiting, doubted": Written(
@@ -336,25 +295,13 @@ WRITTEN: Mapping[str, Written] = {
     "not accepted": Written(
         SENDING,
         lambda row: decide_outcome.after_submit(row, ACCOUNT, NotAccepted(http_status=503), AT),
-        {
-            **RELEASED,
-            "status": S.CREATED,
-            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="The provider did not take it: 503."),
-            "refusals": 1,
-            "next_at": after(12),
-        },
+        _waits("The provider did not take it: 503."),
         _event("waiting", {"why": "The provider did not take it: 503.", "again_in_s": 2.0}),
     ),
     "not accepted, too many": Written(
         SENDING,
         lambda row: decide_outcome.after_submit(row, ACCOUNT, NotAccepted(code=LONG, http_status=429), AT),
-        {
-            **RELEASED,
-            "status": S.CREATED,
-            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text=f"The provider did not take it: {LONG}."),
-            "refusals": 1,
-            "next_at": after(12),
-        },
+        _waits(f"The provider did not take it: {LONG}."),
         _event("waiting", {"why": f"The provider did not take it: {LONG}.", "again_in_s": 2.0}),
         Pause("till", AT, f"the provider asked us to wait: {CUT}", by=PausedBy.RATE, probe_at=after(12)),
     ),
@@ -384,13 +331,7 @@ WRITTEN: Mapping[str, Written] = {
     "waiting, not for long": Written(
         SENDING,
         lambda row: decide_submission.waiting(row, account_of(settings={"retry_schedule_s": (0.5,)}), "busy", AT),
-        {
-            **RELEASED,
-            "status": S.CREATED,
-            "reason": Reason(ReasonCode.PROVIDER_UNAVAILABLE, text="busy"),
-            "refusals": 1,
-            "next_at": after(10.5),
-        },
+        _waits("busy", again_in_s=0.5),
         _event("waiting", {"why": "busy", "again_in_s": 0.5}),
     ),
     "blocked, doubted": Written(
@@ -408,8 +349,15 @@ WRITTEN: Mapping[str, Written] = {
     ),
     "unclear": Written(
         SENDING,
-        lambda row: decide_outcome.after_submit(row, ACCOUNT, Unknown(**RAW_DETAILS), AT),
-        {**RELEASED, **DOUBTED, "next_at": after(20)},
+        lambda row: decide_outcome.after_submit(
+            row, ACCOUNT, Unknown(**RAW_DETAILS, references={"given": "MP1", "reference": "theirs"}), AT
+        ),
+        {
+            **RELEASED,
+            **DOUBTED,
+            "references": {"given": "MP1", "reference": "r", "external_id": "x-1"},
+            "next_at": after(20),
+        },
         _event("unknown", MASKED_DETAILS),
     ),
     "duplicate": Written(
@@ -631,17 +579,6 @@ def test_resend_window_includes_the_first_send_and_excludes_its_half() -> None:
     assert decide_submission.begin(row, ACCOUNT, owner="me", at=after(half - 1)).after.status is S.SENDING
     assert decide_submission.begin(row, ACCOUNT, owner="me", at=after(half)).after.status is S.REVIEW
     assert decide_submission.begin(row, ACCOUNT, owner="me", at=T0 - timedelta(microseconds=1)).after.status is S.REVIEW
-
-
-def test_outcome_counts_for_circuit_and_rate() -> None:
-    """Silence after a send counts towards the circuit, a proven refusal does not; only a 429 to a read slows reads."""
-    circuit = ACCOUNT.settings.circuit_after
-    assert decide_outcome.post_end(ACCOUNT, unsent()) is None
-    assert decide_outcome.post_end(ACCOUNT, lost()) == PostEnd(True, circuit)
-    assert decide_outcome.post_end(ACCOUNT, Pending()) == PostEnd(False, circuit)
-    assert decide_outcome.read_end(Unknown(http_status=429, retry_after_s=4.0)) == ReadEnd(is_refused=True, after_s=4.0)
-    assert decide_outcome.read_end(Unknown(http_status=500)) is None
-    assert decide_outcome.read_end(Pending()) == ReadEnd(is_refused=False)
 
 
 def test_duplicates_are_refused_for_half_the_window() -> None:
