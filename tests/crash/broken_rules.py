@@ -27,6 +27,7 @@ from payments_core.engine import (
     reissuance,
     result_callbacks,
     review,
+    status_queries,
     steps,
     transitions,
 )
@@ -86,7 +87,8 @@ def without_commit(event: str) -> Callable[[Patch], None]:
             begins = entry.begins
             return created if begins is None or begins.event.name != event else replace(created, row=begins.after)
 
-        patch.setattr(steps, "apply_transition", skipping)
+        for module in (steps, status_queries):
+            patch.setattr(module, "apply_transition", skipping)
         patch.setattr(steps, "_create", creating)
 
     return broken

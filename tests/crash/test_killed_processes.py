@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import crash_points
 import pytest
 from promises import history_faults
+from serving import Handler, served
 
 from payments_core.domain.payout import PayoutStatus
 from payments_core.journal import open_journal
@@ -34,42 +34,25 @@ TWICE = (4, 8, 13)
 
 
 @contextmanager
-def served(gateway: Gateway) -> Iterator[str]:
+def serving(gateway: Gateway) -> Iterator[str]:
     """Serve MoMo's gateway on loopback; the answer to the first payment is lost after it was taken."""
     lock, losing = threading.Lock(), [True]
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Answering(Handler):
         def _any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = self.read_body()
             with lock:
                 answer = gateway.handle(self.command, self.path, dict(self.headers), body, datetime.now(UTC))
                 if answer.status == 202 and losing:
                     losing.clear()
                     self.close_connection = True
                     return
-            self.send_response_only(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer.body)
+            self.reply(answer.status, answer.headers, answer.body)
 
         do_GET = do_POST = _any
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with served(Answering) as url:
+        yield url
 
 
 def live_and_die(journal: Path, url: str, *, hours: int, point: int) -> int:
@@ -85,7 +68,7 @@ def killed_and_resumed(folder: Path, point: int) -> list[str]:
     """Kill a process at a point, sometimes the next one too, let another go on; return what does not hold."""
     gateway, journal = Gateway(HELD), folder / f"{point}.db"
     found: list[str] = []
-    with served(gateway) as url:
+    with serving(gateway) as url:
         if live_and_die(journal, url, hours=0, point=point) != DIED:
             found.append(f"point {point} was not reached")
         if point in TWICE:

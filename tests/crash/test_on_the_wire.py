@@ -10,22 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import broken_rules
 import pytest
 from crash_points import CrashDatabase
 from wire_gateway import FakeProvider
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.domain.payout import Operation, Payout
-from payments_core.engine import steps
-from payments_core.engine.commands import (
-    AccountPaused,
-    ApplyTransition,
-    Contradicted,
-    NotApproved,
-    Stale,
-    TransitionApplied,
-)
-from payments_core.engine.flow import EngineFlow, apply_transition
 
 PAYOUTS = 120 if os.environ.get("PAYMENTS_CRASH_PROOF") == "1" else 30
 AT_ONCE = 6
@@ -112,17 +103,7 @@ def test_payment_sent_before_its_row_is_found(
     client: str, fake_provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the commit before the first byte taken out, the gateway finds no try in the journal."""
-
-    def without(
-        entry: ApplyTransition,
-    ) -> EngineFlow[TransitionApplied | Stale | AccountPaused | NotApproved | Contradicted]:
-        return (
-            TransitionApplied(entry.after)
-            if entry.event.name == "payout.sending"
-            else (yield from apply_transition(entry))
-        )
-
-    monkeypatch.setattr(steps, "apply_transition", without)
+    broken_rules.without_commit("payout.sending")(monkeypatch)
     with fake_provider.side.served() as url:
         fake_provider.write(url)
         CLIENTS[client](fake_provider.config, 1)

@@ -35,7 +35,7 @@ def momo(post: PostEnd, get: str = "answers", operation: Operation = Operation.T
 def forgetful(absent_s: float) -> Scenario:
     """Return a scenario in which MoMo takes a payment, loses the answer, and shows and remembers it no more."""
 
-    class ErasureMixin(Momo):
+    class Forgetful(Momo):
         def _do_accept_lose(self, request: HttpRequest) -> HttpResponse:
             try:
                 return super()._do_accept_lose(request)
@@ -48,7 +48,7 @@ def forgetful(absent_s: float) -> Scenario:
             return super()._read(request)
 
     def world(stage: Stage) -> World:
-        side = ErasureMixin(stage, PostEnd(("accept_lose", "pass")), "answers")
+        side = Forgetful(stage, PostEnd(("accept_lose", "pass")), "answers")
         account = side.account()
         return World(accounts=[replace(account, spec=replace(account.spec, facts=NO_WINDOW))], gateway=side)
 

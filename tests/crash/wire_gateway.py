@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from crash_points import CrashFile, CrashStore
+from serving import Handler, served
 
 from payments_mtn_momo.emulator.gateway import Gateway
 from payments_mtn_momo.emulator.tokens import Credentials
@@ -88,11 +88,9 @@ class WireGateway:
         """Serve it; yield its address."""
         side = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Answering(Handler):
             def _any(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self.read_body()
                 fault = "pass"
                 if self.command == "POST" and self.path in MONEY:
                     fault = side.arrive(self.path, self.headers["X-Reference-Id"], body)
@@ -102,37 +100,18 @@ class WireGateway:
                         answer = side.gateway.handle(
                             self.command, self.path, dict(self.headers), body, datetime.now(UTC)
                         )
-                if answer is None or fault == "accept_500":
-                    fields = json.dumps({"code": "INTERNAL_PROCESSING_ERROR", "message": "oops"}).encode()
-                    status, headers, content = 500, {"Content-Type": "application/json"}, fields
-                else:
-                    status, headers, content = answer.status, dict(answer.headers), answer.body
                 if fault in {"lose", "accept_lose"}:
                     self.close_connection = True
-                    return
-                self.send_response_only(status)
-                for name, value in headers.items():
-                    if name.lower() != "content-length":
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                elif answer is None or fault == "accept_500":
+                    fields = {"code": "INTERNAL_PROCESSING_ERROR", "message": "oops"}
+                    self.reply(500, {"Content-Type": "application/json"}, json.dumps(fields).encode())
+                else:
+                    self.reply(answer.status, answer.headers, answer.body)
 
             do_GET = do_POST = _any
 
-            def log_message(self, *args: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        with served(Answering) as url:
+            yield url
 
 
 class FakeProvider:

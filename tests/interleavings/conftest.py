@@ -43,26 +43,6 @@ class Clock:
         self.ahead += timedelta(seconds=seconds)
 
 
-def is_preflight(command: Command) -> bool:
-    """Say whether the flow is about to ask for leave to send."""
-    return isinstance(command, RunPreflight)
-
-
-def is_c2(command: Command) -> bool:
-    """Say whether the flow is about to write SENDING."""
-    return isinstance(command, ApplyTransition) and command.after.status is PayoutStatus.SENDING
-
-
-def is_post(command: Command) -> bool:
-    """Say whether the flow is about to send the payment: SENDING stands in the journal by now."""
-    return isinstance(command, HttpRequest) and command.moves_money
-
-
-def is_after_post(command: Command) -> bool:
-    """Say whether the flow is about to write what became of its send."""
-    return isinstance(command, ApplyTransition) and command.post_end is not None
-
-
 class Step:
     """One step of an owner with a payout, carried out command by command, with real sockets and the real journal."""
 
@@ -198,11 +178,22 @@ class World:
 
 
 class Stops:
-    """Where a step can be stopped."""
+    """Where a step can be stopped: before what comes next."""
 
-    is_preflight = staticmethod(is_preflight)
-    is_c2 = staticmethod(is_c2)
-    is_post = staticmethod(is_post)
+    @staticmethod
+    def is_preflight(command: Command) -> bool:
+        """Whether the flow is about to ask for leave to send."""
+        return isinstance(command, RunPreflight)
+
+    @staticmethod
+    def is_c2(command: Command) -> bool:
+        """Whether the flow is about to write SENDING."""
+        return isinstance(command, ApplyTransition) and command.after.status is PayoutStatus.SENDING
+
+    @staticmethod
+    def is_post(command: Command) -> bool:
+        """Whether the flow is about to send the payment: SENDING stands in the journal by now."""
+        return isinstance(command, HttpRequest) and command.moves_money
 
 
 @pytest.fixture

@@ -43,6 +43,17 @@ def absent(owner: Any) -> None:
     assert owner.work(2).schedule.not_found_count == 2
 
 
+def two_about_to_resend(world: World, stops: Any) -> tuple[Any, Any, Any, Any]:
+    """Return two owners that have found a lost payment absent, and their steps, which are about to ask for leave."""
+    world.gateway.set_faults(LOST)
+    a, b = world.owners()
+    absent(a)
+    a.clock.move(6)
+    first = a.begin().until(stops.is_preflight)
+    a.clock.move(6)
+    return a, b, first, b.begin().until(stops.is_preflight)
+
+
 # --- two re-POSTs outside half the dedupe window -------------------------------------------------------------------
 
 
@@ -58,13 +69,7 @@ def test_resends_outside_half_the_window_are_both_stopped(
     5. B wakes, then A: each is refused by what C2 looks at, the time since the first send. One puts it into REVIEW,
        the other finds it moved.
     """
-    world.gateway.set_faults(LOST)
-    a, b = world.owners()
-    absent(a)
-    a.clock.move(6)
-    first = a.begin().until(stops.is_preflight)
-    a.clock.move(6)
-    second = b.begin().until(stops.is_preflight)
+    a, _, first, second = two_about_to_resend(world, stops)
     a.clock.move(HALF_WINDOW_S)
     assert second.finish().status is S.REVIEW
     assert first.finish().status is S.REVIEW
@@ -81,13 +86,7 @@ def test_resends_inside_the_window_leave_one(world: World, store: str, measured:
     4. B writes C2 and is about to send. A wakes and wants to write its own: the version refuses it.
     5. B sends: the payment is made once, under its first reference.
     """
-    world.gateway.set_faults(LOST)
-    a, b = world.owners()
-    absent(a)
-    a.clock.move(6)
-    first = a.begin().until(stops.is_preflight)
-    a.clock.move(6)
-    second = b.begin().until(stops.is_preflight)
+    a, b, first, second = two_about_to_resend(world, stops)
     sent = {post.attempt.references["reference"] for post in (a.row(), b.row())}
     second.until(stops.is_post)
     assert first.finish().status is S.SENDING  # B's, as A sees it

@@ -26,7 +26,14 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 EQUIVALENT = HERE / "equivalent.toml"
-COPIED = ("payments_core", "tests/engine", "tests/support/flat_records.py", "tests/conftest.py", "pyproject.toml")
+COPIED = (
+    "payments_core",
+    "tests/engine",
+    "tests/support/flat_records.py",
+    "tests/support/load_modules.py",
+    "tests/conftest.py",
+    "pyproject.toml",
+)
 BAR = 0.9
 MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 KILLED = {"killed", "timeout"}  # a change that makes a test hang is noticed as well

@@ -105,10 +105,6 @@ def callbacks_ask_at_once(patch: Patch) -> None:
     patch.setattr(inbox, "spaced", lambda wanted, read_at: wanted)
 
 
-def answers_about_others_are_accepted(patch: Patch) -> None:
-    patch.setattr(decide_outcome, "differs", lambda row, seen, whole: "")
-
-
 def answers_count_every_time(patch: Patch) -> None:
     """What a path tells twice counts twice."""
     patch.setattr(write_transition, "_record_answer", lambda *_, **__: True)

@@ -78,7 +78,7 @@ CASES = {
     "an early callback is forgotten": case(more_broken_rules.early_callbacks_are_forgotten, "a callback was forgotten"),
     "callbacks ask at once": case(more_broken_rules.callbacks_ask_at_once, "asked too often"),
     "an answer about another payout is accepted": case(
-        more_broken_rules.answers_about_others_are_accepted, *FAILED, "succeeded and not paid", "succeeded by a guess"
+        broken_rules.adopts_blindly, *FAILED, "succeeded and not paid", "succeeded by a guess"
     ),
     "an answer counts every time": case(more_broken_rules.answers_count_every_time, "an answer was taken twice"),
     # people

@@ -9,7 +9,6 @@ from typing import Any, cast
 from crash_points.scenario import CallerView, Point, Restless, Scenario, Stage, Stopped, World
 from payments_core.client import PayoutClient
 from payments_core.domain.errors import OverRefund
-from payments_core.domain.money import Money
 from payments_core.domain.payout import Order, Payout, PayoutStatus
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import (
@@ -122,34 +121,20 @@ class Life:
         self._client.close()
 
     def _send(self, account: str, order: Order) -> None:
-        if order.original_amount is not None:
-            self._refund(account, order, order.original_amount)
+        fields: dict[str, Any] = {
+            "key": order.key,
+            "account": account,
+            "amount": order.amount,
+            "note": order.note,
+            "options": order.options,
+            "not_before": order.not_before,
+            "expires_at": order.expires_at,
+        }
+        if order.original_amount is None:
+            self._client.send(payee=order.payee, operation=order.operation, **fields)
             return
-        self._client.send(
-            key=order.key,
-            account=account,
-            payee=order.payee,
-            amount=order.amount,
-            operation=order.operation,
-            note=order.note,
-            options=order.options,
-            not_before=order.not_before,
-            expires_at=order.expires_at,
-        )
-
-    def _refund(self, account: str, order: Order, original_amount: Money) -> None:
         try:
-            self._client.refund(
-                key=order.key,
-                account=account,
-                collection=order.payee.value,
-                amount=order.amount,
-                original_amount=original_amount,
-                note=order.note,
-                options=order.options,
-                not_before=order.not_before,
-                expires_at=order.expires_at,
-            )
+            self._client.refund(collection=order.payee.value, original_amount=order.original_amount, **fields)
         except OverRefund:  # an answer as good as any: the application does not ask again
             self._view.refused.add(order.key)
 
