@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
 from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, SettingsError
@@ -59,11 +60,13 @@ def orders(database: str) -> list[tuple[Any, ...]]:
 
 def test_order_and_payout_are_committed_together(database: str, gateway: MtnMomoEmulator) -> None:
     """Rolled back, there is no trace of either; committed, the payout is sent by whoever works."""
-    with PayoutClient.from_config() as client, psycopg.connect(database) as connection:
+    rows: Any = dict_row  # as an application may have set it
+    with PayoutClient.from_config() as client, psycopg.connect(database, row_factory=rows) as connection:
         for end in (connection.rollback, connection.commit):
             connection.execute("INSERT INTO orders VALUES (%s)", (ORDER["key"],))
             accepted = client.accept(**ORDER, connection=connection)
             assert accepted.status is PayoutStatus.CREATED
+            assert client.accept(**ORDER, connection=connection) == accepted
             assert client.resume(timeout_s=0).open == 0
             end()
             assert [(payout.key,) for payout in client.payouts()] == orders(database)

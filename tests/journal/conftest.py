@@ -9,13 +9,12 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from flat_records import new_record, next_attempt
+from flat_records import START, new_record, next_attempt
 from psycopg import conninfo
 
 from payments_core.domain.records import Event, PayoutRecord
@@ -24,7 +23,6 @@ from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 from payments_core.journal.sqlite.journal import SqliteJournal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
+
+from flat_records import START
 
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.records import Query
 from payments_core.engine.commands import HistoryAppended, RecordAccountQuery
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 ANSWER = '{"balances":[{"amount":"49117.50","currency":"KES","label":"Utility Account"}]}'
 OURS, OTHERS = "a" * 64, "b" * 64
 Ask = Callable[[str], list[tuple[Any, ...]]]

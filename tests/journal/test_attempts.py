@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from flat_records import changed, next_attempt
+from flat_records import START, changed, next_attempt
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
@@ -32,7 +32,6 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus
 NO = Reason(ReasonCode.REJECTED, "NO")
 Add = Callable[..., PayoutRecord]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from flat_records import changed
+from flat_records import START, changed, later
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
@@ -17,13 +16,8 @@ from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import AccountPaused, ApplyTransition, JournalResult, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNT = "mtn-uganda"
 AddRow = Callable[..., PayoutRecord]
-
-
-def later(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
 
 
 class FakeProvider:

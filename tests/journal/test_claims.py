@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from flat_records import START, later
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
@@ -18,15 +19,10 @@ from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNTS = ["mtn-uganda", "mtn-ghana"]
 
 AddRow = Callable[..., PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
-
-
-def later(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
 
 
 def claim(journal: Journal, owner: str = "a", seconds: float = 0, *, for_s: float = 30, limit: int = 100) -> list[str]:

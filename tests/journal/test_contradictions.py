@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
+
+from flat_records import START
 
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.deliveries import Consumer, PayoutEvent
@@ -17,7 +19,6 @@ from payments_core.engine.commands import AcknowledgeContradictions, AppendHisto
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal.sql.statements import SQLITE
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus
 Add = Callable[..., PayoutRecord]
 ENDED: dict[str, Any] = {"status": S.FAILED, "reason": Reason(ReasonCode.REJECTED), "decided_by": "read"}

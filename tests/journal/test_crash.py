@@ -9,20 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flat_records import START
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import CreatePayout, CreateResult
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal.sqlite.journal import SqliteJournal
-
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
-
 
 OpenSqlite = Callable[..., SqliteJournal]
 Row = Callable[..., PayoutRecord]

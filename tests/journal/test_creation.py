@@ -8,11 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pytest
+from flat_records import START
 
 from payments_core.domain.errors import JournalDamaged, JournalError, JournalMissing
 from payments_core.domain.records import Event, PayoutRecord
@@ -21,7 +21,6 @@ from payments_core.journal import init_journal, open_audit, open_journal, store_
 from payments_core.journal.sqlite.creation import create_file
 from payments_core.journal.sqlite.journal import SqliteJournal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
 
 

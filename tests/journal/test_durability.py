@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from flat_records import changed
+from flat_records import START, changed
 
 from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreatePayout
@@ -19,7 +19,6 @@ from payments_core.journal import store_of
 from payments_core.journal.maintenance import restore
 from payments_core.journal.postgres.journal import PostgresJournal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
 EVENT = Event("payout.accepted", START)
 Row = Callable[..., PayoutRecord]
@@ -62,13 +61,6 @@ def switch(server: Any, url: str, setting: str, value: str) -> None:
     raise AssertionError("the server did not take the setting")
 
 
-@contextmanager
-def application(url: str, commit: str) -> Iterator[psycopg.Connection[Any]]:
-    """A connection of the application's, whose session says how much it waits for."""
-    with psycopg.connect(url, options=f"-csynchronous_commit={commit}") as connection:
-        yield connection
-
-
 @pytest.mark.parametrize(
     ("switched", "used"), [("off", "on"), ("local", "on"), ("remote_write", "on"), ("remote_apply", "remote_apply")]
 )
@@ -90,7 +82,7 @@ def test_payout_writes_are_flushed_whatever_the_server_is_switched_to(
     journal.execute(CreatePayout(row, EVENT))
     journal.execute(ApplyTransition(row, changed(row, submissions=1), EVENT))
     journal.set_pause(Pause("main", START, "a person's"))
-    with application(url, switched) as connection:
+    with psycopg.connect(url, options=f"-csynchronous_commit={switched}") as connection:
         journal.open_within(connection, CreatePayout(make_row("two"), EVENT))
 
     async def accept() -> None:
@@ -126,7 +118,7 @@ def test_crash_of_a_switched_server_loses_nothing(
     for number in range(30):
         journal.execute(CreatePayout(make_row(str(number)), EVENT))
         acknowledged.append(f"salary/{number}")
-    with application(url, "off") as connection:
+    with psycopg.connect(url, options="-csynchronous_commit=off") as connection:
         journal.open_within(connection, CreatePayout(make_row("accepted"), EVENT))
     own_postgres.stop("immediate")
     own_postgres.start()

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from flat_records import changed, next_attempt
+from flat_records import START, changed, later, next_attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,16 +37,11 @@ from payments_core.engine.commands import (
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal.sql.columns import COLUMNS, PATHS, read_row, write_row
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNTS = ["mtn-uganda", "mtn-ghana"]
 
 AddRow = Callable[..., PayoutRecord]
 MoveRow = Callable[[ApplyTransition], PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
-
-
-def later(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
 
 
 def event(name: str = "payout.changed", seconds: float = 1, **evidence: Any) -> Event:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from flat_records import changed
+from flat_records import START, changed, later
 
 from payments_core.domain.inbox_records import MOST_PER_PATH, Arrival, Handled, Handling, InboxCount
 from payments_core.domain.payout import PayoutStatus as S
@@ -16,16 +15,11 @@ from payments_core.domain.records import Event, PayoutRecord, Query
 from payments_core.engine.commands import ApplyTransition, Stale
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 SECRET = '{"body":"c2VhbGVk"}'
 MINE = ["mtn-uganda"]
 Add = Callable[..., PayoutRecord]
 Moving = Callable[[ApplyTransition], PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]
-
-
-def after(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
 
 
 def arrival(**changes: Any) -> Arrival:
@@ -34,7 +28,7 @@ def arrival(**changes: Any) -> Arrival:
 
 
 def received(no: int, payout: str | None = "po_one", seconds: float = 0) -> Handling:
-    at = after(seconds)
+    at = later(seconds)
     event = Event("callback.matched", at, {"claims": "SUCCESSFUL"}) if payout else None
     return Handling(no=no, at=at, outcome="read due", details='{"bytes":6}', payout_id=payout, event=event)
 
@@ -54,20 +48,20 @@ def stored(journal: Journal, payout: str = "po_one") -> PayoutRecord:
 def checked(row: PayoutRecord, seconds: float, next_s: float) -> ApplyTransition:
     """Return a check of a payout and when the next one is."""
     return ApplyTransition(
-        row, changed(row, read_at=after(seconds), next_at=after(next_s)), Event("payout.read", after(seconds))
+        row, changed(row, read_at=later(seconds), next_at=later(next_s)), Event("payout.read", later(seconds))
     )
 
 
 def test_callback_received_is_found_by_the_next_process(journal: Journal, open_one: Callable[[], Journal]) -> None:
     """The future ends when it is durable: whoever opens the journal next finds it, whole and in order."""
     for number in range(3):
-        journal.receive(arrival(at=after(number), method="POST", query=f"hash-{number}")).result()
+        journal.receive(arrival(at=later(number), method="POST", query=f"hash-{number}")).result()
     journal.close()
 
     found = open_one().unhandled(accounts=MINE, limit=2)
 
     assert [(one.at, one.method, one.query, one.encoded) for one in found] == [
-        (after(number), "POST", f"hash-{number}", SECRET) for number in range(2)
+        (later(number), "POST", f"hash-{number}", SECRET) for number in range(2)
     ]
     assert len(open_one().unhandled(accounts=MINE, after=found[-1].no, limit=2)) == 1
 
@@ -86,7 +80,7 @@ def test_callbacks_are_listed_for_the_accounts_asked_for(journal: Journal) -> No
 
 def test_callback_handled_is_replaced_by_what_may_be_kept(journal: Journal, add: Add, ask: Ask) -> None:
     """What came is kept no longer than until it is handled; what may be kept takes its place."""
-    add(status=S.PENDING, next_at=after(300))
+    add(status=S.PENDING, next_at=later(300))
     call(journal)
     assert journal.unhandled(accounts=MINE, limit=10) == ()
     assert ask("SELECT account, payout_id, body, outcome, proven FROM inbox") == [
@@ -97,7 +91,7 @@ def test_callback_handled_is_replaced_by_what_may_be_kept(journal: Journal, add:
 
 def test_callback_is_handled_once_by_many_threads(journal: Journal, add: Add) -> None:
     """Two processes that handle the same callback make one read due and write one history row."""
-    add(status=S.PENDING, next_at=after(300))
+    add(status=S.PENDING, next_at=later(300))
     journal.receive(arrival()).result()
     [one] = journal.unhandled(accounts=MINE, limit=10)
     with ThreadPoolExecutor(8) as pool:
@@ -107,9 +101,9 @@ def test_callback_is_handled_once_by_many_threads(journal: Journal, add: Add) ->
 
 
 def test_callback_makes_the_next_check_due_and_changes_nothing_else(journal: Journal, add: Add) -> None:
-    row = add(status=S.PENDING, next_at=after(300))
+    row = add(status=S.PENDING, next_at=later(300))
     handled = call(journal, 10)
-    due = changed(row, next_at=after(10), callback_read_at=after(10))
+    due = changed(row, next_at=later(10), callback_read_at=later(10))
     assert (handled, stored(journal)) == (Handled(due, made_due=True), due)
     assert due.schedule.is_callback_read
 
@@ -119,12 +113,12 @@ def test_callback_makes_a_check_due_where_none_was_scheduled(journal: Journal, a
     """An end or a review is looked at once more; the state stays."""
     row = add(status=status, next_at=None)
     call(journal, 10)
-    assert stored(journal) == changed(row, next_at=after(10), callback_read_at=after(10))
+    assert stored(journal) == changed(row, next_at=later(10), callback_read_at=later(10))
 
 
 def test_callback_does_not_hasten_a_payment(journal: Journal, add: Add) -> None:
     """What would be due there is a payment, and a stranger cannot make it leave sooner."""
-    row = add(status=S.CREATED, next_at=after(300))
+    row = add(status=S.CREATED, next_at=later(300))
     assert call(journal, 10) == Handled(row)
     assert stored(journal) == row
     assert len(journal.history("po_one")) == 1
@@ -132,42 +126,42 @@ def test_callback_does_not_hasten_a_payment(journal: Journal, add: Add) -> None:
 
 def test_callbacks_make_checks_due_at_most_every_five_seconds(journal: Journal, add: Add, moved: Moving) -> None:
     """However many callbacks come: counted from when the provider was last asked, and not from when it was due."""
-    row = add(status=S.PENDING, next_at=after(300))
+    row = add(status=S.PENDING, next_at=later(300))
     call(journal, 10)
-    due = changed(row, next_at=after(10), callback_read_at=after(10))
+    due = changed(row, next_at=later(10), callback_read_at=later(10))
     assert [call(journal, seconds) for seconds in (11, 12)] == [Handled(due)] * 2
     row = moved(checked(stored(journal), 14, 300))
     assert not row.schedule.is_callback_read  # it was read since
-    due = changed(row, next_at=after(19), callback_read_at=after(19))
+    due = changed(row, next_at=later(19), callback_read_at=later(19))
     assert [call(journal, seconds) for seconds in (15, 18)] == [Handled(due, made_due=True), Handled(due)]
     moved(checked(stored(journal), 19, 300))
     call(journal, 40)
-    assert stored(journal).schedule.next_at == after(40)
+    assert stored(journal).schedule.next_at == later(40)
 
 
 def test_callback_during_a_send_makes_a_check_due_after_it(journal: Journal, add: Add, moved: Moving) -> None:
     """It came before the send had its answer: nobody may look while it is sent, and nobody forgets to afterwards."""
     row = add()
-    until = after(90)
+    until = later(90)
     sending = changed(row, status=S.SENDING, lease_until=until, next_at=until, lease_owner="me", submissions=1)
     row = moved(ApplyTransition(row, sending, Event("payout.sending", START)))
     call(journal, 1)
-    assert journal.due(after(2), accounts=MINE, limit=10) == ()
-    pending = changed(row, status=S.PENDING, lease_until=None, next_at=after(300))
-    row = moved(ApplyTransition(row, pending, Event("payout.pending", after(2))))
+    assert journal.due(later(2), accounts=MINE, limit=10) == ()
+    pending = changed(row, status=S.PENDING, lease_until=None, next_at=later(300))
+    row = moved(ApplyTransition(row, pending, Event("payout.pending", later(2))))
     assert row == stored(journal)
-    assert row.schedule.next_at == after(1)
+    assert row.schedule.next_at == later(1)
     assert row.schedule.is_callback_read
-    assert journal.due(after(2), accounts=MINE, limit=10) == (row,)
+    assert journal.due(later(2), accounts=MINE, limit=10) == (row,)
 
 
 def test_callback_during_a_send_does_not_hasten_a_refused_payment(journal: Journal, add: Add, moved: Moving) -> None:
     row = add()
-    sending = changed(row, status=S.SENDING, lease_until=after(90), next_at=after(90), submissions=1)
+    sending = changed(row, status=S.SENDING, lease_until=later(90), next_at=later(90), submissions=1)
     row = moved(ApplyTransition(row, sending, Event("payout.sending", START)))
     call(journal, 1)
-    created = changed(row, status=S.CREATED, lease_until=None, next_at=after(120))
-    assert moved(ApplyTransition(row, created, Event("payout.waiting", after(2)))).schedule.next_at == after(120)
+    created = changed(row, status=S.CREATED, lease_until=None, next_at=later(120))
+    assert moved(ApplyTransition(row, created, Event("payout.waiting", later(2)))).schedule.next_at == later(120)
 
 
 def test_callback_during_a_check_makes_another_check_due(journal: Journal, add: Add, moved: Moving) -> None:
@@ -175,7 +169,7 @@ def test_callback_during_a_check_makes_another_check_due(journal: Journal, add: 
     asking = moved(checked(add(status=S.PENDING, next_at=START), 2, 300))
     call(journal, 60)
     row = moved(checked(asking, 61, 600))
-    assert row.schedule.next_at == after(66)
+    assert row.schedule.next_at == later(66)
     assert row.schedule.is_callback_read
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from flat_records import changed
+from flat_records import START, changed
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError
@@ -19,7 +19,6 @@ from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateR
 from payments_core.engine.journal_protocol import Journal
 
 S = PayoutStatus
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 MakeRow = Callable[..., PayoutRecord]
 CREATED, SENDING = Event("payout.created", START), Event("payout.sending", START + timedelta(seconds=1))
 

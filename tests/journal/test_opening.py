@@ -12,11 +12,11 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from flat_records import START
 
 from payments_core.domain.errors import (
     JournalClosed,
@@ -34,9 +34,6 @@ from payments_core.journal import init_journal, open_journal
 from payments_core.journal.sql.tables import VERSION
 from payments_core.journal.sqlite import connection
 from payments_core.journal.sqlite.journal import SqliteJournal
-
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
-
 
 OpenSqlite = Callable[..., SqliteJournal]
 Row = Callable[..., PayoutRecord]

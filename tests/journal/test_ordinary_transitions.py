@@ -8,12 +8,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
 import pytest
-from flat_records import changed, new_record
+from flat_records import START, changed, later, new_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,16 +30,11 @@ from payments_core.journal.sql.columns import COLUMNS, write_row
 from payments_core.journal.sql.statements import SQLITE, DbTransaction
 from payments_core.journal.sqlite.schema import create_tables
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus
 TOKEN, FINGERPRINT = "a" * 64, "f" * 64
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
 AddRow = Callable[..., PayoutRecord]
-
-
-def later(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
 
 
 def stored_of(row: PayoutRecord) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
+from flat_records import START, later
 
 from payments_core.domain.deliveries import Backlog, Consumer
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
@@ -16,15 +16,10 @@ from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import ApplyTransition
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 BOOKS, OTHER = Consumer("books"), Consumer("other")
 REASON = Reason(ReasonCode.UNRECOGNISED, "ODD", "nobody knows")
 
 Publish = Callable[..., PayoutRecord]
-
-
-def later(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
 
 
 @pytest.fixture

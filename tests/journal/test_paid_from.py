@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from flat_records import changed
+from flat_records import START, changed
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.inbox_records import Arrival, Handling
@@ -17,7 +17,6 @@ from payments_core.domain.records import Event, PayoutRecord, Query
 from payments_core.engine.commands import ApplyTransition, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 S = PayoutStatus
 NO = Reason(ReasonCode.REJECTED, "NO")
 FAILED: dict[str, Any] = {"status": S.FAILED, "reason": NO, "decided_by": "read", "next_at": None}

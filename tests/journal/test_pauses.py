@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from flat_records import changed
+from flat_records import START, changed, later
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.payout import PayoutStatus
@@ -16,14 +15,9 @@ from payments_core.domain.records import Event, Pause, PayoutRecord
 from payments_core.engine.commands import AccountPaused, ApplyTransition, JournalResult, Stale, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 ACCOUNT = "mtn-uganda"
 
 AddRow = Callable[..., PayoutRecord]
-
-
-def later(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
 
 
 def block(seconds: float = 0, *, probe_after_s: float | None = 300, account: str | None = ACCOUNT) -> Pause:

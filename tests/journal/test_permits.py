@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flat_records import START
 
 from payments_core.domain.rates import AcquirePermit, Permit, Priority, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord
@@ -22,7 +22,6 @@ from payments_core.engine.journal_protocol import Journal
 
 ACCOUNT = "mtn-uganda"
 SECOND = 1_000_000
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 
 
 def ask_permit(

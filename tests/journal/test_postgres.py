@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from flat_records import changed
-from psycopg.rows import dict_row
+from flat_records import START, changed
 
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import (
@@ -47,7 +46,6 @@ from payments_core.journal.postgres import connection
 from payments_core.journal.postgres.journal import PostgresJournal
 from payments_core.journal.sql.statements import lock_number
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 NAMESPACE = "test-namespace"
 EVENT = Event("payout.changed", START)
 SECRET = "hunter2-correct-horse"
@@ -107,6 +105,13 @@ class Gate:
             time.sleep(0.005)
         return future
 
+    def race(self, first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+        """Hold the first at its commit until the second waits; return what became of both."""
+        self.shut()
+        begun = [self.start(first), self.start(second)]
+        self.open()
+        return begun[0].result(), begun[1].result()
+
     def _waiting(self) -> int:
         statement = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
         found = self._keeper.execute(statement).fetchone()
@@ -142,12 +147,11 @@ def write(journal: PostgresJournal, row: PayoutRecord) -> PayoutRecord:
 def test_key_accepted_twice_at_once_is_one_payout(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
     """One creates it; the other waits until that is certain, and gets the row."""
     a, b = open_shared(), open_shared()
-    gate.shut()
-    first = gate.start(lambda: a.execute(CreatePayout(make_row(note="first"), EVENT)))
-    second = gate.start(lambda: b.execute(CreatePayout(make_row(note="second"), EVENT)))
-    gate.open()
-    assert first.result() == CreateResult(make_row(note="first"), created=True)
-    assert second.result() == CreateResult(make_row(note="first"), created=False)
+    first, second = (CreatePayout(make_row(note=note), EVENT) for note in ("first", "second"))
+    assert gate.race(lambda: a.execute(first), lambda: b.execute(second)) == (
+        CreateResult(make_row(note="first"), created=True),
+        CreateResult(make_row(note="first"), created=False),
+    )
     assert len(a.history("po_one")) == 1
 
 
@@ -155,13 +159,12 @@ def test_row_moved_twice_at_once_makes_one_transition(open_shared: OpenShared, g
     """The second waits, sees the row as the first has left it, and its history goes on without a gap."""
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
-    gate.shut()
-    first = gate.start(lambda: a.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)))
-    second = gate.start(lambda: b.execute(ApplyTransition(row, changed(row, submissions=2), EVENT)))
-    gate.open()
-    moved = first.result()
+    moved, late = gate.race(
+        lambda: a.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)),
+        lambda: b.execute(ApplyTransition(row, changed(row, submissions=2), EVENT)),
+    )
     assert isinstance(moved, TransitionApplied)
-    assert second.result() == Stale(moved.row)
+    assert late == Stale(moved.row)
     assert isinstance(b.execute(ApplyTransition(moved.row, moved.row, EVENT)), TransitionApplied)
     assert [entry.seq for entry in a.history(row.id)] == [1, 2, 3]
 
@@ -172,12 +175,11 @@ def test_history_appended_beside_a_transition_is_numbered_after_it(
     """Who waited for the row counts what was written meanwhile."""
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
-    gate.shut()
-    first = gate.start(lambda: a.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)))
-    second = gate.start(lambda: b.execute(AppendHistory(row.id, Event("payout.late_result", START))))
-    gate.open()
-    assert isinstance(first.result(), TransitionApplied)
-    second.result()
+    moved, _ = gate.race(
+        lambda: a.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)),
+        lambda: b.execute(AppendHistory(row.id, Event("payout.late_result", START))),
+    )
+    assert isinstance(moved, TransitionApplied)
     assert [entry.event for entry in a.history(row.id)] == ["payout.changed", "payout.changed", "payout.late_result"]
 
 
@@ -215,12 +217,10 @@ def test_account_refusal_stops_the_sends_that_follow(open_shared: OpenShared, ga
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
     block = Pause("mtn-uganda", START, "blocked", PausedBy.ACCOUNT_REFUSED, START + timedelta(seconds=300))
-    gate.shut()
-    refused = gate.start(lambda: a.execute(ApplyTransition(one, changed(one, submissions=1), EVENT, pause=block)))
-    late = gate.start(lambda: send(b, two))
-    gate.open()
-    assert isinstance(refused.result(), TransitionApplied)
-    assert late.result() == AccountPaused(block)
+    refusal = ApplyTransition(one, changed(one, submissions=1), EVENT, pause=block)
+    refused, late = gate.race(lambda: a.execute(refusal), lambda: send(b, two))
+    assert isinstance(refused, TransitionApplied)
+    assert late == AccountPaused(block)
 
 
 def test_probe_that_two_find_due_is_sent_once(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
@@ -228,12 +228,9 @@ def test_probe_that_two_find_due_is_sent_once(open_shared: OpenShared, gate: Gat
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
     a.set_pause(Pause("mtn-uganda", START, "blocked", PausedBy.ACCOUNT_REFUSED, START + timedelta(seconds=300)))
-    gate.shut()
-    probe = gate.start(lambda: send(a, one, 300))
-    late = gate.start(lambda: send(b, two, 300))
-    gate.open()
-    assert isinstance(probe.result(), TransitionApplied)
-    assert isinstance(late.result(), AccountPaused)
+    probe, late = gate.race(lambda: send(a, one, 300), lambda: send(b, two, 300))
+    assert isinstance(probe, TransitionApplied)
+    assert isinstance(late, AccountPaused)
 
 
 def test_lifted_pause_does_not_wait_for_a_send(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
@@ -259,12 +256,12 @@ def test_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gate: G
         "amount": Decimal(6),
         "original_amount": Decimal(10),
     }
-    gate.shut()
-    first = gate.start(lambda: a.execute(CreatePayout(make_row("one", payee_value="c-1", **refund), EVENT)))
-    second = gate.start(lambda: b.execute(CreatePayout(make_row("two", payee_value="C-1", **refund), EVENT)))
-    gate.open()
-    assert isinstance(first.result(), CreateResult)
-    assert isinstance(second.result(), OverRefunded)
+    first, second = gate.race(
+        lambda: a.execute(CreatePayout(make_row("one", payee_value="c-1", **refund), EVENT)),
+        lambda: b.execute(CreatePayout(make_row("two", payee_value="C-1", **refund), EVENT)),
+    )
+    assert isinstance(first, CreateResult)
+    assert isinstance(second, OverRefunded)
     assert b.get("po_two") is None
 
 
@@ -282,28 +279,6 @@ def test_lock_held_too_long_is_reported(open_shared: OpenShared, gate: Gate, mak
 
 
 # --- in the application's transaction ---
-
-
-def test_accepted_payout_exists_exactly_if_the_application_commits(
-    shared: PostgresJournal, postgres_url: str, make_row: Row
-) -> None:
-    """Its order and our payout are written together, or not at all."""
-    with psycopg.connect(postgres_url, row_factory=dict_row) as application:
-        assert shared.open_within(application, CreatePayout(make_row(), EVENT)) == CreateResult(
-            make_row(), created=True
-        )
-        assert shared.open_within(application, CreatePayout(make_row(), EVENT)) == CreateResult(
-            make_row(), created=False
-        )
-        assert shared.get("po_one") is None
-        application.rollback()
-        assert shared.get("po_one") is None
-        assert shared.history("po_one") == ()
-        shared.open_within(application, CreatePayout(make_row(), EVENT))
-        application.commit()
-    assert shared.get("po_one") == make_row()
-    assert len(shared.history("po_one")) == 1
-    assert shared.execute(CreatePayout(make_row(), EVENT)) == CreateResult(make_row(), created=False)
 
 
 def test_key_being_accepted_is_decided_by_the_application_first(

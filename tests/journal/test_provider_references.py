@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from flat_records import changed
+from flat_records import START, changed
 
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
@@ -15,7 +15,6 @@ from payments_core.engine.commands import ApplyTransition
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal.sql.columns import searchable_references
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 Add = Callable[..., PayoutRecord]
 Moving = Callable[[ApplyTransition], PayoutRecord]
 Ask = Callable[[str], list[tuple[Any, ...]]]

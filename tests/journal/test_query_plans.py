@@ -8,12 +8,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from flat_records import changed
+from flat_records import START, changed
 
 from payments_core.domain.inbox_records import Arrival, Handling
 from payments_core.domain.payout import PayoutStatus
@@ -24,7 +24,6 @@ from payments_core.journal.sql.apply import apply
 from payments_core.journal.sql.claims import Claim, Release, Renew
 from payments_core.journal.sql.statements import POSTGRES, SQLITE, DbTransaction
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 TOKEN = "a" * 64
 S = PayoutStatus
 # They hold a few rows each, however many payouts there are.

@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from flat_records import changed
+from flat_records import START, changed
 
 from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
@@ -21,7 +20,6 @@ from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import AppendHistory, ApplyTransition, CreatePayout, CreateResult, OverRefunded
 from payments_core.engine.journal_protocol import Journal
 
-START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 TEN = Decimal(10)
 Make = Callable[..., PayoutRecord]
 

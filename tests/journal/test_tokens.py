@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import pytest
+from flat_records import START, later
 from pydantic import SecretStr
 
 from payments_core.domain.payout import Operation, Order
@@ -34,21 +35,16 @@ from payments_core.runtime import AccountSession, AsyncAccountSession, Runtime
 from payments_core.runtime.token_encryption import CredentialCipher
 from payments_core.settings import AccountSettings
 
-START = datetime.fromisoformat("2026-11-02T08:00:00+00:00")
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 
-def after(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
 def asked(journal: Journal, owner: str, seconds: float = 0, *, spent: str = "") -> SharedToken:
-    question = AskToken(name="till", owner=owner, at=after(seconds), until=after(seconds + 60), spent=spent)
+    question = AskToken(name="till", owner=owner, at=later(seconds), until=later(seconds + 60), spent=spent)
     return journal.token(question).result()
 
 
 def kept(journal: Journal, owner: str, sealed: str = "SEALED", *, good_s: float = 3600) -> None:
-    journal.token(KeepToken(name="till", owner=owner, encrypted=sealed, mark="m1", good_until=after(good_s))).result()
+    journal.token(KeepToken(name="till", owner=owner, encrypted=sealed, mark="m1", good_until=later(good_s))).result()
 
 
 def test_token_is_fetched_by_one_process_and_the_others_wait(journal: Journal, open_one: Callable[[], Journal]) -> None:
@@ -141,7 +137,7 @@ class FakeProvider:
 
     def authenticate(self) -> HttpFlow[Credential | AccountRefused]:
         answer = yield from exchange(HttpRequest("GET", "https://till.example", "token", credential=False))
-        return Credential({"token": answer.text}, expires_at=after(3600))
+        return Credential({"token": answer.text}, expires_at=later(3600))
 
     def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         return fill(request, credential.secrets)
@@ -256,7 +252,7 @@ def test_token_waited_for_in_vain_is_no_answer(journal: Journal, monkeypatch: py
     monkeypatch.setattr("payments_core.runtime.synchronous.session.LOOK_AGAIN_S", 0.0)
     one = account()
     name = CredentialCipher(one).name
-    journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
+    journal.token(AskToken(name=name, owner="another", at=START, until=later(60))).result()
 
     assert isinstance(AccountSession(one, Wire(Server()), runtime(journal, one)).credential(), NoAnswer)
 
@@ -264,7 +260,7 @@ def test_token_waited_for_in_vain_is_no_answer(journal: Journal, monkeypatch: py
 def test_token_that_cannot_be_decrypted_is_fetched_anew(journal: Journal) -> None:
     one, server = account(), Server()
     name = CredentialCipher(one).name
-    journal.token(AskToken(name=name, owner="another", at=START, until=after(60))).result()
-    journal.token(KeepToken(name=name, owner="another", encrypted="garbage", mark="m", good_until=after(60))).result()
+    journal.token(AskToken(name=name, owner="another", at=START, until=later(60))).result()
+    journal.token(KeepToken(name=name, owner="another", encrypted="garbage", mark="m", good_until=later(60))).result()
 
     assert AccountSession(one, Wire(server), runtime(journal, one)).exchange(READ).status == 200

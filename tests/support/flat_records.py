@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
@@ -12,6 +12,13 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus
 from payments_core.domain.records import AttemptRecord, Lease, PayoutRecord, Schedule
 from payments_core.journal.sql.columns import PATHS
+
+START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+
+def later(seconds: float) -> datetime:
+    """Return the time so many seconds after START."""
+    return START + timedelta(seconds=seconds)
 
 
 def make_record(**columns: Any) -> PayoutRecord:
@@ -40,7 +47,6 @@ def changed(row: PayoutRecord, **columns: Any) -> PayoutRecord:
 
 def new_record(name: str = "one", **columns: Any) -> PayoutRecord:
     """Return a new payout with this name in its id, key and reference, with some of its columns changed."""
-    at = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
     new = {
         "id": f"po_{name}",
         "key": f"salary/{name}",
@@ -55,9 +61,9 @@ def new_record(name: str = "one", **columns: Any) -> PayoutRecord:
         "references": {"reference_id": f"ref-{name}"},
         "request": "{}",
         "request_hash": "0" * 64,
-        "created_at": at,
-        "updated_at": at,
-        "next_at": at,
+        "created_at": START,
+        "updated_at": START,
+        "next_at": START,
     }
     return make_record(**new | columns)
 
