@@ -33,10 +33,10 @@ def by_default(path: Path, name: str) -> None:
     path.write_text(text.replace("[installation]", f'[installation]\ndefault_account = "{name}"'), "utf-8")
 
 
-def chosen(path: Path, account: str | None = None, plugins: Plugins | None = None) -> str:
+def chosen(path: Path, account: str | None = None, plugins: Plugins | None = None, key: str = "") -> str:
     with PayoutClient(assemble(path, plugins=plugins)) as client:
         payee, amount = Payee.msisdn("+46733123481"), Money("5", "EUR")
-        return client.accept(key=f"key/{account}", payee=payee, amount=amount, account=account).account
+        return client.accept(key=key or f"key/{account}", payee=payee, amount=amount, account=account).account
 
 
 class ChoosesFirst:
@@ -52,22 +52,13 @@ def test_account_must_be_named_without_a_default(two: Path) -> None:
         chosen(two)
 
 
-@pytest.mark.parametrize("name", ["first", "second"])
-def test_default_account_pays(two: Path, name: str) -> None:
-    by_default(two, name)
-    assert chosen(two) == name
-
-
-def test_named_account_goes_before_the_default(two: Path) -> None:
-    by_default(two, "second")
-    assert chosen(two, "first") == "first"
-
-
-def test_plugin_choice_goes_before_the_default(two: Path) -> None:
+def test_default_account_pays_unless_the_caller_or_a_plugin_chooses(two: Path) -> None:
     by_default(two, "second")
     plugins = Plugins()
     plugins.register(ChoosesFirst(), "chooses")
-    assert chosen(two, plugins=plugins) == "first"
+    assert chosen(two) == "second"
+    assert chosen(two, "first") == "first"
+    assert chosen(two, plugins=plugins, key="of the plugin") == "first"
 
 
 def test_default_that_changes_moves_no_payout(two: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,7 +20,8 @@ from payments_core.client import assemble
 from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, UnknownAccount
 from payments_core.engine import derived_references
 from payments_core.engine.commands import CreateAttempt
-from payments_core.journal import open_audit
+from payments_core.journal import open_audit, store_of
+from payments_core.journal.maintenance import restore
 from payments_core.provider import Callback
 from payments_mtn_momo.emulator import MtnMomoEmulator
 from payments_mtn_momo.emulator import payees as fates
@@ -295,12 +298,6 @@ def test_callback_to_an_account_that_never_paid_is_ignored(two: Two) -> None:
 
 def test_failover_that_a_restored_journal_lost_is_not_repeated(two: Two, tmp_path: Path) -> None:
     """In the backup it failed on the first account; in the gap the second one paid it: its statement has it."""
-    import shutil
-    import sqlite3
-
-    from payments_core.journal import store_of
-    from payments_core.journal.maintenance import restore
-
     two.fail()
     file, copy = tmp_path / two.url.removeprefix("sqlite:///"), tmp_path / "backup.db"
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
@@ -315,10 +312,8 @@ def test_failover_that_a_restored_journal_lost_is_not_repeated(two: Two, tmp_pat
     shutil.copy(copy, file)
     two.ahead += timedelta(seconds=5)
     at = datetime.now(UTC) + two.ahead
-    store, act = (
-        store_of(two.url, namespace=namespace, root=tmp_path, at=at),
-        restore.OperatorAction(at, "Ann", "the disk died"),
-    )
+    store = store_of(two.url, namespace=namespace, root=tmp_path, at=at)
+    act = restore.OperatorAction(at, "Ann", "the disk died")
     restore.begin_gap(store, gap_from, act)
     both = (two.first, two.spare)
     statements = {two.first: [], two.spare: [entry["reference"] for entry in two.other.ledger()]}
