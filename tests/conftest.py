@@ -82,7 +82,7 @@ class Postgres:
         return self.url_of(name)
 
     def drop(self, url: str) -> None:
-        """Remove a database, whoever is still connected."""
+        """Remove a database, also with open connections."""
         self.execute(f"DROP DATABASE IF EXISTS {conninfo.conninfo_to_dict(url)['dbname']} WITH (FORCE)")
 
 
@@ -254,7 +254,7 @@ def postgres(request: pytest.FixtureRequest) -> Postgres:
 
 @pytest.fixture(scope="session")
 def own_postgres(start_postgres: Callable[[], OwnPostgres]) -> OwnPostgres:
-    """A server that tests may stop; whoever stops it starts it again."""
+    """A server that tests may stop; a test that stops it starts it again."""
     return start_postgres()
 
 

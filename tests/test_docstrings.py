@@ -47,7 +47,7 @@ def arguments(thing: object) -> set[str]:
     if not (inspect.isclass(thing) or inspect.isroutine(thing)):
         return set()
     if inspect.isclass(thing) and (issubclass(thing, Enum | BaseModel) or getattr(thing, "_is_protocol", False)):
-        return set()  # members and fields describe themselves, and nobody calls a protocol
+        return set()  # members and fields describe themselves, and a protocol is not called
     given = inspect.signature(thing).parameters.values()
     named = {one.name for one in given if not one.name.startswith("_")} - {"self", "cls", "args", "kwargs"}
     return named if inspect.isclass(thing) or len(named) > 1 else set()

@@ -77,7 +77,7 @@ for name in EventName:
 
 
 def test_events_print_nothing_without_logging_configuration() -> None:
-    """A library prints nothing: no event of any level reaches a terminal that nobody set up."""
+    """A library prints nothing: no event of any level reaches a terminal without a configuration."""
     assert ran(LOUD) == ("", "")
 
 
@@ -240,7 +240,7 @@ class Silence:
 
 
 def test_recorded_transition_is_logged_as_one_event(events: list[logging.LogRecord]) -> None:
-    """Whatever the journal has written about a payout is told once, with the same five facts."""
+    """Whatever the journal has written about a payout is logged once, with the same facts."""
     runtime = Runtime(namespace="n" * 32, journal=Silence(), plugins=Plugins([]), accounts={})  # type: ignore[arg-type]
     event = Event("payout.pending", AT, {"http_status": 202})
     pause = Pause(None, AT, "why")

@@ -199,7 +199,7 @@ def test_readme_commands_are_those_of_ci() -> None:
 
 
 def test_pages_name_no_path_of_a_machine() -> None:
-    """No page holds an absolute path of somebody's machine."""
+    """No page holds an absolute path of a machine."""
     for page in PAGES:
         text = (ROOT / page).read_text("utf-8")
         assert not re.search(r"(?<![\w./])/(?:home|root|work|Users)/", text), page

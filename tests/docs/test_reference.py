@@ -26,7 +26,7 @@ REFERENCE = ROOT / "docs" / "reference"
 
 
 def test_generated_pages_are_up_to_date(tmp_path: Path) -> None:
-    """Running the generator changes no page: whoever adds a setting, hook, event, error or command writes it down."""
+    """Running the generator changes no page: a new setting, hook, event, error or command is documented."""
     generator = tmp_path / "docs" / "reference" / "generate.py"
     generator.parent.mkdir(parents=True)
     generator.write_text((REFERENCE / "generate.py").read_text("utf-8"), "utf-8")

@@ -139,7 +139,7 @@ NUMERIC = list(options())
 def test_command_line_number_outside_its_bounds_is_refused_with_the_range(
     words: list[str], option: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is outside of them is a mistake of whoever typed it: nothing is read, and the range is told."""
+    """What is outside of them is a usage error: nothing is read, and the message has the range."""
     monkeypatch.chdir(tmp_path)
     for value in ("nan", "inf", "-inf", "-1", "1e308", "9" * 400):
         code = run([*words, f"{option.opts[0]}={value}", *needed(words, option)])
@@ -188,7 +188,7 @@ CALLS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A configuration; nobody listens where it pays."""
+    """A configuration whose gateway has no listener."""
     path = tmp_path_factory.mktemp("bounds") / "payouts.toml"
     with MtnMomoEmulator() as gateway:
         gateway.write_config(path)

@@ -1,4 +1,4 @@
-"""What leaves the program by an encoder that nobody told what may be shown: no complete number, no float."""
+"""What a general encoder writes of our values: no complete number, no float."""
 
 from __future__ import annotations
 

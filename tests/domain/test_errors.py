@@ -1,4 +1,4 @@
-"""The tree of errors: drawn as it is, told apart by codes that never change, and useful where it is read."""
+"""The tree of errors: drawn as it is, with codes that never change, and messages that help."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_error_text_has_message_and_hint() -> None:
 
 @pytest.mark.parametrize(("sent", "expected"), [(True, "It may have been sent."), (False, "It was not sent.")])
 def test_payout_interrupted_names_the_payout_and_what_to_do(sent: bool, expected: str) -> None:
-    """Whoever reads it knows which payout it is, whether money may move, and what to do."""
+    """The message says which payout it is, whether money may move, and what to do."""
     error = PayoutInterrupted("The disk is full", payout_id="po_x", key="k", may_have_been_sent=sent)
 
     assert str(error) == f"The disk is full (payout po_x). {expected} {error.hint}"
@@ -113,7 +113,7 @@ def test_errors_can_be_pickled_and_copied(error: PaymentsError) -> None:
 
 @pytest.mark.parametrize("kind", [one for one in CLASSES.values() if one is not PayoutInterrupted])
 def test_error_message_holds_no_control_characters(kind: type[PaymentsError]) -> None:
-    """A traceback that nobody catches is printed as it is: what a provider or a file said is replaced in it before."""
+    """An uncaught traceback is printed as it is: what a provider or a file said is replaced in it before."""
     odd = "a\x1b[2J\x9b1m\u202eb\u200bc\x07\nd"
     error = kind(odd, hint=odd)
     for text in (str(error), error.message, error.hint, *traceback.format_exception(error)):

@@ -1,4 +1,4 @@
-"""What comes from outside is told without the numbers and credentials in it."""
+"""What comes from outside is shown without the numbers and credentials in it."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_order_with_a_formerly_allowed_key_makes_no_new_payout(key: str, make_or
 
 @pytest.mark.parametrize("value", ["", "+46733123450", "46733123450.0", "0733123450", "4673312", "4673312345\u0660"])
 def test_msisdn_payee_not_in_its_one_form_makes_no_new_payout(value: str, make_order: Callable[..., Order]) -> None:
-    """Whoever fills a payee by hand is told who reads numbers; what a provider would read in it is not tried out."""
+    """The refusal names the function that reads numbers; what a provider would read in it is not tried out."""
     payee = Payee("msisdn", value)
 
     assert not payee.is_msisdn
@@ -116,7 +116,7 @@ def test_collection_reference_with_blanks_or_of_wrong_length_is_refused(referenc
 
 
 def test_collection_reference_is_shown_unmasked() -> None:
-    """Its reference is nobody's address, and it stays as it was given: a provider may tell capitals apart."""
+    """Its reference identifies no person, and stays as given: a provider may distinguish capitals."""
     assert Payee.payer_of("AB-12").value == Payee.payer_of("AB-12").masked == "AB-12"
 
 
@@ -295,7 +295,7 @@ def test_reason_is_written_in_one_line() -> None:
 
 
 def test_order_with_text_for_payee_or_amount_is_refused() -> None:
-    """Whoever passes plain text is told what to make of it, before anything is recorded."""
+    """The refusal says what to pass instead, before anything is recorded."""
     with pytest.raises(InvalidPayee, match=r"Payee\.msisdn"):
         Order("k/1", "+256700199887", Money("5", "EUR"))  # type: ignore[arg-type]
     with pytest.raises(InvalidAmount, match="Money"):

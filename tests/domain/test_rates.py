@@ -45,7 +45,7 @@ steps = st.lists(
 def test_permits_never_exceed_the_cap_in_any_second(
     taken: list[tuple[Priority, int, float, float, str | None]], per_s: int, are_posts: bool
 ) -> None:
-    """Whoever asks, whenever, under any penalty: permits are a turn apart, and none is earlier than asked for."""
+    """For any caller, at any time, under any penalty, permits are a turn apart, and none is earlier than asked for."""
     queue, now, moments = Queue(), NOW, list[int]()
     for priority, passed, within_s, lead_s, penalty in taken:
         now += passed
@@ -67,7 +67,7 @@ def test_permits_never_exceed_the_cap_in_any_second(
 @pytest.mark.parametrize("priority", READS)
 @pytest.mark.parametrize("per_s", [0.5, 9, 140])
 def test_caller_who_comes_back_when_told_gets_a_permit(priority: Priority, per_s: float) -> None:
-    """Refused is never for ever: who comes back when told gets a permit before the queue has emptied twice."""
+    """A refusal ends: a caller who comes back at the given time gets a permit before the queue has emptied twice."""
     queue = Queue()
     while (decided := reserve(queue, asking(priority, per_s), NOW)).queue is not None:
         queue = decided.queue

@@ -196,7 +196,7 @@ def test_response_text_is_always_text() -> None:
 
 
 def test_filled_header_is_hidden_from_the_repr_of_headers(payment: HttpRequest) -> None:
-    """Whoever prints a request's headers prints no token; what is sent is the token."""
+    """Printed headers show no token; what is sent is the token."""
     filled = fill(payment, {"token": SECRET})
     (name,) = (name for name, value in payment.headers.items() if slot("token") in value)
 

@@ -47,7 +47,7 @@ def test_endless_retry_after_is_bounded(header: str) -> None:
 
 @pytest.mark.parametrize("body", [b'{"status": "PAID", "status": "FAILED"}', b'{"a": {"b": 1, "b": 1}}'])
 def test_object_with_a_repeated_name_has_no_fields(body: bytes) -> None:
-    """Nobody can tell which of two values is meant."""
+    """It is not known which of two values is meant."""
     assert parse_object(body) == {}
 
 

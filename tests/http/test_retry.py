@@ -109,7 +109,7 @@ def test_failed_request_is_sent_again_after_a_wait(course: Starts, failure: Endi
 
 
 def test_waits_double_up_to_the_longest(course: Starts) -> None:
-    """Waits double and are capped, and each is told before it begins."""
+    """Waits double and are capped, and each is reported before it begins."""
     running = course(not_sent(), no_answer(), answer(503), not_sent(), answer(200))
     running.run(RetryPolicy(attempts=5, first_wait_s=0.02, longest_wait_s=0.05, jitter_s=0.0))
     assert running.retries == [
@@ -142,7 +142,7 @@ def test_attempts_count_the_first_send(course: Starts, attempts: int, sends: int
 
 
 def test_last_failure_is_the_one_reported(course: Starts) -> None:
-    """The end is told as it was, not as the beginning was."""
+    """The result is the last one, not the first."""
     with pytest.raises(NoAnswer, match="reset"):
         course(not_sent(), answer(503), no_answer()).run()
     assert course(not_sent(), no_answer(), answer(503)).run().status == 503
@@ -179,7 +179,7 @@ def test_retry_after_without_sense_leaves_the_wait_of_the_policy(course: Starts,
 
 
 def test_retry_after_past_the_deadline_is_not_waited_for(course: Starts) -> None:
-    """Sending earlier than asked helps nobody: the answer is returned at once, with what it asked for."""
+    """Sending earlier than asked does not help: the answer is returned at once, with what it asked for."""
     running = course(answer(429, "60"), answer(200))
     started = time.monotonic()
     assert running.run().headers["retry-after"] == "60"

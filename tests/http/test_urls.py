@@ -1,4 +1,4 @@
-"""Addresses of gateways: nothing leaves in the clear, and nothing is read out of one that somebody mistyped."""
+"""Addresses of gateways: nothing leaves in the clear, and nothing is read out of a mistyped one."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class CameroonProvider(TemplateProvider):
     def check(self, draft: Draft) -> HttpFlow[CheckOutcome]:
         if "pay_token" not in draft.references:
             yield from ()
-            return Unknown(text="nobody knows its id")
+            return Unknown(text="its id is not known")
         named = replace(draft, references={"reference": draft.references["pay_token"]})
         found = yield from super().check(named)
         return replace(found, seen=replace(found.seen, external_id=None)) if found.seen else found

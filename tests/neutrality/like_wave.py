@@ -123,7 +123,7 @@ class WaveProvider(TemplateProvider):
         return _read(object_of(found[0]) if isinstance(found, list) and len(found) == 1 else {}, answer)
 
     def match(self, payee: Payee, name: str) -> HttpFlow[bool]:
-        """Ask whether a wallet is somebody's: its name is never told."""
+        """Ask whether a wallet has this name; the provider never returns the name."""
         asked = self._request("POST", "/v1/verify_recipient", "verify")
         details = {"mobile": f"+{payee.value}", "name": name}
         answer = yield from exchange(replace(asked, body=json.dumps(details)))

@@ -145,7 +145,7 @@ def test_assumption_04_check_returns_the_status_itself(play: Play) -> None:
 
 
 def test_assumption_05_duplicate_is_reported_with_409(play: Play, put_on: PutOn) -> None:
-    """PawaPay has 200, Daraja 500, and Wave answers as the first time: nobody is paid twice, and nobody fails."""
+    """PawaPay has 200, Daraja 500, and Wave answers as the first time: no payee is paid twice, and no payout fails."""
     for name, status in {PAWAPAY: 200, DARAJA: 500}.items():
         harness = play(name)
         first = end(harness, "twice")
@@ -428,5 +428,5 @@ def test_assumptions_are_seventeen_and_each_names_who_breaks_it() -> None:
     assert [int(name.split("_")[2]) for name in tests] == list(range(1, 18))
     for name, test in tests.items():
         result = (inspect.getdoc(test) or "").replace("PawaPay", "pawaPay")
-        assert any(breaker in result for breaker in BREAKERS), f"{name} names nobody who breaks it"
+        assert any(breaker in result for breaker in BREAKERS), f"{name} names no provider that breaks it"
     assert {MTN, DARAJA, PAWAPAY} <= set(Plugins().providers())

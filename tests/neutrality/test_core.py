@@ -21,7 +21,7 @@ NAMES = re.compile(
 NAMED: Mapping[str, str] = {
     "cli/demo/cast.py": "the demo plays one provider's emulator, whose test payees fail",
     "cli/demo/stage.py": "the demo starts that emulator by its name, as a person would",
-    "routing/operators.py": "whose number it is: operators of telephones, which are nobody's providers here",
+    "routing/operators.py": "whose number it is: operators of telephones, which are no providers here",
     "routing/routes.py": "an example of such an operator, in a setting's description",
     "cli/checks.py": "the file that `doctor --init` writes has an account in comments, whole",
 }
@@ -29,7 +29,7 @@ NAMED: Mapping[str, str] = {
 # What the core does with UUIDs; nothing else may know of them.
 UUIDS: Mapping[str, str] = {
     "domain/references.py": "shapes a seed for providers that insist on one: offered, and used by none of the core",
-    "domain/masking.py": "leaves one readable in a log, as it is no number of anybody",
+    "domain/masking.py": "leaves one readable in a log, as it is no phone number",
     "testing/conformance/call_tracing.py": "sees a provider that draws one",
 }
 

@@ -1,4 +1,4 @@
-"""Whoever adds a provider to this repository changes nothing outside its folder."""
+"""Adding a provider to this repository changes nothing outside its folder."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_provider_is_under_the_layer_contracts() -> None:
 
 @pytest.mark.parametrize("provider", [one.name for one in PROVIDERS if one.name != "mtn_momo"])
 def test_provider_is_named_by_no_file_outside_its_folder(provider: str) -> None:
-    """Whoever adds one changes nothing else; only pages may name it. (What is true of one is tried with mtn_momo.)"""
+    """Adding one changes nothing else; only pages may name it. (What is true of one is tried with mtn_momo.)"""
     spellings = [f"payments_{provider}", f"payments-{provider.replace('_', '-')}"]
 
     assert [

@@ -28,7 +28,7 @@ def words_printed_by(program: str) -> set[str]:
 
 @pytest.mark.parametrize("line", ["import payments_core", "from payments_core import Money, Payee"])
 def test_import_loads_no_client_no_database_and_no_command_line(line: str) -> None:
-    """Whoever computes with money does not load a database."""
+    """A program that only computes with money loads no database."""
     assert HEAVY & words_printed_by(f"{line}; import sys; print(*sys.modules)") == set()
 
 

@@ -1,4 +1,4 @@
-"""Plugins are found without being imported, loaded strictly, and called so that a broken one stops nobody else."""
+"""Plugins are found without being imported, loaded strictly, and called so that a broken one stops no other."""
 
 from __future__ import annotations
 
@@ -412,7 +412,7 @@ def test_guard_refusal_stands_whatever_other_guards_answer(answers: list[Any], r
 
 @pytest.mark.parametrize("answer", [True, False, 0, [], RuntimeError("down")], ids=repr)
 def test_guard_that_fails_stops_the_preflight(answer: Any) -> None:
-    """Is ``True`` a yes? Nobody knows, so it is an error, and an error fails closed."""
+    """``True`` could mean either, so it is an error, and an error fails closed."""
     with pytest.raises((TypeError, RuntimeError)):
         asking(GUARD, [answer, None]).before_submit(PAYOUT)
 

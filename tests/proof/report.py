@@ -1,6 +1,6 @@
 """Judges the figures of a proof by ``proof.toml``, and tells them: ``report.py FOLDER SIZES`` exits 1 if a row fails.
 
-The folder holds what the tests told by the fixture ``measured`` (``figures-*.jsonl``) and pytest's results, one JUnit
+The folder holds the figures of the fixture ``measured`` (``figures-*.jsonl``) and pytest's results, one JUnit
 file for each step. ``proof.md`` and ``proof.json`` are written beside them.
 """
 
@@ -67,7 +67,7 @@ class Verdict:
 
 
 def read_figures(folder: Path) -> list[Figure]:
-    """Return every figure that was told."""
+    """Return every figure that was reported."""
     lines = (line for file in sorted(folder.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines())
     return [json.loads(line) for line in lines]
 
@@ -91,7 +91,7 @@ def judge(plan: Mapping[str, Any], sizes: str, figures: Sequence[Figure], runs: 
     Args:
         plan: As ``proof.toml`` has it.
         sizes: Which of its sizes were played.
-        figures: What was told.
+        figures: What was reported.
         runs: What pytest said.
 
     """
@@ -121,7 +121,7 @@ def _judge(
 
 
 def _module(figure: Figure) -> str:
-    """Return the module of the test that told a figure, as JUnit names it."""
+    """Return the module of the test that reported a figure, as JUnit names it."""
     return str(figure.get("test", "")).partition("::")[0].removesuffix(".py").replace("/", ".")
 
 
@@ -166,7 +166,7 @@ def _number(payload: Any) -> float:
 
 
 def _is(value: float, bar: str, names: Mapping[str, Any]) -> bool:
-    """Compare a value with a bar such as ``>= 0.3`` or ``<= lease_s + 10``; a name that nobody told holds nothing."""
+    """Compare a value with a bar such as ``>= 0.3`` or ``<= lease_s + 10``; an unreported name holds nothing."""
     sign, _, against = bar.partition(" ")
     terms = [float(term) if re.fullmatch(r"[0-9.]+", term) else names.get(term) for term in against.split(" + ")]
     return None not in terms and bool(_HOLDS[sign](value, sum(terms)))

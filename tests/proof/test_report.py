@@ -198,7 +198,7 @@ def test_row_of_three_providers_needs_a_figure_of_each(proof: Proof) -> None:
 
 @pytest.mark.parametrize(("fact", "wrong"), [("kills", 99), ("acknowledged", 0), ("kills", None)])
 def test_row_needs_its_wanted_sample_size(proof: Proof, fact: str, wrong: int | None) -> None:
-    """Nobody lost in fewer kills than were wanted is no proof, nor is it where nobody counted them."""
+    """No loss in fewer kills than wanted is no proof, and neither is one without a count."""
     line = proof.figure("acknowledged payouts lost")
     line.pop(fact) if wrong is None else line.update({fact: wrong})
     row, why = proof.only_fault()

@@ -54,7 +54,7 @@ def test_stored_result_callback_is_handled_by_resume(tmp_path: Path) -> None:
 def test_result_callback_that_always_finds_the_payout_changed_makes_a_check_due(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else is always quicker: nothing is overwritten, and nothing is forgotten."""
+    """Another process is always quicker: nothing is overwritten, and nothing is lost."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost)
         arrive(client, token, answer)
@@ -100,7 +100,7 @@ def test_result_callback_during_a_submission_waits_for_its_end(tmp_path: Path) -
 
 
 def test_result_callback_of_a_submission_whose_process_died_is_not_lost(tmp_path: Path) -> None:
-    """It came before the lease was over; whoever finds that it is over makes it count."""
+    """It came before the lease was over; the process that finds the lease expired makes it count."""
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost)
         arrive(client, token, answer)

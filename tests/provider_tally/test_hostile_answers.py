@@ -28,7 +28,7 @@ def until(holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
 def test_result_callback_counts_only_on_its_path_and_in_agreement(
     tmp_path: Path, measured: Callable[..., None]
 ) -> None:
-    """The true answer itself, sent to any other path, is nobody's; on the true path another payment's is none."""
+    """The true answer on any other path is not stored; another payment's answer on the true path decides nothing."""
     with till(tmp_path) as (client, gateway, lost), listening(app(client)) as url:
         lost.append("/pay")
         payout = client.send(key="grant/1", payee=Payee.msisdn("254700000900"), amount=Money("25.50", "KES"))

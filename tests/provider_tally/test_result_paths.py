@@ -135,7 +135,7 @@ async def delivered(runtime: Any, token: str, callback: Callback) -> Payout | No
 
 
 def test_results_stored_for_one_path_are_limited(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever learns it cannot fill the journal; what is more is logged, and each path has a share of its own."""
+    """A stranger with the path cannot fill the journal; the rest is logged, and each path has a share of its own."""
     client, gateway, lost = paths
     _, token, true = asked(client, gateway, lost)
     kept = [arrive(client, token, b"") for _ in range(MOST_PER_PATH + 3)]
@@ -234,7 +234,7 @@ def test_result_for_an_erased_payee_is_recorded_without_the_payee(paths: Paths) 
 def test_callback_application_acknowledges_what_it_does_not_store(
     paths: Paths, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever calls is not told: it is counted and logged."""
+    """The caller cannot see it: it is counted and logged."""
     client, gateway, lost = paths
     _, token, _ = asked(client, gateway, lost)
     application = app(client)

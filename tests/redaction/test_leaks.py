@@ -69,7 +69,7 @@ def test_leak_in_a_log_is_found(way: Callable[[logging.Logger, str], None], logg
 
 @pytest.mark.parametrize("logger", ["payments_core", "httpx"])
 def test_log_levels_are_restored_after_the_search(logger: str) -> None:
-    """And what is logged after the block is not heard."""
+    """And what is logged after the block is not captured."""
     chosen, root = logging.getLogger(logger), logging.getLogger()
     before = (chosen.level, root.level, list(root.handlers))
     with LogCapture() as capture:

@@ -28,7 +28,7 @@ class Carrier:
 
 
 class Teller(Carrier):
-    """One that can be asked whose customer somebody is; the tests answer for it."""
+    """One that can be asked for a payee's operator; the tests answer for it."""
 
     def operator(self, payee: Payee) -> Any: ...
 
@@ -58,7 +58,7 @@ def account(
     operations: Iterable[Operation] = (Operation.TRANSFER, Operation.DEPOSIT),
     default: Operation | None = None,
 ) -> Account:
-    """Make an account; ``tells`` when its provider can be asked whose customer somebody is."""
+    """Make an account; ``shows`` when its provider can be asked for a payee's operator."""
     more: dict[str, Any] = {"default_operation": default} if default else {}
     settings = kind(provider="carrier", currency=currency, **more)
     build: Any = Teller if shows else Carrier

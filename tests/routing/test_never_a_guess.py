@@ -1,4 +1,4 @@
-"""Whatever the routes are: what is chosen without knowing the operator is right whoever it is."""
+"""Whatever the routes are: what is chosen without knowing the operator is right for every operator."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def first(tables: list[dict[str, Any]], to: str, operator: str, by_default: bool
 
 
 def candidates(tables: list[dict[str, Any]], to: str, by_default: bool) -> Iterator[str]:
-    """Yield the accounts of routes that match for somebody, up to one that matches for anybody."""
+    """Yield the accounts of routes that match for some operator, up to one that matches for all."""
     for table in tables:
         matches = [in_words(table, to, operator, by_default) for operator in ANYBODY]
         if any(matches):

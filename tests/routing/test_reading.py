@@ -87,7 +87,7 @@ def test_route_that_can_never_match_is_refused(
 
 
 def test_routes_by_country_or_operator_need_the_extra(read: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever lacks it learns its name at start; routes by amount or currency do without."""
+    """Without it the error at start has its name; routes by amount or currency do without."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "phonenumbers"]:
         monkeypatch.delitem(sys.modules, name)
     really = builtins.__import__

@@ -153,7 +153,7 @@ def test_interrupted_fetch_harms_no_other_thread(thread_desk: Desk) -> None:
 
 @pytest.mark.parametrize("lost", [NotSent, NoAnswer])
 def test_failed_fetch_is_shared_by_all_waiters(desk: Desk, lost: type[NotSent | NoAnswer]) -> None:
-    """When no token can be had, those who waited hear it together, and do not run for it one after the other."""
+    """When no token can be fetched, all waiters get the failure together, and none fetches again."""
 
     def fail(_request: HttpRequest) -> None:
         threading.Event().wait(0.05)
@@ -318,7 +318,7 @@ def test_payment_is_never_repeated_whatever_the_result(open_desk: Callable[..., 
     assert desk.server.count("pay") == 2
 
 
-# What is told.
+# What is logged.
 
 
 def test_credential_log_has_the_account_and_no_secret(desk: Desk, caplog: pytest.LogCaptureFixture, asks: Asks) -> None:

@@ -311,7 +311,7 @@ def test_ordinary_payment_draws_no_random_bytes(desk: Desk, monkeypatch: pytest.
 
 
 def test_path_token_is_fresh_and_unguessable(desk: Desk) -> None:
-    """Whoever knows the path of a result callback may post to it: each question has a path of its own."""
+    """Knowing the path is enough to post a result: each query has a path of its own."""
     moment = desk.runtime.moment()
     tokens = {moment.new_token() for _ in range(100)}
 

@@ -139,7 +139,7 @@ def test_permit_that_came_too_late_is_void(open_desk: OpenDesk) -> None:
 
 
 def test_payment_that_would_wait_too_long_is_postponed(open_desk: OpenDesk) -> None:
-    """Nobody sleeps for ever: it stays unsent, is due when its turn may come, and loses no step of its schedule."""
+    """No caller sleeps for ever: it stays unsent, is due when its turn may come, and loses no step of its schedule."""
     desk = open_desk(posts_per_s=0.05)
     assert [row.status for row in desk.pay("first")] == [PayoutStatus.SUCCEEDED]
     [row] = desk.pay("second")
@@ -192,7 +192,7 @@ def test_read_that_would_wait_too_long_is_postponed(open_desk: OpenDesk) -> None
     assert row.schedule.next_at is not None
     assert 50 < (row.schedule.next_at - desk.clock()).total_seconds() <= 60
     assert (row.schedule.not_found_count, desk.server.count("read")) == (0, 0)
-    [again] = desk.pay("k")  # before it is due: asked for by somebody who waits
+    [again] = desk.pay("k")  # before it is due: asked for by a caller that waits
     assert again == row
 
 

@@ -126,7 +126,7 @@ CHANGEABLE: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("how", CHANGEABLE)
 @pytest.mark.parametrize("what", ["configuration", "secret"])
 def test_file_that_others_can_change_is_refused(folder: Path, what: str, how: str) -> None:
-    """Whoever changes it decides who is paid, and from where: the message says what to look at and what to do."""
+    """A change to it decides who is paid, and from where: the message says what to look at and what to do."""
     if how == "of another user" and os.geteuid():
         pytest.skip("only root gives files away")
     path = folder / ("payouts.toml" if what == "configuration" else "key")

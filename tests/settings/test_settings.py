@@ -1,4 +1,4 @@
-"""What payouts.toml may say, and how it is told when it says something else: what, where, what to do, never a value."""
+"""What payouts.toml may say, and how a mistake is reported: what, where, what to do, never a value."""
 
 from __future__ import annotations
 
@@ -459,7 +459,7 @@ KEYS = [
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("kind", ["env", "file"])
 def test_secret_in_the_place_of_its_name_is_not_repeated(tmp_path: Path, kind: str, key: str) -> None:
-    """Whoever writes ``env:`` before the key itself is told which setting, not the key; the journal's address too."""
+    """With ``env:`` before the key itself, the error names the setting and not the key; the journal's address too."""
     resolve = partial(Plugins([]).resolve_secret, root=tmp_path)
     with pytest.raises(SecretMissing, match=rf"^\[webhooks\.erp\] secret: What stands after {kind}: is not") as refused:
         read_webhook("erp", {"url": "https://erp.example.org", "secret": f"{kind}:{key}"}, resolve_secret=resolve)

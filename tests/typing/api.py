@@ -1,7 +1,7 @@
 """Every public name, used the way a program or a provider uses it: for two type checkers, and never run.
 
 Each value goes into a variable with its type written out, so that a name that becomes ``Any`` or changes its type is
-found here before anybody else finds it.
+found here before a user finds it.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_status_query_that_fails_fails_no_payment(taken: Draft, called: Make, co
 @pytest.mark.parametrize("party", ["CreditPartyName", "DebitPartyName"])
 @pytest.mark.parametrize("status", STATUSES)
 def test_status_query_result_reports_the_payment(taken: Draft, called: Make, status: str, party: str) -> None:
-    """The payee stands in either place, a name comes twice, one has no value, and one fee is told."""
+    """The payee stands in either place, a name comes twice, one has no value, and one fee is reported."""
     rows = [
         ("DebitPartyName", "600997 - Us"),
         (party, "254708374149 - John Doe"),

@@ -40,7 +40,7 @@ def ran(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Ran]:
 
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[MpesaDarajaEmulator]:
-    """Return one whose answers go to a port of this machine where nobody listens yet."""
+    """Return one whose answers go to a port of this machine without a listener yet."""
     with MpesaDarajaEmulator(funds=4321) as emulator:
         emulator.write_config(tmp_path / "payouts.toml")
         yield emulator

@@ -1,4 +1,4 @@
-"""What the short code's accounts hold: asked of an emulated Daraja, told to a path of its own, believed once."""
+"""What the short code's accounts hold: asked of an emulated Daraja, answered to a path of its own, counted once."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_balance_query_stays_open_after_a_body_without_a_result(play: Play, answ
 
 
 def test_balance_query_stays_open_after_garbage_and_on_other_paths(play: Play) -> None:
-    """And what comes to a path that nobody minted, or to the account's own, is about no balance."""
+    """And what comes to a path that was not minted, or to the account's own, is about no balance."""
     harness = play(answers_after_s=3600.0)
     refused(harness, wait_s=0.0)
     url = harness.emulator.callbacks()[-1]["url"]
@@ -171,7 +171,7 @@ def test_balance_queue_timeout_is_no_result(play: Play) -> None:
 
 
 def test_balance_result_survives_a_restart(play: Play) -> None:
-    """Nobody waits any more; what comes is kept, and the next question has an answer of its own."""
+    """No caller waits any more; what comes is stored, and the next question has an answer of its own."""
     harness = play(answers_after_s=60.0)
     refused(harness, wait_s=0.0)
     harness.reopen(harness._kind)
@@ -267,7 +267,7 @@ def test_balance_that_is_partly_unreadable_is_refused_whole(called: Callable[...
 
 @pytest.mark.parametrize("code", RESULTS)
 def test_balance_error_code_is_a_reason_or_no_answer(called: Callable[..., Callback], code: str) -> None:
-    """Never a balance; and what would be said of a payee is said of nobody."""
+    """Never a balance, and never a reason that is about a payee."""
     answer = read(called, code=code)
 
     if code in {"0", "100000000"}:

@@ -1,4 +1,4 @@
-"""Payments through an emulated Daraja in each of its moods: who is paid, what is told, what is kept."""
+"""Payments through an emulated Daraja in each of its modes: who is paid, what is reported, what is stored."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_failure_with_a_lost_callback_is_found_by_a_status_query(play: Play) -> 
 
 
 def test_payment_unknown_to_daraja_is_no_failure(play: Play) -> None:
-    """SFC_IC0003 to a question: nobody knows, so a person looks."""
+    """SFC_IC0003 to a status query says nothing, so an operator decides."""
     payout = paid(play(silent=True, declined="unknown"), payee="+254190000001")
 
     assert payout.status is REVIEW

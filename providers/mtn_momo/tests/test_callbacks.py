@@ -102,7 +102,7 @@ BODIES = st.dictionaries(st.sampled_from([*SUCCESSFUL, "reason", "extra"]), JSON
 
 @given(raw=st.binary(max_size=200) | BODIES, method=st.sampled_from(["PUT", "POST", "GET", ""]))
 def test_callback_of_any_content_raises_nothing(raw: bytes, method: str) -> None:
-    """Whatever is heard is text that can be stored, and only texts and numbers become references."""
+    """Whatever is received is text that can be stored, and only texts and numbers become references."""
     callback = Callback(method, {}, raw, AT)
 
     parsed = callbacks.parse(callback)

@@ -134,7 +134,7 @@ def test_consent_command_asks_again_after_a_lost_answer(consent: Payouts, sandbo
 
 
 def test_consent_command_reports_a_refusal_as_an_answer(consent: Payouts) -> None:
-    """It is no error, and leaves as a wallet that is not active does; what is not told leaves with 4, as elsewhere."""
+    """It is no error, and leaves as a wallet that is not active does; what is not known leaves with 4, as elsewhere."""
     ran, result, unknown = consent(REJECTS, "--json"), consent(REJECTS), consent("+46733123450", "--json")
 
     assert (ran.code, ran.err, ran.json["answered"], ran.json["person"]) == (3, "", True, None)

@@ -258,7 +258,7 @@ def flow(settings: MtnMomoSettings, at: datetime, **fields: Any) -> dict[str, Fi
 def test_write_probe_that_is_accepted_is_an_alarming_finding(
     make_settings: MakeSettings, at: datetime, status: int
 ) -> None:
-    """It must never happen: were it ever to, nobody may take it for a good sign."""
+    """It must never happen; if it does, it must not look like a good sign."""
     finding = flow(make_settings(), at, permission_probe=(status, b""))["permission to pay"]
 
     assert finding.level == "wrong"

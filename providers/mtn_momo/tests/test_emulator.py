@@ -309,7 +309,7 @@ def test_reference_used_by_a_hundred_callers_is_paid_once(emulator: MtnMomoEmula
 
 
 def test_callers_are_served_side_by_side(emulator: MtnMomoEmulator, caller: GatewayCaller) -> None:
-    """A slow answer to one keeps nobody else waiting."""
+    """A slow answer to one keeps no other caller waiting."""
     emulator.set_faults({"slow_s": {"payee": "46733123498", "value": 0.5}})
     slow, quick = str(uuid.uuid4()), str(uuid.uuid4())
     with GatewayCaller(emulator) as other, ThreadPoolExecutor(1) as pool:

@@ -1,4 +1,4 @@
-"""What is told about other people's clients is what the session runs; the session itself needs a package index."""
+"""What the page says about other clients is what the session runs; the session itself needs a package index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults are told by name and form, strike where they are told to, and are the same again for the same seed."""
+"""Faults are set by name and form, strike where they are set, and are the same for the same seed."""
 
 from __future__ import annotations
 

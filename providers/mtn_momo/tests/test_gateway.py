@@ -1,4 +1,4 @@
-"""The emulated gateway is honest: it answers what MTN's answers, in its shapes, and credits nobody twice."""
+"""The emulated gateway is honest: it answers what MTN's answers, in its shapes, and credits no payee twice."""
 
 from __future__ import annotations
 

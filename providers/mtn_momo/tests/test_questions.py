@@ -1,4 +1,4 @@
-"""Beside payments: balances, holders, names, consents. A clear answer is told, anything else is not, with a reason."""
+"""Beside payments: balances, holders, names, consents. Only a clear answer is returned, else a reason."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def test_consent_with_an_invented_id_is_unknown(ask: Ask, emulator: MtnMomoEmula
 
 
 def test_platform_that_wants_the_pair_refuses_the_token(ask: Ask) -> None:
-    """The export says Basic, MTN's libraries send Bearer: where only the pair is taken, it is told as credentials."""
+    """The export says Basic, MTN's libraries send Bearer: where only the pair counts, the reason is credentials."""
     with MtnMomoEmulator(bc_authorize_auth="basic") as emulator:
         client = ask(emulator)
 

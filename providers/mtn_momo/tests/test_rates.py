@@ -1,4 +1,4 @@
-"""Real clients at a gateway that counts: with the limiter nobody is ever told to ask less often."""
+"""Real clients at a gateway that counts: with the limiter there is never a 429."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_rate_may_be_set_for_an_account(limited: MtnMomoEmulator, tmp_path: Path
 def test_penalty_and_its_end_are_logged(
     limited: MtnMomoEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, at: datetime
 ) -> None:
-    """Whoever watches the events sees that the provider asked for less, and that it answers again."""
+    """The events say that the provider asked for less, and that it answers again."""
     caplog.set_level(logging.INFO, "payments_core")
     limited.set_faults({"status_429": {"value": 1, "on": "get", "next": 1}})
     with PayoutClient.from_config(configured(limited, tmp_path, "")) as client:

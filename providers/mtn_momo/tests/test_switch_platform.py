@@ -240,7 +240,7 @@ def test_payout_without_its_retired_identity_goes_to_review(
 def test_retired_identity_with_a_mistake_stops_the_start(
     changed: dict[str, Any], says: str | None, legacy: MtnMomoEmulator, open_client: Callable[..., PayoutClient]
 ) -> None:
-    """What is wrong with an identity that only reads is told before the first payout, as for any other."""
+    """What is wrong with an identity that only reads is reported before the first payout, as for any other."""
     if says is None:
         open_client(legacy, retired=[]).close()
         return

@@ -115,7 +115,7 @@ def test_draft_does_not_depend_on_the_provider_config(settle: Any, provider: Paw
 
 
 def test_amount_without_a_reported_limit_is_sent(settle: Any) -> None:
-    """Beyond two decimals nobody takes; beyond the account's own currency an operator has to be named."""
+    """More than two decimals no operator takes; beyond the account's own currency an operator has to be named."""
     ignorant = PawapayProvider(settle(operator="MTN_MOMO_ZMB"))
     assert not list(ignorant.validate(order("15.5", "XOF", "+229999700789", provider="MTN_MOMO_BEN")))
     for asked in (order("15.201"), order("15", "XOF")):
@@ -195,7 +195,7 @@ def test_unknown_key_is_fetched_soon_and_not_all_the_time() -> None:
     known.miss_key()
     assert not known.begin("keys", AT + timedelta(seconds=59))
     assert known.begin("keys", AT + timedelta(seconds=60))
-    assert not known.begin("keys", AT + timedelta(seconds=119)), "a stranger's key id makes nobody ask all the time"
+    assert not known.begin("keys", AT + timedelta(seconds=119)), "a stranger's key id causes no constant requests"
     known.replace_keys({"two": "2"}, AT + timedelta(seconds=60))
-    assert known.keys == {"pinned": "p", "two": "2"}, "a key that is not told any more is not believed any more"
+    assert known.keys == {"pinned": "p", "two": "2"}, "a key that is not listed any more is not trusted any more"
     assert not known.begin("keys", AT + timedelta(seconds=600))

@@ -95,7 +95,7 @@ def test_payment_without_a_provider_config_is_made(play: Any) -> None:
 
 
 def test_enqueued_payment_can_be_cancelled_and_ends_failed(play: Any) -> None:
-    """PawaPay calls it failed, by hand: so do we, and nobody is paid."""
+    """PawaPay calls it failed, by hand: so do we, and no payee is paid."""
     harness = play(enqueued_s=3600.0)
     payout = sent(harness, "cancelled")
     assert payout.status is PayoutStatus.PENDING
@@ -237,7 +237,7 @@ def test_signed_callbacks_are_verified_over_real_sockets(play: Any) -> None:
     with harness.faults(callback_forged=True):
         key = sent(harness, "forged").key
         harness.handle_callbacks()
-    assert set(found) == {True, False}  # each perhaps twice: whoever serves callbacks handles them, too
+    assert set(found) == {True, False}  # each perhaps twice: the process that serves callbacks handles them, too
     assert "forged" in [count.outcome for count in harness.payer.client.inbox.counts()]
     assert harness.settle(key).status is PayoutStatus.SUCCEEDED
 

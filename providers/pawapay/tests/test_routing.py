@@ -61,7 +61,7 @@ MTN_UG, AIRTEL_UG, AIRTEL_ZM, KENYA = "+256772123456", "+256752123456", "+260977
 
 
 class World(NamedTuple):
-    """Three gateways, and how often the emulated pawaPay was asked whose customer somebody is."""
+    """Three gateways, and how often the emulated pawaPay was asked for a payee's operator."""
 
     mtn: MtnMomoEmulator
     pawapay: PawapayEmulator
@@ -142,7 +142,7 @@ def pay(do: Any, key: str, to: str, amount: str, operator: str = "") -> Any:
 
 
 def test_payee_is_paid_by_the_provider_that_serves_the_operator(world: World, do: Any) -> None:
-    """What the caller says of the operator needs no second opinion: nobody is asked."""
+    """What the caller says of the operator needs no lookup."""
     assert pay(do, "ug-mtn", MTN_UG, "5000 UGX", "mtn").account == "mtn-uganda"
     assert world.paid == (1, 0, 0)
     assert pay(do, "ug-airtel", AIRTEL_UG, "5000 UGX", "airtel").account == "airtel-uganda"
@@ -258,7 +258,7 @@ def test_payee_of_the_named_operator_is_accepted(default: str, option: str, pays
     ("default", "option"), [("AIRTEL_OAPI_ZMB", ""), ("", ""), ("MTN_MOMO_ZMB", "AIRTEL_OAPI_ZMB")]
 )
 def test_payee_of_another_operator_is_refused(default: str, option: str, order: Any) -> None:
-    """Whoever says that somebody is MTN's customer has them paid nowhere else."""
+    """A payee that the caller calls MTN's customer is paid nowhere else."""
     with pytest.raises(InvalidPayout, match="payee's operator is mtn"):
         operator_of(order("mtn", option), default)
 

@@ -1,4 +1,4 @@
-"""What an account may be told, and what is found wrong before anything starts."""
+"""What an account's settings may be, and which mistakes are found before anything starts."""
 
 from __future__ import annotations
 

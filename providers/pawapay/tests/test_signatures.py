@@ -160,7 +160,7 @@ def test_signature_is_added_at_send_time_to_money_requests_only(settle: Any) -> 
 
 @pytest.mark.parametrize("wrong", ["no key at all", "another kind", "another curve"])
 def test_key_that_cannot_sign_is_found_at_start(settle: Any, wrong: str) -> None:
-    """And nothing of it is told."""
+    """And nothing of it is shown."""
     keys = {"no key at all": "-----BEGIN TOP SECRET", "another kind": pem(key_for("rsa"))}
     text = keys.get(wrong, pem(key_for("ecdsa-p384")))
     with pytest.raises(SettingsError) as error:
@@ -260,7 +260,7 @@ def test_signature_that_covers_too_little_proves_nothing(
 
 
 def test_signing_keys_are_fetched_again_when_they_change(settle: Any) -> None:
-    """A key nobody knows yet proves nothing and disproves nothing; the next time it is known, and the old one gone."""
+    """An unknown key proves nothing and disproves nothing; the next time it is known, and the old one gone."""
     keys = KeyRing("der")
     made = listening(settle, keys)
     old = keys.sign(URL, BODY, NOW + timedelta(seconds=100))
@@ -268,7 +268,7 @@ def test_signing_keys_are_fetched_again_when_they_change(settle: Any) -> None:
     new = keys.sign(URL, BODY, NOW + timedelta(seconds=100))
 
     assert made.verify(callback(new, after_s=100)) is None
-    assert refresh_provider_config(made, keys, 100) == 2  # the limits, which were not told before, and the keys
+    assert refresh_provider_config(made, keys, 100) == 2  # the limits, which were not fetched before, and the keys
     assert made.verify(callback(new, after_s=100)) is True
     assert made.verify(callback(old, after_s=100)) is None
     assert refresh_provider_config(made, keys, 130) == 0

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Case = Callable[[World], tuple[Outcome, int]]
 
-TIMEOUT_S = 0.3  # of a request that nobody is to read
+TIMEOUT_S = 0.3  # of a request that no server is to read
 READ_TIMEOUT_S = 1.5  # of one that is read and not answered: long enough to be sent by a busy machine
 THE_ONE = "/the-one"  # the request a row is about; other requests only set the scene
 
@@ -41,7 +41,7 @@ def after(seconds: float) -> datetime:
 
 
 def refused(world: World) -> tuple[Outcome, int]:
-    """Nobody listens."""
+    """The address has no listener."""
     server = world.server()
     server.stop()
     return world.call(asks(server.url + THE_ONE)), server.count(THE_ONE)
@@ -210,7 +210,7 @@ def _drips(text: str) -> Case:
 
 def _on_a_reused_connection(method: str, breaks: Callable[[Connection], None]) -> Case:
     def case(world: World) -> tuple[Outcome, int]:
-        # Whoever sends it again gets a good answer, as from a server that pays.
+        # A second sending gets a good answer, as from a server that pays.
         server: Server = world.server(lambda line: line.ok(), breaks, lambda line: line.ok())
         caller = world.caller()
         first = caller.start(asks(server.url + "/first")).result(15)

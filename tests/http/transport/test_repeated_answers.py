@@ -1,4 +1,4 @@
-"""An answer that comes twice, from a broken proxy: the second copy is nobody's answer."""
+"""An answer that comes twice, from a broken proxy: the second copy answers no request."""
 
 from __future__ import annotations
 

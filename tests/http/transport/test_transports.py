@@ -1,4 +1,4 @@
-"""What both transports share: what leaves, what comes back, what they refuse, and what nobody may overhear."""
+"""What both transports share: what leaves, what comes back, what they refuse, and what is never logged."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_closed_transport_refuses_to_send(world: World) -> None:
 
 
 def test_asynchronous_transport_belongs_to_one_loop(serve: Callable[..., Server]) -> None:
-    """A second event loop is told so instead of waiting for ever."""
+    """A second event loop gets an error instead of waiting for ever."""
     url = serve().url
     transport = AiohttpTransport(max_connections=1, clock=lambda: AT)
 
@@ -363,7 +363,7 @@ def test_connections_are_shared_and_capped(world: World) -> None:
 
 
 def test_close_leaves_no_connection_and_no_waiter(world: World) -> None:
-    """Who still waits for a connection is told at once that nothing was sent; and no connection outlives the end."""
+    """A caller that waits for a connection gets NotSent at once, and no connection outlives the end."""
     server = world.server(lambda line: line.hang())
     caller = world.caller(max_connections=2)
     waiting = [caller.start(asks(f"{server.url}/{number}", timeout_s=5.0)) for number in range(5)]
@@ -398,11 +398,11 @@ def test_cancelled_caller_frees_its_connection(serve: Callable[..., Server]) -> 
     assert asyncio.run(cancel_and_go_on()).status == 200
 
 
-# --- What nobody may overhear ----------------------------------------------------------------------------------------
+# --- What is never logged --------------------------------------------------------------------------------------------
 
 
 def test_loggers_report_no_address(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """With every logger at DEBUG, neither number nor token nor answer is told by any library."""
+    """With every logger at DEBUG, no library logs a number, a token or an answer."""
     caplog.set_level(logging.DEBUG)
     quotes = f"Location: /{PHONE}\r\nX-Token: {SECRET}\r\n"
     server = world.server(

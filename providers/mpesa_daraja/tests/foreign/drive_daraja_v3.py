@@ -1,4 +1,4 @@
-"""Drives daraja-v3, unchanged; standard input tells where to go, standard output is told what came of each step."""
+"""Drives daraja-v3, unchanged; standard input says where to go, standard output gets the result of each step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody who speaks to the gateway without a socket: credentials, a token, a clock."""
+"""A caller of the gateway without a socket: credentials, a token, a clock."""
 
 from __future__ import annotations
 

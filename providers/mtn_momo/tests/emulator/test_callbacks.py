@@ -54,7 +54,7 @@ class Received(NamedTuple):
 
 
 class Receiver:
-    """Somebody who is called back, on a socket of this machine."""
+    """A receiver of callbacks on a socket of this machine."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.got: queue.Queue[Received] = queue.Queue()
@@ -601,7 +601,7 @@ def test_forged_callback_reports_another_end_before_the_true_one(
 
 
 def test_callback_may_carry_another_payments_external_id(harness: Harness) -> None:
-    """That of another payment of the gateway, or one that nobody knows."""
+    """That of another payment of the gateway, or an unknown one."""
     names = [{json.loads(came.body)["externalId"] for came in described(harness, {"callback_for_another": True})}]
     harness.emulator.set_faults({})
     harness.pay(externalId="po_2")

@@ -13,7 +13,7 @@ NO_FUNDS = "46733123455"
 
 
 class Steps:
-    """A record of steps; standard input tells where to go, standard output is told what came of it."""
+    """A record of steps; standard input says where to go, standard output gets the results."""
 
     def __init__(self) -> None:
         fields = json.loads(sys.stdin.read())

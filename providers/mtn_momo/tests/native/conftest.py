@@ -1,4 +1,4 @@
-"""A gateway that says what it is told to, on a real socket, and the native clients in both forms behind one face."""
+"""A gateway with scripted answers, on a real socket, and the native clients in both forms behind one face."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ReceivedRequest:
 
 
 class Script:
-    """What the gateway says: the token call always works unless told otherwise, everything else as told."""
+    """What the gateway answers: the token call works unless scripted otherwise, all else is scripted."""
 
     def __init__(self) -> None:
         self.requests: list[ReceivedRequest] = []
@@ -208,7 +208,7 @@ READS = (
 
 @pytest.fixture
 def make_client(form: str, script: Script, held: Credentials) -> Iterator[Callable[..., Face]]:
-    """Makes clients that ask each read once, unless told otherwise."""
+    """Make clients that send each read once, unless ``retry`` says otherwise."""
     made: list[Face] = []
     runner = asyncio.Runner() if form == "async" else None
 

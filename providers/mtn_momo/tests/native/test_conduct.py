@@ -209,7 +209,7 @@ def test_account_settings_apply_unless_a_call_overrides_them(
 
 
 def test_request_that_never_left_is_not_sent(make_client: Callable[..., Face], script: Script) -> None:
-    """Nobody listens at the address: proven not sent, and no money moved."""
+    """The address has no listener: proven not sent, and no money moved."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
     client = make_client(base_url=address)
@@ -257,7 +257,7 @@ def test_client_made_before_a_fork_sends_nothing(client: Face, script: Script, m
 def test_cancelled_waiter_for_a_token_harms_no_other(
     script: Script, held: Credentials, make_outcome: Callable[..., ExpectedOutcome]
 ) -> None:
-    """The token's fetch belongs to nobody: whoever gives up waiting takes it from no one."""
+    """No waiter owns the token's fetch: one that gives up takes it from no other."""
     from dataclasses import replace
 
     script.token = [replace(make_outcome(200, {"access_token": "slow"}), after_s=0.2)]

@@ -27,7 +27,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator, consent, holders
 from payments_mtn_momo.emulator.tokens import Credentials
 
 PAYING = Path(__file__).with_name("paying.py")
-# Whoever lives in the emulator here; the sandbox's own person has the sandbox's name.
+# The person in the emulator here; the sandbox's own person has the sandbox's name.
 PERSON = {
     "sub": "holder-sub-7f3a",
     "name": "Akello Quillfeather",

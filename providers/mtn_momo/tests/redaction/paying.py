@@ -49,7 +49,7 @@ class Harness(NamedTuple):
 
     Args:
         folder: Holds ``main``, ``again`` (the same installation without its journal), ``wrong`` (another API key),
-            ``nowhere`` (nobody listens), ``echo`` (repeats what it was sent) and ``httpx`` (the same, asked by httpx),
+            ``nowhere`` (no listener), ``echo`` (repeats what it was sent) and ``httpx`` (the same, asked by httpx),
             each with a payouts.toml.
         url: Of the emulator.
         settings: Of the account in each folder, secrets resolved.

@@ -114,7 +114,7 @@ def test_paying_in_a_fresh_process_leaks_nothing(stage: Stage, tmp_path: Path) -
 
 
 def test_application_keeps_its_own_logs_of_httpx(stage: Stage) -> None:
-    """Only our requests are silent: no logger is switched off, and what the application asks is told in full."""
+    """Only our requests are silent: no logger is switched off, and what the application asks is logged in full."""
     number = "46733123499"
     with LogCapture() as capture, httpx.Client() as client:
         client.get(f"{stage.harness.url}/__emulator/", params={"who": number})

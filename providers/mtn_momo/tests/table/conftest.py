@@ -1,4 +1,4 @@
-"""One emulator that can be told what to answer, and both kinds of client in both forms, on one clock of our own.
+"""One emulator with scripted answers, and both kinds of client in both forms, on one clock of our own.
 
 The clock is set by hand, so that accounts keep the schedules of real ones and no test waits.
 """
@@ -77,7 +77,7 @@ class ReceivedRequest:
 
 
 class Gate:
-    """Stands in the emulator's door: counts what comes in, and answers verbatim what it was told to."""
+    """Stands in the emulator's door: counts what comes in, and answers verbatim what is scripted."""
 
     def __init__(self, emulator: MtnMomoEmulator) -> None:
         self.emulator = emulator

@@ -80,7 +80,7 @@ class Status:
         return f"status values: {'missing' if self.word is ... else self.word!r}"
 
 
-# A payout that was taken stays PENDING while nobody says that it ended.
+# A payout that was taken stays PENDING until a status says that it ended.
 STATUSES: tuple[Status, ...] = (
     Status(word="SUCCESSFUL", source="SPEC", stands="SUCCEEDED"),
     Status(word="FAILED", source="SPEC", stands="FAILED"),

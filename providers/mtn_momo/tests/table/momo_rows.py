@@ -2,7 +2,7 @@
 
 Sources: SPEC is the portal's OpenAPI export of Disbursements, ERR its page Common Error Codes, COMM-n an article of the
 developer community, SDK-JAVA and SDK-AND MTN's own libraries, NB its notebook; MK, LAR and MIG are measurements and
-reports published by other clients. ASSUMED: nobody documents it, and the cautious reading is held.
+reports published by other clients. ASSUMED: not documented, and the cautious reading is held.
 
 Classes of an answer to a payment: F, put something right and never repeat it unchanged; R, repeat it under the same
 reference; A, money may have moved, so read first; D, the reference is in use, so read. T is no error: it was taken.
@@ -54,7 +54,7 @@ class Post:
         source: Who documents it.
         kind: Its class.
         key: The row of ``error_catalog.ANSWERS`` that decides; None when none does.
-        how: What the emulator is told: faults, or an answer verbatim.
+        how: What the emulator is set to: faults, or an answer verbatim.
         native: What the native clients raise; None when it was taken.
         ends: How the payout stands after it: its status, or ``blocked`` (the account is paused).
         reason: The neutral reason, where there is one.

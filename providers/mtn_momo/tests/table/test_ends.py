@@ -1,4 +1,4 @@
-"""What a status says in the end: reasons, words nobody documented, and the sandbox's numbers and values."""
+"""What a status says in the end: reasons, undocumented words, and the sandbox's numbers and values."""
 
 from __future__ import annotations
 
