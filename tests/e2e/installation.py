@@ -30,15 +30,7 @@ _QUICK = {"attempts": 2, "first_wait_s": 0.001, "longest_wait_s": 0.002, "jitter
 
 
 class Installation:
-    """Its folder with a payouts.toml, and the emulator it pays through.
-
-    Args:
-        spec: The provider's.
-        emulator: Started.
-        sheet: The provider's.
-        folder: Empty.
-
-    """
+    """An empty folder that gets a payouts.toml, and the started emulator it pays through."""
 
     def __init__(self, spec: ProviderSpec, profile: Profile, emulator: Emulator[Any], folder: Path) -> None:
         self.folder = folder

@@ -23,12 +23,7 @@ _SHARED_WITH_ALL = 7  # one wage in so many is accepted by every process, not by
 
 
 class SharedClock:
-    """A clock that is ahead of the real one by the seconds that stand in a file; whoever has the file can set it.
-
-    Args:
-        path: The file; made by the first.
-
-    """
+    """A clock that is ahead of the real one by the seconds that stand in a file; whoever has the file can set it."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():

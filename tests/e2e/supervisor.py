@@ -262,12 +262,7 @@ def answer(planned: Mapping[str, Any], life: Callable[[Mapping[str, Any]], int])
 
 
 def main(life: Callable[[Mapping[str, Any]], int] = live) -> None:
-    """Be the program.
-
-    Args:
-        life: What a child lives, given a wish; returns its exit code.
-
-    """
+    """Be the program; ``life`` is what a child does, given a wish, and returns its exit code."""
     import payments_core.worker  # noqa: F401 - what a child would spend its life with
     from payments_core import AsyncPayoutClient, PayoutClient  # noqa: F401
     from payments_core.http.transport.exchange import default_tls

@@ -87,14 +87,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Runtime:
-    """Processes that pay wages through an emulator, and the clock of all of them.
-
-    Args:
-        spec: The provider's.
-        folder: Empty.
-        dice: Draw who is killed, and when.
-
-    """
+    """Processes that pay wages through an emulator, and the clock of all of them; dice draw who is killed, and when."""
 
     def __init__(self, spec: ProviderSpec, folder: Path, dice: Random) -> None:
         self._dice = dice

@@ -21,14 +21,7 @@ _CALLBACKS = "callback_"
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A payment as it came over the wire.
-
-    Args:
-        path: With its query.
-        headers: Lower-case names.
-        body: Raw bytes.
-
-    """
+    """A payment as it came over the wire: path with its query, headers with lower-case names, raw body."""
 
     path: str
     headers: Mapping[str, str]
@@ -51,12 +44,7 @@ class _Noting(Faults):
 
 
 class Watched(FaultInjector[Any]):
-    """A gateway behind its faults, and a book of what passed.
-
-    Args:
-        gateway: The one that does the work.
-
-    """
+    """A gateway behind its faults, and a book of what passed."""
 
     def __init__(self, gateway: Any) -> None:
         super().__init__(gateway)

@@ -259,8 +259,8 @@ def test_lock_of_another_program_is_reported(open_sqlite: OpenSqlite, path: Path
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(JournalLocked, match=r"payouts\.db is locked by another program.*lsof"):
             journal.execute(entry)
-        with pytest.raises(JournalLocked):
-            journal.submit(entry).result()
+        futures = [journal.submit(entry) for _ in range(5)]
+        assert {type(future.exception(10)) for future in futures} == {JournalLocked}
         assert journal.get("po_one") is None  # reading goes on
     assert isinstance(journal.execute(entry), CreateResult)
 

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import pytest
 
-from payments_core.domain.errors import JournalClosed, JournalError, JournalLocked
+from payments_core.domain.errors import JournalClosed, JournalError
 from payments_core.journal import waiters
 from payments_core.journal.sqlite.connection import connect, explain, verify
 from payments_core.journal.sqlite.writer import LARGEST_GROUP, Writer
@@ -176,19 +176,6 @@ def test_database_error_in_one_entry_is_its_own(ledger: Ledger) -> None:
     assert isinstance(error_of(bad), JournalError)
     assert (good.result(10), last.result(10)) == ("b", "c")
     assert ledger.reopened == 0
-
-
-def test_cancelled_caller_harms_none_and_writes_nothing(ledger: Ledger) -> None:
-    """Who leaves before its turn is skipped, and the writer goes on."""
-    with ledger.busy():
-        futures = [ledger.writer.submit(add(str(number))) for number in range(64)]
-        cancelled = {number for number in range(64) if number % 3 == 0 and futures[number].cancel()}
-    for number, future in enumerate(futures):
-        if number not in cancelled:
-            assert future.result(10) == str(number)
-    assert len(cancelled) == 22
-    assert ledger.names == {str(number) for number in range(64)} - {str(number) for number in cancelled}
-    assert ledger.writer.execute(add("next")) == "next"
 
 
 def test_writer_survives_a_group_that_was_cancelled(ledger: Ledger) -> None:
@@ -419,18 +406,6 @@ def test_file_that_cannot_be_trusted_is_not_written(ledger: Ledger) -> None:
     away.rename(ledger.path)
     assert ledger.writer.execute(add("b")) == "b"
     assert ledger.names == {"b"}
-
-
-def test_lock_of_another_program_is_reported_to_each_caller(ledger: Ledger) -> None:
-    """Waiting in vain costs the callers their entries, not the writer its connection."""
-    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(JournalLocked):
-            ledger.writer.execute(add("a"))
-        futures = [ledger.writer.submit(add(str(number))) for number in range(5)]
-        assert {type(error_of(future)) for future in futures} == {JournalLocked}
-    assert ledger.writer.execute(add("b")) == "b"
-    assert (ledger.names, ledger.reopened) == ({"b"}, 0)
 
 
 # --- closing ---

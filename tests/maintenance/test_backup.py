@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from payments_core import PayoutClient
-from payments_core.domain.errors import JournalError, JournalIsBackup
-from payments_core.journal import backup_journal, open_audit, open_journal
+from payments_core.domain.errors import JournalError
+from payments_core.journal import backup_journal, open_audit
 from payments_core.journal.maintenance import backup
 from payments_core.journal.maintenance.snapshot import SqliteSnapshot
 from payments_core.runtime import utc_now
@@ -128,27 +127,6 @@ def test_backup_has_every_table(full: Any) -> None:
         for name in ("schema_version", "server"):
             meta.pop(name, None)
         assert {name: value for name, value in snapshot.meta().items() if name != "backup_at"} == meta
-
-
-def test_backup_is_refused_for_paying(world: Any) -> None:
-    """Neither the journal nor a client opens it, and it is said what to do; it can still be looked at."""
-    world.pay("one")
-    path = world.folder / "b.db"
-    world.back_up(path)
-    text = world.config.read_text("utf-8").replace(world.url, "sqlite:///b.db")
-    world.config.write_text(text, "utf-8")
-    with pytest.raises(JournalIsBackup, match="payouts journal restored --gap-from"):
-        PayoutClient.from_config(world.config)
-    with closing(open_audit("sqlite:///b.db", namespace=world.namespace, root=world.folder)) as audit:
-        assert (audit.payouts, list(audit.flaws())) == (1, [])
-
-
-@pytest.mark.parametrize("store", ["postgres"])
-def test_database_that_says_it_is_a_backup_is_refused_for_paying(world: Any) -> None:
-    """A backup that was moved into a database is one there as well."""
-    world.ask("INSERT INTO meta VALUES ('backup_at', '2026-11-02T08:00:00+00:00')")
-    with pytest.raises(JournalIsBackup, match="2026-11-02"):
-        open_journal(world.url, namespace=world.namespace, root=world.folder, clock=utc_now)
 
 
 def test_backup_of_a_backup_has_the_time_of_the_first(world: Any) -> None:
