@@ -146,6 +146,19 @@ class Harness:
     def pay(self, key: str, to: str = GOOD) -> Payout:
         return self.client.send(key=f"{self.name}/{key}", payee=Payee.msisdn(to), amount=Money("5", "EUR"))
 
+    def callback_of(self, payout: Payout) -> dict[str, Any]:
+        """Return the fields that MTN would send of a payout that was paid."""
+        return {
+            "financialTransactionId": "363440463",
+            "externalId": payout.id,
+            "amount": "5",
+            "currency": "EUR",
+            "payee": {"partyIdType": "MSISDN", "partyId": GOOD[1:]},
+            "payerMessage": "",
+            "payeeNote": "",
+            "status": "SUCCESSFUL",
+        }
+
     def row(self, payout: Payout) -> PayoutRecord:
         row = self.client._runtime.journal.get(payout.id)
         assert row is not None

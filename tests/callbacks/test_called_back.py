@@ -22,21 +22,9 @@ GOOD, STUCK, FAILING = "+46733123499", "+46733123453", "+46733123457"
 Harness = Any
 
 
-def body_of(harness: Harness, payout: Any, status: str = "SUCCESSFUL", **changes: Any) -> bytes:
-    """Return a callback's body as the gateway writes it."""
-    fields = {
-        "financialTransactionId": "363440463",
-        "externalId": payout.id,
-        "amount": "5",
-        "currency": "EUR",
-        "payee": {"partyIdType": "MSISDN", "partyId": GOOD[1:]},
-        "status": status,
-    }
-    return json.dumps(fields | changes).encode()
-
-
 def call(harness: Harness, payout: Any, status: str = "SUCCESSFUL", *, method: str = "PUT", **changes: Any) -> int:
-    code: int = harness.server.ask(method, harness.path, body_of(harness, payout, status, **changes))[0]
+    body = json.dumps({**harness.callback_of(payout), "status": status, **changes}).encode()
+    code: int = harness.server.ask(method, harness.path, body)[0]
     return code
 
 
@@ -107,22 +95,6 @@ def test_callbacks_in_large_numbers_cause_one_check(harness: Harness) -> None:
         harness.go_on()
     assert (harness.status(payout), harness.reads(payout)) == (S.SUCCEEDED, 2)
     assert harness.events(payout).count("callback.matched") == 2
-
-
-def test_checks_of_an_open_payout_are_five_seconds_apart(harness: Harness) -> None:
-    """Half a minute of forged callbacks, four a second, and somebody who works all the time: at most one in five."""
-    harness.freeze()
-    payout = harness.pay("one", STUCK)
-    asked: list[tuple[float, int]] = []
-    for quarter in range(120):
-        harness.ahead = timedelta(seconds=quarter / 4)
-        assert call(harness, payout, "FAILED") == 200
-        harness.client.inbox.handle()
-        harness.go_on()
-        asked.append((quarter / 4, harness.reads(payout)))
-    read_at = [at for (at, count), (_, before) in zip(asked, [(0.0, 0), *asked], strict=False) if count > before]
-    assert read_at == [0, 5, 10, 15, 20, 25]
-    assert harness.status(payout) is S.PENDING
 
 
 def test_callback_before_the_answer_is_not_lost(harness: Harness) -> None:
@@ -329,17 +301,6 @@ def test_resume_goes_on_during_a_flood_of_callbacks(
     assert paid_after == [False, *[True] * (asked - 1)]
     assert (len(paid_after) > 1) == bool(seconds)
     assert harness.client.get(f"{harness.name}/one").status is S.PENDING
-
-
-def test_callback_handled_by_two_processes_makes_one_check_due(harness: Harness) -> None:
-    """The server and another process handle the same callback."""
-    payout = harness.pay("one", STUCK)
-    for _ in range(10):
-        call(harness, payout)
-        harness.client.inbox.handle()
-    harness.until_handled(10)
-    assert harness.outcomes() == {"read due": 10}
-    assert harness.events(payout).count("callback.matched") == 1
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
