@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,21 +22,17 @@ NUMBER = "46733123450"  # a documented test number
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture
-def make_order() -> Callable[..., Order]:
-    def make(**changed: Any) -> Order:
-        given: dict[str, Any] = {"key": "salary-2026-11/0042", "payee": Payee.msisdn(NUMBER), "amount": EURO}
-        return Order(**(given | changed))
-
-    return make
-
-
 EURO = Money("12.50", "EUR")
 REFUND: dict[str, Any] = {
     "operation": Operation.REFUND,
     "payee": Payee.payer_of("c-1"),
     "original_amount": Money("20", "EUR"),
 }
+
+
+def make_order(**changed: Any) -> Order:
+    given: dict[str, Any] = {"key": "salary-2026-11/0042", "payee": Payee.msisdn(NUMBER), "amount": EURO}
+    return Order(**(given | changed))
 
 
 def test_payee_is_shown_masked() -> None:
@@ -52,7 +47,7 @@ def made_row(order: Order) -> PayoutRecord:
     return replace(new_record(request=request.to_json(), request_hash=request.hash), order=order)
 
 
-def test_repr_of_internal_values_shows_no_number(make_order: Callable[..., Order]) -> None:
+def test_repr_of_internal_values_shows_no_number() -> None:
     """Whatever of ours stands in a traceback, a debugger or an assertion, the payee's number does not."""
     order = make_order(payee=Payee("msisdn", NUMBER, {"also": NUMBER}))
     row = made_row(replace(order, note=NUMBER, options={"o": NUMBER}))
@@ -72,7 +67,7 @@ def test_repr_of_internal_values_shows_no_number(make_order: Callable[..., Order
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201, "a\0b", "\ud800"], ids=ascii)
-def test_order_with_a_key_that_no_journal_accepts_is_refused(key: str, make_order: Callable[..., Order]) -> None:
+def test_order_with_a_key_that_no_journal_accepts_is_refused(key: str) -> None:
     with pytest.raises(InvalidPayout) as refused:
         make_order(key=key)
 
@@ -80,7 +75,7 @@ def test_order_with_a_key_that_no_journal_accepts_is_refused(key: str, make_orde
 
 
 @pytest.mark.parametrize("key", ["k ", "cafe\u0301", "k\u3164", "po_" + "a" * 24], ids=ascii)
-def test_order_with_a_formerly_allowed_key_makes_no_new_payout(key: str, make_order: Callable[..., Order]) -> None:
+def test_order_with_a_formerly_allowed_key_makes_no_new_payout(key: str) -> None:
     """What a journal took before there was a rule can still be read and paid."""
     order = make_order(key=key)
 
@@ -90,7 +85,7 @@ def test_order_with_a_formerly_allowed_key_makes_no_new_payout(key: str, make_or
 
 
 @pytest.mark.parametrize("value", ["", "+46733123450", "46733123450.0", "0733123450", "4673312", "4673312345\u0660"])
-def test_msisdn_payee_not_in_its_one_form_makes_no_new_payout(value: str, make_order: Callable[..., Order]) -> None:
+def test_msisdn_payee_not_in_its_one_form_makes_no_new_payout(value: str) -> None:
     """The refusal names the function that reads numbers; what a provider would read in it is not tried out."""
     payee = Payee("msisdn", value)
 
@@ -100,7 +95,7 @@ def test_msisdn_payee_not_in_its_one_form_makes_no_new_payout(value: str, make_o
     assert "Payee.msisdn" in refused.value.hint
 
 
-def test_payee_of_another_kind_is_left_to_the_provider(make_order: Callable[..., Order]) -> None:
+def test_payee_of_another_kind_is_left_to_the_provider() -> None:
     payee = Payee("party_code", "+46733123450")
 
     assert not payee.is_msisdn
@@ -132,9 +127,7 @@ def test_collection_reference_is_shown_unmasked() -> None:
     ],
     ids=["a number", "no original amount", "a number of it", "a transfer", "of a transfer", "a deposit"],
 )
-def test_refund_without_collection_and_original_amount_is_refused(
-    changed: dict[str, Any], make_order: Callable[..., Order]
-) -> None:
+def test_refund_without_collection_and_original_amount_is_refused(changed: dict[str, Any]) -> None:
     """And nothing else does: an order is a refund in everything or in nothing."""
     with pytest.raises(InvalidPayout, match="A refund, and nothing else") as refused:
         make_order(**changed)
@@ -143,19 +136,19 @@ def test_refund_without_collection_and_original_amount_is_refused(
 
 
 @pytest.mark.parametrize("original", [Money("12.49", "EUR"), Money("12.499999999", "EUR"), Money("20", "UGX")], ids=str)
-def test_refund_over_collected_amount_is_refused(original: Money, make_order: Callable[..., Order]) -> None:
+def test_refund_over_collected_amount_is_refused(original: Money) -> None:
     with pytest.raises(InvalidAmount, match="cannot be refunded of") as refused:
         make_order(**REFUND | {"original_amount": original})
 
     assert "currency of what was collected" in refused.value.hint
 
 
-def test_refund_of_the_whole_collection_is_accepted(make_order: Callable[..., Order]) -> None:
+def test_refund_of_the_whole_collection_is_accepted() -> None:
     assert make_order(**REFUND | {"original_amount": EURO}).amount == EURO
 
 
 @pytest.mark.parametrize("name", ["not_before", "expires_at"])
-def test_order_time_without_a_zone_is_refused(name: str, make_order: Callable[..., Order]) -> None:
+def test_order_time_without_a_zone_is_refused(name: str) -> None:
     with pytest.raises(InvalidPayout, match="time zone") as refused:
         make_order(**{name: datetime(2026, 11, 24)})  # noqa: DTZ001  # that is the point
 
@@ -180,7 +173,7 @@ MARK = f"pay {slot('pin')} now"
     ],
     ids=["key", "note", "open mark", "option", "option's name", "payee", "detail", "detail's name"],
 )
-def test_order_text_with_a_slot_mark_is_refused(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+def test_order_text_with_a_slot_mark_is_refused(changed: dict[str, Any]) -> None:
     """Otherwise a note could have the provider's PIN written into it."""
     with pytest.raises(InvalidPayout, match="slot"):
         make_order(**changed)
@@ -191,13 +184,13 @@ def test_order_text_with_a_slot_mark_is_refused(changed: dict[str, Any], make_or
     [{"note": "half \ud83d"}, {"options": {"o": "\udc00"}}, {"payee": Payee("party_code", "\ud800")}],
     ids=ascii,
 )
-def test_order_text_with_half_a_character_is_refused(changed: dict[str, Any], make_order: Callable[..., Order]) -> None:
+def test_order_text_with_half_a_character_is_refused(changed: dict[str, Any]) -> None:
     """It would break the journal later."""
     with pytest.raises(InvalidPayout, match="half of a character"):
         make_order(**changed)
 
 
-def test_fingerprint_never_changes(make_order: Callable[..., Order]) -> None:
+def test_fingerprint_never_changes() -> None:
     """It stands in journals: with another value every recorded key would be refused as another intent."""
     order = make_order(
         payee=Payee("msisdn", NUMBER, {"operator": "mtn", "branch": "1"}),
@@ -211,7 +204,7 @@ def test_fingerprint_never_changes(make_order: Callable[..., Order]) -> None:
     assert make_order(**REFUND).fingerprint == "46dc230738046223d7b863b07f97fe7a95092952f4337b122f77b917e4a9f242"
 
 
-def test_fingerprint_is_equal_for_the_same_payment(make_order: Callable[..., Order]) -> None:
+def test_fingerprint_is_equal_for_the_same_payment() -> None:
     """How it is written, under which key and when it may leave make no other payment."""
     given: dict[str, Any] = {"options": {"a": "1", "b": "2"}}
     same: list[dict[str, Any]] = [
@@ -226,7 +219,7 @@ def test_fingerprint_is_equal_for_the_same_payment(make_order: Callable[..., Ord
     assert {make_order(**(given | changed)).fingerprint for changed in same} == {make_order(**given).fingerprint}
 
 
-def test_fingerprint_differs_for_another_payment(make_order: Callable[..., Order]) -> None:
+def test_fingerprint_differs_for_another_payment() -> None:
     """Every part that changes what is paid changes the fingerprint, and no two changes look alike."""
     changes: list[dict[str, Any]] = [
         {},
@@ -281,7 +274,7 @@ def test_payout_statuses_that_are_final() -> None:
     ],
 )
 def test_may_have_been_sent_follows_from_status_and_ambiguity(
-    status: PayoutStatus, ambiguous: bool, sent: bool, make_order: Callable[..., Order]
+    status: PayoutStatus, ambiguous: bool, sent: bool
 ) -> None:
     row = changed(made_row(make_order()), status=status, ambiguous=ambiguous)
 

@@ -25,6 +25,11 @@ from payments_core.provider import Acknowledgement, Callback, Capability, Parsed
 from payments_core.runtime import utc_now
 
 
+def stored(client: PayoutClient, payout: Payout) -> Any:
+    """Return the record of a payout as the journal has it now."""
+    return client._runtime.journal.get(payout.id)
+
+
 @pytest.mark.parametrize(("number", "status"), [(GOOD, PayoutStatus.SUCCEEDED), (POOR, PayoutStatus.FAILED)])
 def test_result_callback_is_stored_first_and_then_counts_as_the_check(
     tmp_path: Path, number: str, status: PayoutStatus
@@ -58,10 +63,8 @@ def test_result_callback_that_always_finds_the_payout_changed_makes_a_check_due(
     with till(tmp_path) as (client, gateway, lost):
         payout, token, answer = asked(client, gateway, lost)
         arrive(client, token, answer)
-        journal = client._runtime.journal
-        row = journal.get(payout.id)
-        assert row is not None
-        monkeypatch.setattr(journal, "by_query", lambda _: (replace(row, version=row.version - 1), 1))
+        row = stored(client, payout)
+        monkeypatch.setattr(client._runtime.journal, "by_query", lambda _: (replace(row, version=row.version - 1), 1))
         client.inbox.handle()
         assert client.get(payout.id).status is PayoutStatus.UNKNOWN
         assert [count.outcome for count in client.inbox.counts()] == ["read due"]
@@ -69,13 +72,9 @@ def test_result_callback_that_always_finds_the_payout_changed_makes_a_check_due(
 
 def moved(client: PayoutClient, payout: Payout, **changes: Any) -> None:
     """Move a payout as another process would."""
-    journal = client._runtime.journal
-    row = journal.get(payout.id)
-    assert row is not None
-    assert isinstance(
-        journal.execute(ApplyTransition(row, changed(row, **changes), Event("payout.moved", utc_now()))),
-        TransitionApplied,
-    )
+    row = stored(client, payout)
+    entry = ApplyTransition(row, changed(row, **changes), Event("payout.moved", utc_now()))
+    assert isinstance(client._runtime.journal.execute(entry), TransitionApplied)
 
 
 def sending(seconds: float) -> dict[str, Any]:
@@ -177,14 +176,10 @@ def call(client: PayoutClient, account: str, txn: str) -> list[str]:
 
 def test_callback_finds_a_payout_by_the_provider_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with called_back(tmp_path, monkeypatch) as (client, payout):
-        before = client._runtime.journal.get(payout.id)
+        before = stored(client, payout)
         assert call(client, "till", payout.references["txn"]) == ["read due"]
-        after = client._runtime.journal.get(payout.id)
-        assert before is not None
-        assert after is not None
+        after = stored(client, payout)
         assert (after.status, after.version) == (before.status, before.version)
-        assert after.schedule.next_at is not None
-        assert before.schedule.next_at is not None
         assert after.schedule.next_at <= before.schedule.next_at
 
 

@@ -222,15 +222,12 @@ def look(client: PayoutClient, payee: Payee) -> Mapping[str, Decimal]:
     assert_type(client.cancel("key", actor="Ann", reason="the wrong month"), Payout)
     assert_type(client.ask("main", ask_it), str)
     client.refresh_provider_config("main")
-    del operator
     consent = client.ask_consent("main", payee, scopes=["profile"])
     waits: tuple[str, float, float | None] = (consent.request_id, consent.poll_every_s, consent.expires_in_s)
     assert_type(client.user_info("main", consent), Person)
     for finding in client.diagnose("main"):
         result: tuple[str, str, str, str] = (finding.level, finding.what, finding.says, finding.hint)
         assert_type(finding, Finding)
-        del result
-    del waits
     return {
         f"{balance.currency} {balance.label}": balance.amount for balance in client.balances("main", currency="EUR")
     }
@@ -287,10 +284,8 @@ def look_after(client: PayoutClient, at: datetime) -> Iterator[Flaw]:
     except JournalIsBackup as error:
         raise SystemExit(error.code) from error
     result: tuple[str, int, Mapping[str, str]] = (audit.name, audit.payouts, audit.meta)
-    del gone, result
     for flaw in audit.flaws():
         seen: tuple[str, str, str] = (flaw.rule, flaw.payout, flaw.text)
-        del seen
         yield flaw
     audit.close()
 
@@ -318,7 +313,6 @@ def hear(client: PayoutClient, later: Callable[[], AsyncPayoutClient]) -> Mappin
     entries: list[tuple[str, str, int, datetime]] = [
         (count.account, count.outcome, count.count, count.last_at) for count in client.inbox.counts()
     ]
-    del entries
     return client.inbox.tokens
 
 
@@ -338,7 +332,6 @@ def listen(client: PayoutClient, since: datetime, settings: WebhookSettings) -> 
             event.seq,
             event.at,
         )
-        del result
         events.ack()
     for one in client.pending_events("webhook/erp", limit=5):
         assert_type(one, Waiting)
@@ -383,7 +376,6 @@ def show(payout: Payout) -> None:
     assert_type(payout.status, PayoutStatus)
     assert_type(payout.amount, Money)
     assert_type(payout.operation, Operation)
-    del code, result, references, flags, counts, moments
 
 
 def mind(error: PaymentsError) -> str:
@@ -426,7 +418,6 @@ def payments_before_submit(payout: Payout) -> str | None:
 def payments_payout_changed(payout: Payout, event: Event) -> None:
     result: tuple[str, datetime, Mapping[str, object]] = (event.name, event.at, event.evidence)
     show(payout)
-    del result
 
 
 @hookspec
@@ -468,7 +459,6 @@ class Carrier:
             send_before=None,
             credential=True,
         )
-        del seed
         return Draft(references={"reference": attempt.payout_id}, request=request, order=order)
 
     def submit(self, draft: Draft) -> HttpFlow[SubmitOutcome]:
@@ -514,14 +504,12 @@ class Carrier:
 
     def apply(self, request: HttpRequest, credential: Credential, *, at: datetime, entropy: Entropy) -> HttpRequest:
         names: frozenset[str] = slots_in(request)
-        del at, entropy, names
         return fill(request, credential.secrets)
 
     def is_auth_refusal(self, response: HttpResponse) -> bool:
         return response.status == 401
 
     def validate(self, order: Order) -> Sequence[InvalidPayout]:
-        del order
         return findings_of()
 
     def read_answer(self, draft: Draft, callback: Callback) -> CheckOutcome:
@@ -531,7 +519,6 @@ class Carrier:
             callback.body,
             callback.at,
         )
-        del draft, result
         return Final()
 
     def verify(self, callback: Callback) -> bool | None:
@@ -674,8 +661,6 @@ def what_a_provider_implements(carrier: Carrier) -> None:
     sorts: OperatorLookup = carrier
     can: frozenset[Capability] = SPEC.capabilities
     server: Emulator = CarrierEmulator()
-    del required, signs_in, checks, later, server, calls, hides, counts, knows, names, asks, looks, can
-    del learns, drops, sorts, waits
 
 
 class CarrierConformance(ProviderConformance):
@@ -693,7 +678,6 @@ class CarrierConformance(ProviderConformance):
         self.builds_on(harness, self.test_a_draft_is_pure_and_stable)
         payout: Payout = harness.pay(harness.key("own"))
         counted: tuple[int, int] = (harness.credits(payout), harness.posts(payout))
-        del counted
 
 
 def configure(resolve: Callable[[str], SecretStr]) -> Account:
@@ -709,7 +693,6 @@ def configure(resolve: Callable[[str], SecretStr]) -> Account:
     assert_type(account.identity(Operation.TRANSFER, {}), Account | None)
     table: Mapping[str, RetryPolicy] = overridden(SPEC.retry, {"status": {"attempts": 2}})
     known: tuple[bool, tuple[Account, ...], Mapping[str, RetryPolicy]] = (account.is_retired, account.retired, table)
-    del result, times, known
     return account
 
 
