@@ -223,6 +223,7 @@ class Stage:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     asked: list[Command] = field(default_factory=list)
     at_once: bool = True
+    _meanwhile: tuple[type, Callable[[], object]] | None = None
 
     def __post_init__(self) -> None:
         file = self.folder / "payouts.db"
@@ -231,7 +232,14 @@ class Stage:
             file.write_bytes(UNTOUCHED)
         self.journal: Journal = open_journal(STORE, namespace=NAMESPACE, root=self.folder, clock=lambda: self.at)
 
+    def meanwhile(self, kind: type, act: Callable[[], object]) -> None:
+        """Let this happen once, just before the next command of a kind is carried out."""
+        self._meanwhile = kind, act
+
     def execute(self, command: Command) -> Reply:
+        if self._meanwhile is not None and isinstance(command, self._meanwhile[0]):
+            (_, act), self._meanwhile = self._meanwhile, None
+            act()
         self.asked.append(command)
         if isinstance(command, PreflightAtOnce):
             return Proceed(self.at) if self.at_once else None

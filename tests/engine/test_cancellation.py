@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from flat_records import changed
@@ -14,7 +14,7 @@ from payments_core.domain.errors import DecisionRefused, JournalError
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import AppendHistory, ApplyTransition, LoadAttempts
-from payments_core.engine.flow import Command, EngineFlow, NeedsApproval, Proceed, Reply
+from payments_core.engine.flow import EngineFlow, NeedsApproval, Proceed
 from payments_core.journal import store_of
 from payments_core.journal.maintenance import restore
 from payments_core.journal.sql import restore_gap
@@ -282,15 +282,9 @@ def test_second_attempt_is_not_cancelled_while_the_first_may_pay(stage: MakeStag
 def test_cancellation_is_refused_by_a_contradiction_before_the_commit(stage: MakeStage) -> None:
     """The commit looks once more: another process may have heard meanwhile that the first attempt was paid."""
     one, row = again(stage, Final(reason=NO))
-    execute = one.execute
-
-    def late(command: Command) -> Reply:
-        if isinstance(command, ApplyTransition):
-            execute(AppendHistory(row.id, Event("payout.contradicted", one.at), contradiction=text))
-        return cast("Reply", execute(command))
-
     text = Contradiction(one.at, row.attempt.account, 1, ProviderStatus.PAID)
-    one.execute = late
+    found = AppendHistory(row.id, Event("payout.contradicted", one.at), contradiction=text)
+    one.meanwhile(ApplyTransition, lambda: one.journal.execute(found))
     assert refusal(one, row) == PAID_BEFORE
     assert one.journal.get(row.id).status is S.CREATED
 

@@ -29,6 +29,15 @@ NO = Reason(ReasonCode.REJECTED, "NO")
 PAID = Final(code="DONE", http_status=200, seen=OURS)
 
 
+def refused(stage: MakeStage, *says: Any) -> tuple[Any, PayoutRecord]:
+    """Set a stage on which a payout was refused when it was sent, an hour ago, and the provider now says these."""
+    provider = Fake(submitting=saying(Final(reason=NO)), checking=reading(*(says or (Final(reason=NO),))))
+    one = stage(provider, dedupe_settle_s=100.0)
+    row = one.advance(one.accept())
+    one.at = after(3600)
+    return one, row
+
+
 # --- paid again ----------------------------------------------------------------------------------------------------
 
 
@@ -152,12 +161,9 @@ def test_previous_attempts_are_all_checked(stage: MakeStage, first: Any, second:
 
 def test_previous_attempt_check_without_a_request_uses_the_callers_time(stage: MakeStage) -> None:
     """A provider may answer without asking anybody; the time is then the caller's."""
-    provider = Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO)))
-    one = stage(provider, dedupe_settle_s=100.0)
-    row = one.advance(one.accept())
-    one.at = after(3600)
+    one, row = refused(stage)
     row = one.reissue(row)
-    provider.checking = at_once(Final(reason=replace(NO, settling_h=1)))
+    one.account.provider.checking = at_once(Final(reason=replace(NO, settling_h=1)))
     for seconds, standing in ((3599, "OPEN"), (3600, "FAILED")):
         one.at = after(seconds)
         assert run_flow(engine.check_previous_attempts(one.account, row, one.moment()), one.execute)[0].name == standing
@@ -289,9 +295,7 @@ def test_reopened_payout_begins_anew(stage: MakeStage) -> None:
 def test_previous_attempts_are_checked_at_the_present_time(stage: MakeStage) -> None:
     """By whoever sends the next one, and by whoever asks about the payout."""
     settling = Final(reason=replace(NO, settling_h=1))
-    one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
-    row = one.advance(one.accept())
-    one.at = after(3600)
+    one, row = refused(stage)
     row = one.reissue(row)
     one.account = account_of(Fake(checking=at_once(settling)))
     one.at = after(3599)
@@ -306,10 +310,7 @@ def test_previous_attempts_are_checked_at_the_present_time(stage: MakeStage) -> 
 @pytest.mark.parametrize(("when", "says"), [("before", Pending()), ("meanwhile", Final(reason=NO))])
 def test_attempt_after_a_paid_one_goes_to_review(stage: MakeStage, when: str, says: Any) -> None:
     """Known before, whatever the provider says now, or found by C2 itself; nothing is sent."""
-    provider = Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO), says))
-    one = stage(provider, dedupe_settle_s=100.0)
-    row = one.advance(one.accept())
-    one.at = after(3600)
+    one, row = refused(stage, Final(reason=NO), says)
     row = one.reissue(row)
     output = AppendHistory(row.id, Event("payout.contradicted", one.at, {"attempt": 1}))
     if when == "before":
@@ -328,17 +329,9 @@ def test_attempt_after_a_paid_one_goes_to_review(stage: MakeStage, when: str, sa
 
 def test_reissue_is_refused_by_a_contradiction_before_its_commit(stage: MakeStage) -> None:
     """The journal looks once more when the next attempt is written."""
-    one = stage(Fake(submitting=saying(Final(reason=NO)), checking=reading(Final(reason=NO))), dedupe_settle_s=100.0)
-    row = one.advance(one.accept())
-    one.at = after(3600)
-    original = one.execute
-
-    def slow(command: Any) -> Any:
-        if isinstance(command, CreateAttempt):
-            one.journal.execute(AppendHistory(row.id, Event("payout.contradicted", one.at, {"attempt": 1})))
-        return original(command)
-
-    one.execute = slow
+    one, row = refused(stage)
+    found = AppendHistory(row.id, Event("payout.contradicted", one.at, {"attempt": 1}))
+    one.meanwhile(CreateAttempt, lambda: one.journal.execute(found))
     with pytest.raises(DecisionRefused, match="cannot be paid again: the provider says that an attempt"):
         one.reissue(row)
 

@@ -115,14 +115,8 @@ def test_reissue_over_the_current_limit_is_refused(stage: MakeStage) -> None:
 def test_limit_before_a_resend_is_recorded_at_the_time_of_the_check(stage: MakeStage) -> None:
     one = stage(Fake(checking=reading(NotFound())), settings=limited())
     row = one.put(S.UNKNOWN, not_found_count=2, first_not_found_at=T0, next_at=after(300))
-    original, one.at = one.execute, after(300)
-
-    def slow(command: Any) -> Any:
-        if isinstance(command, HttpRequest):
-            one.at = after(310)
-        return original(command)
-
-    one.execute = slow
+    one.at = after(300)
+    one.meanwhile(HttpRequest, lambda: setattr(one, "at", after(310)))
     one.advance(row)
     assert [(entry.event, entry.at) for entry in one.journal.history(row.id)][-2:] == [
         ("payout.resend", after(310)),

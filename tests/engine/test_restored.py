@@ -142,15 +142,12 @@ def test_refusal_of_a_send_from_before_the_restore_decides_nothing(stage: MakeSt
     """The journal is restored while a send is under way: its answer is written down, and the provider is asked."""
     one = stage(Fake(submitting=saying(Final(reason=NO, code="NO")), checking=knowing({})))
     row = one.accept()
-    original = one.execute
 
-    def slow(command: Any) -> Any:
-        if isinstance(command, HttpRequest) and command.moves_money:
-            one.at = after(1)
-            restored(one)
-        return original(command)
+    def restore_it() -> None:
+        one.at = after(1)
+        restored(one)
 
-    one.execute = slow
+    one.meanwhile(HttpRequest, restore_it)
     row = one.advance(row)
     assert (row.status, one.events(row)) == (S.SENDING, ["created", "sending", "late_result"])
     assert last(one, row)[1]["answer"] == "payout.failed"
@@ -340,16 +337,7 @@ def failed(stage: MakeStage, text: Mapping[int, Any]) -> tuple[Any, PayoutRecord
 def test_reissue_is_refused_before_the_gap_has_ended(stage: MakeStage) -> None:
     """It may have been, in what is missing; nobody is asked, and the commit itself refuses it."""
     one, row = failed(stage, {})
-    begun: list[CreateAttempt] = []
-    execute = one.execute
-
-    def keep(command: Any) -> Any:
-        if isinstance(command, CreateAttempt):
-            begun.append(command)
-            restored(one)  # said between the look and the commit
-        return execute(command)
-
-    one.execute = keep
+    one.meanwhile(CreateAttempt, lambda: restored(one))  # said between the look and the commit
     for asked in (1, 1):
         with pytest.raises(DecisionRefused) as refused:
             one.reissue(row)
@@ -357,7 +345,8 @@ def test_reissue_is_refused_before_the_gap_has_ended(stage: MakeStage) -> None:
         assert refused.value.message == f"Payout … (po_x) {result}"
         assert refused.value.hint == "Compare the statements, then end the gap: `payouts journal restored --over`."
         assert len(one.reads()) == asked
-    assert isinstance(one.journal.execute(begun[0]), GapOpen)
+    [begun] = [command for command in one.asked if isinstance(command, CreateAttempt)]
+    assert isinstance(one.journal.execute(begun), GapOpen)
     assert one.journal.get(row.id) == row
     begun_before = changed(row, status=S.CREATED, attempt=2)
     person = OperatorDecision("Ann", "top up done", "no such line")
@@ -366,7 +355,6 @@ def test_reissue_is_refused_before_the_gap_has_ended(stage: MakeStage) -> None:
     assert refused.value.message == f"Payout … (po_x) {result}"
     compare(one)
     end(one)
-    one.execute = execute
     assert one.reissue(row).attempt.number == 2
 
 

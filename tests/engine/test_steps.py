@@ -196,18 +196,11 @@ def test_account_refusal_does_not_replace_a_persons_pause(stage: MakeStage) -> N
     one = stage(Fake(submitting=saying(AccountRefused(NO, 403))))
     row = one.accept()
     one.answers = [403]
-    original = one.execute
-
-    def execute(command: Any) -> Any:
-        if isinstance(command, HttpRequest):
-            one.journal.set_pause(Pause("till", T0, "stop"))
-        return original(command)
-
-    one.execute = execute
+    one.meanwhile(HttpRequest, lambda: one.journal.set_pause(Pause("till", T0, "stop")))
     row = one.advance(row)
     (pause,) = one.journal.pauses()
     assert pause.by == "person"
-    one.execute, one.at = original, after(100_000)
+    one.at = after(100_000)
     assert one.advance(row).status is S.CREATED
     assert len(one.posts()) == 1
 
@@ -352,16 +345,13 @@ def test_second_worker_with_the_same_row_sends_nothing(stage: MakeStage) -> None
 
 def answered_late(one: Any) -> PayoutRecord:
     """Send a payout, and let another go on when the lease is over and the answer has not come; then it comes."""
-    original = one.execute
     row = one.accept()
 
-    def slow(command: Any) -> Any:
-        if isinstance(command, HttpRequest) and command.moves_money:
-            one.execute, one.at = original, after(91)
-            one.before = one.advance(one.journal.get(row.id), owner="b")
-        return original(command)
+    def overtake() -> None:
+        one.at = after(91)
+        one.before = one.advance(one.journal.get(row.id), owner="b")
 
-    one.execute = slow
+    one.meanwhile(HttpRequest, overtake)
     late: PayoutRecord = one.advance(row, owner="a")
     assert one.events(row)[-1] == "late_result"
     return late

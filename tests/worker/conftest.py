@@ -119,11 +119,11 @@ class Place:
         self.wait_for(lambda: all(worker.events_named("worker.started") for worker in workers))
         return workers
 
-    def accept(self, count: int, prefix: str = "pay") -> None:
+    def accept(self, count: int, prefix: str = "pay", **more: Any) -> None:
         """Accept payouts, as an application does; nothing leaves."""
         with PayoutClient.from_config(self.config) as client:
             for number in range(count):
-                client.accept(**order(f"{prefix}/{number:03}", number))
+                client.accept(**order(f"{prefix}/{number:03}", number), **more)
 
     def wait_for(self, is_so: Callable[[], Any], timeout_s: float = 60) -> float:
         """Wait until something is so; return how long that took."""

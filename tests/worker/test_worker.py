@@ -275,13 +275,8 @@ def test_account_in_trouble_delays_no_other(make_place: Any) -> None:
     table = slow.config.read_text("utf-8").split("[accounts.mtn-sandbox]")[1].split("[worker]")[0]
     table = table.replace("file:secrets", f"file:{slow.folder}/secrets")
     place.config.write_text(f"{place.config.read_text('utf-8')}\n[accounts.slow]\n{table}", "utf-8")
-    with PayoutClient.from_config(place.config) as client:
-        for number in range(20):
-            payee = Payee.msisdn(f"46733{number:06}")
-            client.accept(key=f"slow/{number}", payee=payee, amount=Money(5, "EUR"), account="slow")
-        for number in range(20):
-            payee = Payee.msisdn(f"46733{number:06}")
-            client.accept(key=f"ok/{number}", payee=payee, amount=Money(5, "EUR"), account="mtn-sandbox")
+    for account in ("slow", "mtn-sandbox"):
+        place.accept(20, account, account=account)
 
     def statuses(account: str) -> set[PayoutStatus]:
         return {row.status for row in place.journal.rows(account=account)}
