@@ -100,9 +100,9 @@ def saying(payload: object, *requests: Any) -> Callable[[], EngineFlow[Any]]:
     return flow
 
 
-def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[Any, list[Command], Answering]:
-    """Ask one question; return what was told, what was asked for, and the provider."""
-    provider, left, sent = Answering(start), list(answers), list[Command]()
+def scripted(*answers: Answer) -> tuple[Callable[[Command], Reply], list[Command]]:
+    """Return what answers each command, with 200 in the end, and the commands that it was given."""
+    left, sent = list(answers), list[Command]()
 
     def execute(command: Command) -> Reply:
         sent.append(command)
@@ -111,6 +111,12 @@ def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> 
             raise answer
         return HttpResponse(answer, {}, b"", after(1))
 
+    return execute, sent
+
+
+def asked(name: str, start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[Any, list[Command], Answering]:
+    """Ask one question; return what was told, what was asked for, and the provider."""
+    provider, (execute, sent) = Answering(start), scripted(*answers)
     try:
         result = run_flow(QUESTIONS[name][0](account_of(provider)), execute)
     except LookupFailed as error:
@@ -298,13 +304,8 @@ def test_lookup_of_the_providers_own_follows_the_same_rules() -> None:
     """Whatever it answers is told; it never pays; without an answer nothing is guessed."""
 
     def own(payload: object, *requests: Any, answer: Answer = 200) -> Any:
-        def execute(_: Command) -> Reply:
-            if isinstance(answer, BaseException):
-                raise answer
-            return HttpResponse(answer, {}, b"", T0)
-
-        provider = Answering(saying(payload, *requests))
-        return run_flow(engine.ask_own(account_of(provider), lambda asked: cast("Any", asked).own("x"), T0), execute)
+        account = account_of(Answering(saying(payload, *requests)))
+        return run_flow(engine.ask_own(account, lambda asked: cast("Any", asked).own("x"), T0), scripted(answer)[0])
 
     assert own({"any": "thing"}, READ) == {"any": "thing"}
     for wrong in (
@@ -319,39 +320,26 @@ def test_lookup_of_the_providers_own_follows_the_same_rules() -> None:
 @pytest.mark.parametrize("ended", [lost(), unsent(), 500], ids=["no answer", "not sent", "an error"])
 @pytest.mark.parametrize("then", [None, ValueError("no")], ids=["well", "raises"])
 def test_provider_config_refresh_that_fails_raises_nothing(ended: Answer, then: object) -> None:
-    def execute(_: Command) -> Reply:
-        if isinstance(ended, BaseException):
-            raise ended
-        return HttpResponse(ended, {}, b"", T0)
-
     provider = Answering(saying(then, READ))
-    run_flow(engine.refresh_provider_config(account_of(provider), T0), execute)
+    run_flow(engine.refresh_provider_config(account_of(provider), T0), scripted(ended)[0])
     assert provider.asked == [(T0,)]
 
 
 def test_provider_config_refresh_never_pays() -> None:
-    def nothing(_: Command) -> Reply:
-        return cast("Reply", pytest.fail("something was sent"))
-
-    run_flow(engine.refresh_provider_config(account_of(Answering(saying(None, PAY))), T0), nothing)
-    run_flow(engine.refresh_provider_config(account_of(), T0), nothing)
+    execute, sent = scripted()
+    for account in (account_of(Answering(saying(None, PAY))), account_of()):
+        run_flow(engine.refresh_provider_config(account, T0), execute)
+    assert sent == []
 
 
 # --- diagnosis ---
 
 
 def diagnosed(start: Callable[[], EngineFlow[Any]], *answers: Answer) -> tuple[Finding, ...]:
-    left = list(answers)
-
-    def execute(command: Command) -> Reply:
-        assert isinstance(command, HttpRequest)
-        assert not command.moves_money
-        answer = left.pop(0) if left else 200
-        if isinstance(answer, BaseException):
-            raise answer
-        return HttpResponse(answer, {}, b"", T0)
-
-    return run_flow(engine.diagnose(account_of(Answering(start)), T0), execute)
+    execute, sent = scripted(*answers)
+    found = run_flow(engine.diagnose(account_of(Answering(start)), T0), execute)
+    assert not any(command.moves_money for command in sent if isinstance(command, HttpRequest))
+    return found
 
 
 def test_diagnosis_reports_findings_in_their_order() -> None:
