@@ -86,6 +86,19 @@ def config(gateway: MtnMomoEmulator, folder: Path) -> Path:
 
 
 @pytest.fixture
+def change(config: Path) -> Callable[[str, str], None]:
+    """Replace what a pattern finds in the configuration."""
+
+    def call(pattern: str, replacement: str) -> None:
+        before = config.read_text("utf-8")
+        after = re.sub(pattern, replacement, before, flags=re.MULTILINE)
+        assert after != before
+        config.write_text(after, "utf-8")
+
+    return call
+
+
+@pytest.fixture
 def pay(payouts: Payouts) -> Payouts:
     """Send one payout."""
 

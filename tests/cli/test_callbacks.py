@@ -129,10 +129,9 @@ main()
 """
 
 
-def test_callback_survives_a_crash_before_it_is_handled(config: Path, payouts: Call, pay: Call, folder: Path) -> None:
+def test_callback_survives_a_crash_before_it_is_handled(change: Call, payouts: Call, pay: Call, folder: Path) -> None:
     """Killed between the insert and the handling: the next server, or whoever works, handles it."""
-    text = config.read_text("utf-8")
-    config.write_text(re.sub(r"(?m)^poll_schedule_s = .*", "poll_schedule_s = [600]", text), "utf-8")
+    change("^poll_schedule_s = .*", "poll_schedule_s = [600]")
     sent = pay("wages-1", "--json", to=f"+{NUMBER}").json
     path = paths(payouts)["mtn-uganda"].removeprefix("https://HOST")
     command = [sys.executable, "-P", "-c", CRASH, "serve", "--port", "0", "--json"]

@@ -63,10 +63,10 @@ def test_pause_is_set_whatever_the_reason_contains(payouts: Call, why: str, kept
     assert payouts("unpause").code == 0
 
 
-def test_pause_needs_no_secret_and_no_provider(payouts: Call, config: Path) -> None:
+def test_pause_needs_no_secret_and_no_provider(payouts: Call, change: Call) -> None:
     payouts("journal", "init")
-    text = re.sub(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"', config.read_text("utf-8"), flags=re.MULTILINE)
-    config.write_text(text.replace('provider = "mtn_momo"', 'provider = "not_installed"'), "utf-8")
+    change(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"')
+    change('provider = "mtn_momo"', 'provider = "not_installed"')
 
     assert payouts("pause", "--json").json == {"account": None, "paused": True, "reason": "paused by a person"}
     assert payouts("list").code == 0

@@ -14,11 +14,10 @@ SECRET = "hunter2-correct-horse"
 
 
 @pytest.fixture
-def shared(gateway: Any, folder: Path, new_database: Call, monkeypatch: pytest.MonkeyPatch) -> str:
+def shared(gateway: Any, folder: Path, new_database: Call, monkeypatch: pytest.MonkeyPatch, change: Call) -> str:
     """A configuration that says only where the address of its journal is; the database is empty, the password idle."""
     url: str = new_database()
-    path = folder / "payouts.toml"
-    path.write_text(path.read_text("utf-8").replace('"sqlite:///payouts.db"', '"env:JOURNAL_URL"'), "utf-8")
+    change('"sqlite:///payouts.db"', '"env:JOURNAL_URL"')
     url = f"{url}{'&' if '?' in url else '?'}password={SECRET}" if ":@" not in url and "@/" in url else url
     monkeypatch.setenv("JOURNAL_URL", url)
     return url
@@ -40,23 +39,12 @@ def test_shared_journal_is_created_by_command(shared: str, payouts: Call) -> Non
         assert SECRET not in ran.out + ran.err
 
 
-def real_money(folder: Path) -> None:
-    """Let the account pay through the provider's own gateway, which nothing here asks."""
-    path = folder / "payouts.toml"
-    lines = [
-        line
-        for line in path.read_text("utf-8").splitlines()
-        if not line.startswith(("base_url", "visible_after", "dedupe_settle"))
-    ]
-    path.write_text("\n".join(lines), "utf-8")
-
-
 @pytest.mark.parametrize("lost", ["removed", "emptied"])
 def test_lost_journal_of_real_money_is_not_created_anew(
-    gateway: Any, folder: Path, payouts: Call, pay: Call, lost: str
+    gateway: Any, folder: Path, payouts: Call, pay: Call, lost: str, change: Call
 ) -> None:
     """An old key would be paid again once the provider has forgotten it: every command stops, and says how to go on."""
-    real_money(folder)
+    change("^(base_url|visible_after|dedupe_settle).*$", "")  # the provider's own gateway, which nothing here asks
     before = pay("old", "--json")
     assert (before.error["code"], "payouts journal init" in before.error["hint"]) == ("journal_missing", True)
     assert payouts("journal", "init").code == 0
@@ -86,10 +74,9 @@ def test_journal_in_test_mode_is_created_at_first_use(gateway: Any, folder: Path
     assert (made.code, made.json) == (0, {"journal": "sqlite:///payouts.db", "made": True})
 
 
-def test_journal_secret_that_is_missing_is_named(gateway: Any, folder: Path, payouts: Call) -> None:
+def test_journal_secret_that_is_missing_is_named(gateway: Any, folder: Path, payouts: Call, change: Call) -> None:
     """What must be set is said before anything else goes wrong."""
-    path = folder / "payouts.toml"
-    path.write_text(path.read_text("utf-8").replace('"sqlite:///payouts.db"', '"env:JOURNAL_URL"'), "utf-8")
+    change('"sqlite:///payouts.db"', '"env:JOURNAL_URL"')
     ran = payouts("journal", "init", "--json")
     assert ran.error["code"] == "secret_missing"
     assert "JOURNAL_URL" in ran.error["message"]

@@ -29,11 +29,10 @@ def test_verify_exits_with_0_for_a_sound_journal_and_with_1_for_flaws(
     assert [(one["payout"], one["rule"]) for one in fields.json["flaws"]] == [(paid["id"], "version")]
 
 
-def test_verify_needs_no_secret_and_says_what_it_could_not_derive(pay: Call, payouts: Call, config: Path) -> None:
+def test_verify_needs_no_secret_and_says_what_it_could_not_derive(pay: Call, payouts: Call, change: Call) -> None:
     """Looking works where nothing can be paid."""
     pay("one")
-    text = config.read_text("utf-8")
-    config.write_text(text.replace('subscription_key = "', 'subscription_key = "env:NOT_SET_'), "utf-8")
+    change('^subscription_key = "', 'subscription_key = "env:NOT_SET_')
     ran = payouts("journal", "verify")
     assert (ran.code, "could not be checked" in ran.err) == (0, True)
     assert list(payouts("journal", "verify", "--json").json["references_not_derived"]) == ["mtn-uganda"]

@@ -54,9 +54,8 @@ def test_review_show_has_the_history_and_the_possible_decisions(stopped: str, pa
     assert f"payouts review show {stopped}" in payouts("show", stopped).out
 
 
-def test_review_needs_only_the_journal(stopped: str, payouts: Call, config: Path) -> None:
-    text = re.sub(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"', config.read_text("utf-8"), flags=re.MULTILINE)
-    config.write_text(text, "utf-8")
+def test_review_needs_only_the_journal(stopped: str, payouts: Call, change: Call) -> None:
+    change(r"^api_key = .*$", 'api_key = "env:NO_SUCH_KEY"')
 
     assert payouts("review", "list").code == payouts("review", "show", stopped).code == 0
 
@@ -91,9 +90,9 @@ def test_decision_needs_an_actor_a_reason_and_a_side(payouts: Call) -> None:
     assert payouts("review").code == 2
 
 
-def test_reissue_says_when_it_is_possible_and_then_pays(pay: Call, payouts: Call, config: Path) -> None:
-    text = re.sub(r"^(lease_s|timeout_s) = .*$", r"\1 = 1", config.read_text("utf-8"), flags=re.MULTILINE)
-    config.write_text(text.replace("timeout_s = 1", "timeout_s = 0.4"), "utf-8")
+def test_reissue_says_when_it_is_possible_and_then_pays(pay: Call, payouts: Call, change: Call) -> None:
+    change("^lease_s = .*$", "lease_s = 1")
+    change("^timeout_s = .*$", "timeout_s = 0.4")
     assert pay("wages-9", "--wait", "10", to=FAILING).code == 3
     assert (
         "payouts reissue wages-9 --actor NAME --reason TEXT pays it under the same key."

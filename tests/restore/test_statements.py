@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -162,23 +161,6 @@ def test_payment_from_another_account_in_a_gap_is_not_repeated(place: Any, say: 
         client.resume(timeout_s=3)
         assert client.get("k").reason.code is ReasonCode.ON_STATEMENT
     assert place.credits() == {"46733000001": 1}
-
-
-def test_reissue_is_refused_in_a_gap(place: Any, say: Say) -> None:
-    """By no command and from no account; afterwards it is, and what the statement has is found and not sent."""
-    send(say, "k", "46733123450")
-    place.back_up()
-    place.lose_and_restore()
-    say("journal", "restored", "--gap-from", two_days_ago(), *NAMED)
-    [account] = place.accounts
-    code, output = say("reissue", "k", "--actor", "Ann", "--reason", "still owed")
-    assert (code, "may lack an attempt that was paid" in output) == (1, True)
-    assert say(*compared(account))[0] == 0
-    assert say("reissue", "k", "--actor", "Ann", "--reason", "still owed")[0] == 1
-    assert say("journal", "restored", "--over", *NAMED)[0] == 0
-    time.sleep(2.5)  # a send of the backup's time may last as long
-    with place.client() as client:
-        assert client.reissue("k", actor="Ann", reason="still owed").attempt == 2
 
 
 def test_payment_on_a_statement_is_checked_and_adopted(place: Any, say: Say) -> None:
