@@ -175,6 +175,7 @@ class Cut:
                 threading.Thread(target=self._carry, args=(near, far), daemon=True).start()
 
     def _carry(self, near: socket.socket, far: socket.socket) -> None:
+        is_committing = False
         with contextlib.suppress(OSError), near, far:
             while True:
                 ready, _, _ = select.select([near, far], [], [])
@@ -184,14 +185,19 @@ class Cut:
                         return
                     if side is near and b"COMMIT\0" in data and (self.before_commit or self.after_commit):
                         self.cuts += 1
-                        if self.after_commit:
-                            far.sendall(data)
-                            far.recv(65536)  # the answer, which nobody hears
-                            self.at_cut()
+                        is_committing = self.after_commit
                         self.before_commit = self.after_commit = False
-                        self._port = self.next_port or self._port
+                        if not is_committing:
+                            self._lead_on()
+                            return
+                    elif side is far and is_committing and b"COMMIT\0" in data:  # the answer, which nobody hears
+                        self.at_cut()
+                        self._lead_on()
                         return
                     (far if side is near else near).sendall(data)
+
+    def _lead_on(self) -> None:
+        self._port = self.next_port or self._port
 
     def close(self) -> None:
         self._listener.close()

@@ -15,7 +15,16 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
 from payments_core.domain.errors import JournalError
-from payments_core.engine.commands import CreatePayout, CreateResult, Stale, TransitionApplied
+from payments_core.engine.commands import (
+    CreatePayout,
+    CreateResult,
+    JournalCommand,
+    JournalResult,
+    Stale,
+    TransitionApplied,
+)
+from payments_core.journal.postgres.batch_queue import Alone, BatchQueue, Waiting
+from payments_core.journal.postgres.batch_statements import Member, member_of, write_members
 from payments_core.journal.postgres.connection import SET_DURABLE, Connection, ReadConnection, Server
 from payments_core.journal.postgres.schema import (
     SELECT_NAMESPACE,
@@ -28,6 +37,7 @@ from payments_core.journal.sql.apply import Change, Reply, apply
 from payments_core.journal.sql.new_payouts import StatementFlow, creation
 from payments_core.journal.sql.sql_journal import SqlJournal
 from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA, DbTransaction
+from payments_core.journal.waiters import BlockingWaiter, FutureWaiter, LoopWaiter, Wrote, result_of
 
 __all__ = ["PostgresJournal"]
 
@@ -35,6 +45,10 @@ _REPETITIONS = 5
 _PAUSE_S = 0.1
 # READ COMMITTED whatever the server's default: what is read behind a lock must be what is there now.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = {{lock_timeout_ms}}; SELECT {SET_DURABLE}"
+
+# A batch finds each payout by its id: a plan that was made while the tables were small would read all of them.
+_BEGIN_BATCH = f"{_BEGIN}; SET LOCAL enable_seqscan = off"
+_BATCH_LOCK_TIMEOUT_S = 0.25  # then each member waits by itself, and none for a neighbour's
 
 
 class PostgresJournal(SqlJournal):
@@ -74,8 +88,12 @@ class PostgresJournal(SqlJournal):
         self._namespace = namespace
         self._clock = clock
         self._begin = _BEGIN.format(lock_timeout_ms=round(lock_timeout_s * 1000)).encode()
+        batch_lock_timeout_s = min(lock_timeout_s, _BATCH_LOCK_TIMEOUT_S)
+        self._begin_batch = _BEGIN_BATCH.format(lock_timeout_ms=round(batch_lock_timeout_s * 1000)).encode()
         self._fate_timeout_s = fate_timeout_s
         self._threads = ThreadPool(partial(ReadConnection, self._connect), size=connections)
+        self._new_payouts = BatchQueue(self._threads, self._write_batch)
+        self._transitions = BatchQueue(self._threads, self._write_batch)
         try:
             self._threads.execute(self._check)
         except BaseException:
@@ -105,10 +123,28 @@ class PostgresJournal(SqlJournal):
 
     def execute(self, entry: Change) -> Any:
         """Write one entry and return its reply when it is durable."""
-        return self._threads.execute(partial(self._write, entry))
+        if (member := member_of(entry)) is None:
+            return self._threads.execute(partial(self._write, entry))
+        waiter: BlockingWaiter[Change, Any] = BlockingWaiter(entry)
+        return result_of(waiter.wait(partial(self._queue_of(member).enqueue, member)))
+
+    async def execute_async(self, entry: JournalCommand) -> JournalResult:
+        """Write one entry and return when it is durable; a task cancelled before it is taken up writes nothing."""
+        if (member := member_of(entry)) is None:
+            return await super().execute_async(entry)
+        waiter: LoopWaiter[JournalCommand, JournalResult] = LoopWaiter(entry)
+        self._queue_of(member).enqueue(member, waiter)
+        return await waiter.future
 
     def _queue(self, change: Change) -> Future[Any]:
-        return self._threads.submit(partial(self._write, change))
+        if (member := member_of(change)) is None:
+            return self._threads.submit(partial(self._write, change))
+        waiter: FutureWaiter[Change, Any] = FutureWaiter(change)
+        self._queue_of(member).enqueue(member, waiter)
+        return waiter.future
+
+    def _queue_of(self, member: Member) -> BatchQueue:
+        return self._new_payouts if member.is_new else self._transitions
 
     def vacuum(self) -> bool:
         """Return False: the server vacuums by itself; its log and its backups keep what was there."""
@@ -167,6 +203,42 @@ class PostgresJournal(SqlJournal):
         if connection.broken or isinstance(failure, psycopg.errors.TransactionRollback):
             raise _NothingWritten(explained)
         raise explained
+
+    # --- writing many ---
+
+    def _write_batch(self, batch: Sequence[Waiting], reader: ReadConnection) -> Sequence[Wrote[Any] | Alone]:
+        """Write a batch in one transaction; a member that it does not write is written alone, as is a failed batch."""
+        try:
+            written = self._transact_batch([member for member, _ in batch], reader)
+        except _NotKnown:  # of each member it is found out by itself
+            return [partial(self._find_out, waiter.entry, member.reply) for member, waiter in batch]
+        except Exception:  # noqa: BLE001 - whatever it is, each member meets it by itself, and the queue lives
+            written = frozenset()
+        return [
+            Wrote(member.reply) if member.payout_id in written else partial(self._write, waiter.entry)
+            for member, waiter in batch
+        ]
+
+    def _transact_batch(self, members: Sequence[Member], reader: ReadConnection) -> frozenset[str]:
+        """Write members in one transaction, in two round trips; return the payouts that were written."""
+        connection, is_sent = reader.take(), False
+        failure: JournalError
+        try:
+            connection.execute(self._begin_batch, prepare=False)
+            is_sent = True
+            with connection.pipeline():
+                written = write_members(DbTransaction(connection.execute, POSTGRES), members)
+                commit = connection.execute("COMMIT", prepare=False)
+            if commit.statusmessage == "COMMIT":
+                return written()
+            failure = JournalError(f"{self._server.name} undid a batch of entries.")
+        except psycopg.Error as error:
+            failure = self._server.explain(error)
+        finally:
+            _roll_back(connection)
+        if is_sent and connection.broken:
+            raise _NotKnown(None)
+        raise _NothingWritten(failure)
 
     # --- in the application's transaction ---
 

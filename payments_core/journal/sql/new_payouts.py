@@ -24,7 +24,7 @@ from payments_core.journal.sql.columns import (
 )
 from payments_core.journal.sql.statements import DbTransaction, Statements, marks, quoted
 
-__all__ = ["StatementFlow", "create_payout", "creation"]
+__all__ = ["StatementFlow", "check_first_submission", "create_payout", "creation"]
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def _create_sending(session: DbTransaction, entry: CreatePayout, begins: ApplyTr
     What could forbid it is not judged here: a payout that is only created meets the rules of every transition.
     """
     row, after, sql = entry.row, replace(begins.after, version=1, updated_at=begins.event.at), session.sql
-    _check_first_submission(row, begins)
+    check_first_submission(row, begins)
     if session.sql.lock_shared:  # SQLite has one writer at a time
         pauses.lock(session, shared=True)
     gate = may_send_values(after)
@@ -85,11 +85,11 @@ def _insert_text(sql: Statements, gate: int) -> str:
     """Return the statement that writes a new row unless its key is known, or something could stop a submission."""
     return sql.text(
         f"INSERT INTO {sql.schema}payouts ({quoted(COLUMNS)}) SELECT {marks(len(COLUMNS))}"
-        f" WHERE {sql.may_send(gate - 1)} ON CONFLICT DO NOTHING"
+        f" WHERE {sql.may_send(marks(gate - 1))} ON CONFLICT DO NOTHING"
     )
 
 
-def _check_first_submission(row: PayoutRecord, begins: ApplyTransition) -> None:
+def check_first_submission(row: PayoutRecord, begins: ApplyTransition) -> None:
     """Refuse a beginning that is not the first submission of this very payout, or that needs an approval."""
     after = begins.after
     begun = (row.attempt.number, after.attempt.submissions, after.status)

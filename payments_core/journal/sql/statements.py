@@ -191,16 +191,21 @@ class Statements:
             f" AND (CAST(? AS TEXT) IS NULL OR account = ?){self.skip_locked})"
         )
 
-    def may_send(self, references: int) -> str:
-        """Return the condition that nothing is stored which could stop a submission: an account and so many references.
+    def may_send(self, references: str, account: str = "?") -> str:
+        """Return the condition that nothing is stored which could stop a submission.
 
         The pauses are locked by a statement of its own before: one sees what was committed when it began.
+
+        Args:
+            references: The expressions, or the query, for the canonical references of the attempt.
+            account: The expression for the account.
+
         """
         at = self.schema
         return (
-            f"NOT EXISTS (SELECT 1 FROM {at}pauses WHERE account IN (?, ''))"
+            f"NOT EXISTS (SELECT 1 FROM {at}pauses WHERE account IN ({account}, ''))"
             f" AND NOT EXISTS (SELECT 1 FROM {at}meta WHERE name = 'restored')"
-            f" AND NOT EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({marks(references)}))"
+            f" AND NOT EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({references}))"
         )
 
     def text(self, statement: str) -> str:

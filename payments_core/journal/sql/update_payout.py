@@ -13,7 +13,7 @@ from operator import attrgetter
 
 from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.columns import PATHS, writer
-from payments_core.journal.sql.statements import FIXED, MOVABLE, DbTransaction, Statements
+from payments_core.journal.sql.statements import FIXED, MOVABLE, DbTransaction, Statements, marks
 
 __all__ = ["JUDGED", "fixed_changes", "update_if_unchanged", "update_locked"]
 
@@ -78,5 +78,5 @@ def _text(sql: Statements, judged: tuple[str, ...], gate: int) -> str:
     sets = ", ".join(f'"{name}" = ?' for name in MOVABLE)
     # The id by =, for its index; NULL is like NULL in the others.
     where = " AND ".join(f'"{name}" {"=" if name == "id" else sql.same} ?' for name in judged)
-    may_send = f" AND {sql.may_send(gate - 1)}" if gate else ""
+    may_send = f" AND {sql.may_send(marks(gate - 1))}" if gate else ""
     return sql.text(f"UPDATE {sql.schema}payouts SET {sets} WHERE {where}{may_send}")

@@ -24,7 +24,7 @@ from payments_core.journal.sql.columns import may_send_values, to_us
 from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sql.update_payout import fixed_changes, update_if_unchanged, update_locked
 
-__all__ = ["write_transition"]
+__all__ = ["is_ordinary", "numbered", "submits", "write_transition"]
 
 
 def write_transition(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
@@ -42,10 +42,9 @@ def write_transition(session: DbTransaction, entry: ApplyTransition) -> Transiti
 
 def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> TransitionApplied | None:
     """Write a transition that needs no look at the stored record; None, and nothing is written, for any other."""
-    before = entry.before
-    after = _numbered(entry, before)
-    sends = after.status is PayoutStatus.SENDING and before.status is not PayoutStatus.SENDING
-    if _needs_lock(entry, sends=sends) or _forbidden(before, after):
+    before, sends = entry.before, submits(entry)
+    after = numbered(entry, before)
+    if not is_ordinary(entry, after):
         return None
     if sends:  # in the order of all transactions; the next statement sees what these have waited for
         if session.sql.lock_row:
@@ -56,17 +55,28 @@ def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> Transitio
     return _complete(session, entry, before, after, *_count_post(session, entry, after))
 
 
-def _needs_lock(entry: ApplyTransition, *, sends: bool) -> bool:
-    """Whether more decides about this transition than the payout's own record, and what may stop any submission."""
-    before, after = entry.before, entry.after
-    return (
+def is_ordinary(entry: ApplyTransition, after: PayoutRecord) -> bool:
+    """Whether nothing decides about a transition but the payout's own record, and what may stop any submission.
+
+    Args:
+        entry: The transition.
+        after: The record wanted, numbered.
+
+    """
+    return not (
         entry.pause is not None
         or entry.answers is not None
         or entry.approves is not None
-        or (sends and (entry.needs_approval or after.attempt.number > 1 or entry.post_end is not None))
+        or (submits(entry) and (entry.needs_approval or after.attempt.number > 1 or entry.post_end is not None))
         or after.status is PayoutStatus.CANCELLED
-        or restore_gap.is_presumed(before, after)
+        or restore_gap.is_presumed(entry.before, after)
+        or _forbidden(entry.before, after)
     )
+
+
+def submits(entry: ApplyTransition) -> bool:
+    """Whether a transition begins a submission."""
+    return entry.after.status is PayoutStatus.SENDING and entry.before.status is not PayoutStatus.SENDING
 
 
 def _write_locked(session: DbTransaction, entry: ApplyTransition) -> TransitionResult:
@@ -75,7 +85,7 @@ def _write_locked(session: DbTransaction, entry: ApplyTransition) -> TransitionR
     stored = history.lock_payout(session, before.id)
     if stored.version != before.version:
         return Stale(stored)
-    after = _numbered(entry, stored)
+    after = numbered(entry, stored)
     if stored.schedule.next_at not in {None, before.schedule.next_at}:
         after = _keep_due(after, stored)
     if why := _forbidden(stored, after):
@@ -93,7 +103,7 @@ def _write_locked(session: DbTransaction, entry: ApplyTransition) -> TransitionR
     return _complete(session, entry, stored, after, opened, ended)
 
 
-def _numbered(entry: ApplyTransition, stored: PayoutRecord) -> PayoutRecord:
+def numbered(entry: ApplyTransition, stored: PayoutRecord) -> PayoutRecord:
     """Return the record wanted with what only the journal sets, or what no transition changes."""
     return replace(
         entry.after,

@@ -1,0 +1,219 @@
+"""One statement for many payouts: new ones, or ordinary transitions of payouts that are there.
+
+A member of a batch does what the same change does alone, or nothing: the statement judges each by what is stored. Only
+what it returns has been written, and only that gets history, references, events and queries. The members travel as one
+JSON text, so that the statement is the same however many there are.
+"""
+
+# ruff: noqa: S608 - put together from constants of this library
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.records import Query
+from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, TransitionApplied
+from payments_core.journal.sql import pauses, update_payout
+from payments_core.journal.sql.columns import (
+    COLUMNS,
+    may_send_values,
+    searchable_references,
+    to_us,
+    write_entry,
+    write_reason,
+    write_row,
+    writer,
+)
+from payments_core.journal.sql.new_payouts import check_first_submission
+from payments_core.journal.sql.statements import MOVABLE, POSTGRES, DbTransaction, quoted
+from payments_core.journal.sql.write_transition import is_ordinary, numbered, submits
+
+__all__ = ["Member", "member_of", "write_members"]
+
+_AT = POSTGRES.schema
+_HISTORY = ("seq", "at", "event", "status", "attempt", "submissions", "decided_by", "evidence")
+_EVENT = ("key", "account", "status", "reason", "attempt", "at")
+_movable, _compared = writer(MOVABLE), functools.lru_cache(maxsize=8)(writer)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A change that may share its statement with others of its kind.
+
+    Args:
+        payout_id: The payout.
+        is_new: Whether it is a new payout, and not a transition.
+        submits: Whether it begins a submission.
+        fields: What the statement writes and compares, ready for JSON.
+        reply: The reply to the change if it is written.
+
+    """
+
+    payout_id: str
+    is_new: bool
+    submits: bool
+    fields: Mapping[str, Any]
+    reply: CreateResult | TransitionApplied
+
+
+def member_of(change: object) -> Member | None:
+    """Return a change as a member of a batch; None where it has to be written alone.
+
+    Raises:
+        JournalError: It breaks a rule that holds whatever is stored.
+
+    """
+    match change:
+        case CreatePayout(row=row) if row.status is PayoutStatus.CREATED and row.order.original_amount is None:
+            return _new_payout(change)
+        case ApplyTransition():
+            return _transition(change)
+        case _:
+            return None
+
+
+def write_members(session: DbTransaction, members: Sequence[Member]) -> Callable[[], frozenset[str]]:
+    """Write members of one kind, each of another payout.
+
+    Args:
+        session: The open transaction; in pipeline mode what it executes is answered later.
+        members: The members, at least one.
+
+    Returns:
+        What returns the ids of the payouts that were written, once the answer is there.
+
+    """
+    ordered = sorted(members, key=lambda member: member.payout_id)  # the order in which every batch waits for others
+    is_new = ordered[0].is_new
+    if not is_new:  # by a statement of its own: the next one sees what this one has waited for
+        session.execute(_LOCK, ([member.payout_id for member in ordered],))
+    if any(member.submits for member in ordered):
+        pauses.lock(session, shared=True)
+    statement = _NEW_PAYOUTS if is_new else _transitions(update_payout.JUDGED)
+    cursor = session.execute(statement, (_encode([member.fields for member in ordered]),))
+    return lambda: frozenset(payout_id for (payout_id,) in cursor.fetchall())
+
+
+def _new_payout(entry: CreatePayout) -> Member:
+    row, begins = entry.row, entry.begins
+    history = [(1, *write_entry(row, entry.event, row.decided_by))]
+    if begins is not None:
+        check_first_submission(row, begins)
+        row = replace(begins.after, version=1, updated_at=begins.event.at)
+        history.append((2, *write_entry(row, begins.event, "")))
+    fields = {
+        "after": _named(COLUMNS, write_row(row)),
+        "gate": None if begins is None else may_send_values(row)[1:],
+        "history": [_named(_HISTORY, entry) for entry in history],
+        "refs": searchable_references(row),
+        "query": None if begins is None else _query_fields(begins.asks),
+    }
+    return Member(row.id, True, begins is not None, fields, CreateResult(row, created=True))
+
+
+def _transition(entry: ApplyTransition) -> Member | None:
+    before, judged = entry.before, update_payout.JUDGED
+    after = numbered(entry, before)
+    post_end, read_end = entry.post_end, entry.read_end
+    counts = (post_end is not None and post_end.is_ambiguous) or (read_end is not None and read_end.is_refused)
+    if counts or not is_ordinary(entry, after):
+        return None
+    published = None
+    if entry.publish:
+        reason = None if after.reason is None else write_reason(after.reason)
+        order, attempt = after.order, after.attempt
+        about = (order.key, attempt.account, after.status, reason, attempt.number, to_us(entry.event.at))
+        published = _named(_EVENT, about)
+    fields = {
+        "before": _named(judged, _compared(judged)(before)),
+        "after": _named(MOVABLE, _movable(after)),
+        "gate": may_send_values(after)[1:] if submits(entry) else None,
+        "history": _named(_HISTORY[1:], write_entry(after, entry.event, after.decided_by)),
+        "refs": searchable_references(after) if after.attempt.references != before.attempt.references else (),
+        "query": _query_fields(entry.asks),
+        "published": published,
+        "lifts": entry.lifts,
+        "post_ended": post_end is not None,
+        "was_read": read_end is not None,
+    }
+    return Member(before.id, False, submits(entry), fields, TransitionApplied(after))
+
+
+def _query_fields(query: Query | None) -> Mapping[str, Any] | None:
+    return None if query is None else {"token_hash": query.token_hash, "asked_at": to_us(query.asked_at)}
+
+
+def _named(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
+    return dict(zip(names, values, strict=True))
+
+
+_LOCK = f"SELECT 1 FROM {_AT}payouts WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_MAY_SEND = f"""(gate IS NULL OR {POSTGRES.may_send("SELECT unnest(gate)", '(after)."account"')})"""
+# What belongs to a payout that was written, beside its history.
+_BESIDE = f"""
+referenced AS (
+    INSERT INTO {_AT}by_provider_reference (value, payout_id)
+    SELECT DISTINCT reference, id FROM written, unnest(refs) AS reference ON CONFLICT DO NOTHING
+), asked AS (
+    INSERT INTO {_AT}queries (token_hash, payout_id, attempt, asked_at)
+    SELECT (query).token_hash, id, (after)."attempt", (query).asked_at FROM written
+    WHERE (query).token_hash IS NOT NULL
+)"""
+_NEW_PAYOUTS = f"""
+WITH member AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s) AS member(
+        after {_AT}payouts, gate TEXT[], history {_AT}history[], refs TEXT[], query {_AT}queries)
+), inserted AS (
+    INSERT INTO {_AT}payouts ({quoted(COLUMNS)})
+    SELECT {", ".join(f'(after)."{name}"' for name in COLUMNS)} FROM member WHERE {_MAY_SEND} ORDER BY (after)."id"
+    ON CONFLICT DO NOTHING RETURNING id
+), written AS (
+    SELECT inserted.id, member.* FROM inserted JOIN member ON (member.after)."id" = inserted.id
+), noted AS (
+    INSERT INTO {_AT}history (payout_id, {quoted(_HISTORY)})
+    SELECT written.id, {", ".join(f'entry."{name}"' for name in _HISTORY)} FROM written, unnest(history) AS entry
+), {_BESIDE}
+SELECT id FROM inserted
+"""
+
+
+@functools.lru_cache(maxsize=16)
+def _transitions(judged: tuple[str, ...]) -> str:
+    """Return the statement for transitions; one that would end a pause, a count or a penalty is written alone."""
+    sets = ", ".join(f'"{name}" = (after)."{name}"' for name in MOVABLE)
+    same = " AND ".join(
+        f'stored."{name}" {"=" if name == "id" else POSTGRES.same} (before)."{name}"' for name in judged
+    )
+    return f"""
+WITH member AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%s) AS member(
+        before {_AT}payouts, after {_AT}payouts, gate TEXT[], history {_AT}history, refs TEXT[], query {_AT}queries,
+        published {_AT}outbox, lifts BOOLEAN, post_ended BOOLEAN, was_read BOOLEAN)
+), updated AS (
+    UPDATE {_AT}payouts AS stored SET {sets} FROM member WHERE {same} AND {_MAY_SEND}
+    AND NOT (lifts AND EXISTS (SELECT 1 FROM {_AT}pauses
+        WHERE account = (after)."account" AND by NOT IN ('person', 'restored')))
+    AND NOT (post_ended AND EXISTS (SELECT 1 FROM {_AT}ambiguity WHERE account = (after)."account"))
+    AND NOT (was_read AND EXISTS (SELECT 1 FROM {_AT}permits
+        WHERE account = (after)."account" AND queue = 'read' AND penalty > 0))
+    RETURNING stored.id, member.*
+), written AS (
+    SELECT updated.*, COALESCE((SELECT MAX(seq) FROM {_AT}history WHERE payout_id = updated.id), 0) + 1 AS no
+    FROM updated
+), noted AS (
+    INSERT INTO {_AT}history (payout_id, {quoted(_HISTORY)})
+    SELECT id, no, {", ".join(f'(history)."{name}"' for name in _HISTORY[1:])} FROM written
+), announced AS (
+    INSERT INTO {_AT}outbox (event_id, payout_id, seq, {quoted(_EVENT)})
+    SELECT id || '.' || no || COALESCE((SELECT '.r' || value FROM {_AT}meta WHERE name = 'restorations'), ''), id, no,
+        {", ".join(f'(published)."{name}"' for name in _EVENT)}
+    FROM written WHERE (published)."key" IS NOT NULL
+), {_BESIDE}
+SELECT id FROM updated
+"""
