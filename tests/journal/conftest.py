@@ -7,7 +7,9 @@ import select
 import socket
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreateAttempt, CreatePayout, CreateResult, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
+from payments_core.journal.postgres.journal import PostgresJournal
 from payments_core.journal.sqlite.journal import SqliteJournal
 
 NAMESPACE = "test-namespace"
@@ -140,6 +143,84 @@ def reissued(journal: Journal) -> Callable[..., PayoutRecord]:
         return reply.row
 
     return write
+
+
+@pytest.fixture
+def open_shared(postgres_url: str) -> Iterator[Callable[..., PostgresJournal]]:
+    """Open journals as so many processes would, closed at the end."""
+    opened: list[PostgresJournal] = []
+
+    def make(url: str | None = None, **changes: Any) -> PostgresJournal:
+        settings: dict[str, Any] = {"namespace": NAMESPACE, "clock": lambda: START} | changes
+        opened.append(PostgresJournal(url or postgres_url, **settings))
+        return opened[-1]
+
+    yield make
+    for journal in opened:
+        journal.close()
+
+
+@pytest.fixture
+def shared(open_shared: Callable[..., PostgresJournal]) -> PostgresJournal:
+    """A journal."""
+    return open_shared()
+
+
+class Gate:
+    """Holds every transaction at its history row: it has decided, and has not committed."""
+
+    def __init__(self, url: str) -> None:
+        self._keeper = psycopg.connect(url, autocommit=True)
+        self._keeper.execute("""
+            CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$;
+            CREATE TRIGGER gate BEFORE INSERT ON payments_core.history
+            FOR EACH ROW EXECUTE FUNCTION wait_at_gate();
+        """)
+        self._threads = ThreadPoolExecutor(8)
+
+    def shut(self) -> None:
+        """Let every transaction wait."""
+        self._keeper.execute("SELECT pg_advisory_lock(4711)")
+
+    def open(self) -> None:
+        """Let them go on."""
+        self._keeper.execute("SELECT pg_advisory_unlock(4711)")
+
+    def start(self, work: Callable[[], Any]) -> Future[Any]:
+        """Begin some work, and return when it waits for a lock."""
+        before = self._waiting()
+        future = self._threads.submit(work)
+        while self._waiting() == before:
+            assert not future.done(), future.result()
+            time.sleep(0.005)
+        return future
+
+    def race(self, first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+        """Hold the first at its commit until the second waits; return what became of both."""
+        self.shut()
+        begun = [self.start(first), self.start(second)]
+        self.open()
+        return begun[0].result(), begun[1].result()
+
+    def _waiting(self) -> int:
+        statement = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
+        found = self._keeper.execute(statement).fetchone()
+        assert found is not None
+        return int(found[0])
+
+    def close(self) -> None:
+        """End."""
+        self._keeper.close()
+        self._threads.shutdown()
+
+
+@pytest.fixture
+def gate(postgres_url: str) -> Iterator[Gate]:
+    """A gate before the end of every transaction."""
+    made = Gate(postgres_url)
+    yield made
+    made.close()
 
 
 class Cut:

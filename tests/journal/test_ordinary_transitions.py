@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import psycopg
 import pytest
 from flat_records import START, changed, later, new_record
 from hypothesis import given, settings
@@ -24,10 +25,11 @@ from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Approval, Event, Pause, PayoutRecord, Query
 from payments_core.engine.commands import ApplyTransition, CreatePayout, TransitionApplied
 from payments_core.engine.journal_protocol import Journal
+from payments_core.journal.postgres.batch_statements import member_of, write_members
 from payments_core.journal.sql import update_payout, write_transition
 from payments_core.journal.sql.apply import apply
 from payments_core.journal.sql.columns import COLUMNS, write_row
-from payments_core.journal.sql.statements import SQLITE, DbTransaction
+from payments_core.journal.sql.statements import POSTGRES, SQLITE, DbTransaction, quoted
 from payments_core.journal.sqlite.schema import create_tables
 
 S = PayoutStatus
@@ -154,15 +156,17 @@ ENTRY = {
 }
 PAID_EARLIER = "INSERT INTO history VALUES ('po_one', 9, 0, 'payout.contradicted', 'FAILED', 1, 1, '', '{}')"
 STOPS = (
-    "INSERT OR REPLACE INTO pauses VALUES ('mtn-uganda', 0, 'why', 'person', NULL, NULL)",
-    "INSERT OR REPLACE INTO pauses VALUES ('', 0, 'why', 'person', NULL, NULL)",
-    "INSERT OR REPLACE INTO pauses VALUES ('mtn-uganda', 0, 'why', 'circuit', 1, 1)",
-    "INSERT OR REPLACE INTO pauses VALUES ('mtn-ghana', 0, 'why', 'person', NULL, NULL)",
+    "INSERT INTO pauses VALUES ('mtn-uganda', 0, 'why', 'person', NULL, NULL) ON CONFLICT DO NOTHING",
+    "INSERT INTO pauses VALUES ('', 0, 'why', 'person', NULL, NULL) ON CONFLICT DO NOTHING",
+    "INSERT INTO pauses VALUES ('mtn-uganda', 0, 'why', 'circuit', 1, 1) ON CONFLICT DO NOTHING",
+    "INSERT INTO pauses VALUES ('mtn-ghana', 0, 'why', 'person', NULL, NULL) ON CONFLICT DO NOTHING",
     """INSERT INTO meta VALUES ('restored', '{"began": 1, "at": 2}')""",
     "INSERT INTO statement_references VALUES ('refone', 'mtn-uganda', 0)",
     "INSERT INTO statement_references VALUES ('another', 'mtn-uganda', 0)",
     f"INSERT INTO approvals VALUES ('po_one', 1, '{FINGERPRINT}', 'Ann', 0, '')",
     "INSERT INTO ambiguity VALUES ('mtn-uganda', 1)",
+    "INSERT INTO permits VALUES ('mtn-uganda', 'read', 0, '[]', 1, 1)",
+    f"INSERT INTO queries VALUES ('{'b' * 64}', 'po_one', 1, 0, NULL)",
     PAID_EARLIER,
     f"INSERT INTO queries VALUES ('{TOKEN}', 'po_one', 1, 0, NULL)",
 )
@@ -172,6 +176,7 @@ TABLES = (
     "outbox",
     "pauses",
     "ambiguity",
+    "permits",
     "queries",
     "approvals",
     "by_provider_reference",
@@ -199,46 +204,84 @@ def changes(draw: st.DrawFn, of: dict[str, st.SearchStrategy[Any]], most: int) -
     return {name: draw(of[name]) for name in names}
 
 
+Write = Callable[[DbTransaction, Any], Any]
+
+
+def in_a_batch(session: DbTransaction, entry: Any) -> Any:
+    """Write a change as a batch does, and alone when the batch does not write it or fails."""
+    if (member := member_of(entry)) is not None:
+        session.execute("SAVEPOINT batch", ())
+        try:
+            if member.payout_id in write_members(session, [member])():
+                return member.reply
+        except psycopg.Error:
+            session.execute("ROLLBACK TO batch", ())
+    return apply(session, entry)
+
+
 @pytest.fixture(scope="module")
-def memory() -> Iterator[sqlite3.Connection]:
-    """A journal's tables, in memory."""
+def server_tables(postgres: Any) -> Iterator[DbTransaction]:
+    """A journal's tables in a database of the server."""
+    with psycopg.connect(
+        url := postgres.create(), autocommit=True, options="-csearch_path=payments_core"
+    ) as connection:
+        yield DbTransaction(connection.execute, POSTGRES)
+    postgres.drop(url)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "a batch"])
+def short(request: pytest.FixtureRequest) -> Iterator[tuple[DbTransaction, Write]]:
+    """A journal's tables, and the shortest way to write into them."""
+    if request.param == "a batch":
+        yield request.getfixturevalue("server_tables"), in_a_batch
+        return
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create_tables(connection, namespace="test-namespace", at=START)
-        yield connection
+        yield DbTransaction(connection.execute, SQLITE), apply
 
 
-def played(connection: sqlite3.Connection, entry: ApplyTransition, since: dict[str, Any], stops: set[str]) -> object:
-    """Return what a transition leads to; nothing of it stays."""
-    connection.execute("BEGIN")
+def played(session: DbTransaction, write: Write, entry: Any, since: dict[str, Any] | None, stops: set[str]) -> object:
+    """Return what a change leads to, of a payout changed since it was read, or of none; nothing of it stays."""
+
+    def run(statement: str, values: Sequence[Any] = ()) -> Any:
+        return session.execute(session.sql.text(statement), values)
+
+    def rows(table: str) -> list[Any]:
+        found = run(f"SELECT * FROM {table} ORDER BY 1, 2")
+        names = [column[0] for column in found.description]  # `no` counts what is rolled back, too
+        return [[value for name, value in zip(names, row, strict=True) if name != "no"] for row in found.fetchall()]
+
+    run("BEGIN")
     try:
-        session = DbTransaction(connection.execute, SQLITE)
-        apply(session, CreatePayout(new_record(), Event("payout.created", START)))
-        for name, value in stored_of(changed(entry.before, **since)).items():
-            connection.execute(f'UPDATE payouts SET "{name}" = ?', (value,))
+        if since is not None:
+            apply(session, CreatePayout(new_record(), Event("payout.created", START)))
+            for name, value in stored_of(changed(entry.before, **since)).items():
+                run(f'UPDATE payouts SET "{name}" = ?', (value,))
         for statement in sorted(stops):
-            connection.execute(statement)
+            run(statement)
         try:
-            reply: object = apply(session, entry)
-        except (JournalError, sqlite3.IntegrityError) as error:
+            reply: object = write(session, entry)
+        except (JournalError, sqlite3.IntegrityError, psycopg.Error) as error:
             return str(error)
-        return reply, [connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLES]
+        return reply, list(map(rows, TABLES))
     finally:
-        connection.execute("ROLLBACK")
+        run("ROLLBACK")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_short_way_is_stopped_by_what_stops_the_judged_way(
-    memory: sqlite3.Connection, kind: dict[str, tuple[Any, Any]]
+    short: tuple[DbTransaction, Write], kind: dict[str, tuple[Any, Any]]
 ) -> None:
     """A pause, a gap, a statement, a missing approval, a contradiction: each stops exactly what it stopped before."""
     was, becomes = ({name: states[place] for name, states in kind.items()} for place in (0, 1))
     row = new_record(**was)
-    abouts: list[dict[str, Any]] = [{}, {"needs_approval": True}, {"post_end": PostEnd(True, 1)}]
+    ends = {"post_end": PostEnd(False, 20), "read_end": ReadEnd(is_refused=False), "lifts": True, "publish": True}
+    abouts: list[dict[str, Any]] = [{}, {"needs_approval": True}, {"post_end": PostEnd(True, 1)}, ends]
     for about, stop in product(abouts, ("", *STOPS)):
         entry = ApplyTransition(row, changed(row, **becomes), Event("payout.changed", later(9)), **about)
         with always_judged():
-            expected = played(memory, entry, {}, {stop} - {""})
-        assert played(memory, entry, {}, {stop} - {""}) == expected, (about, stop)
+            expected = played(short[0], apply, entry, {}, {stop} - {""})
+        assert played(*short, entry, {}, {stop} - {""}) == expected, (about, stop)
 
 
 @given(
@@ -251,7 +294,7 @@ def test_short_way_is_stopped_by_what_stops_the_judged_way(
 )
 @settings(max_examples=300, deadline=None)
 def test_short_way_writes_what_the_judged_way_writes(
-    memory: sqlite3.Connection,
+    short: tuple[DbTransaction, Write],
     kind: dict[str, tuple[Any, Any]],
     before: dict[str, Any],
     wanted: dict[str, Any],
@@ -264,8 +307,21 @@ def test_short_way_writes_what_the_judged_way_writes(
     after = changed(row, **wanted | {name: becomes for name, (_, becomes) in kind.items()})
     entry = ApplyTransition(row, after, Event("payout.changed", later(9), {"code": "1"}), **about)
     with always_judged():
-        expected = played(memory, entry, since, stops)
-    assert played(memory, entry, since, stops) == expected
+        expected = played(short[0], apply, entry, since, stops)
+    assert played(*short, entry, since, stops) == expected
+
+
+@pytest.mark.parametrize("begins", [False, True], ids=["accepted", "sent"])
+def test_new_payout_is_the_same_in_a_batch_and_alone(server_tables: DbTransaction, begins: bool) -> None:
+    """Whatever could stop a submission, and where the key or the id is taken: the same reply, and the same tables."""
+    row = new_record(references={"reference_id": "ref-one", "theirs": "t", "again": "t"})
+    sent = changed(row, status=S.SENDING, submissions=1, sent_at=START, guards_passed=True)
+    submission = ApplyTransition(row, sent, Event("payout.sending", later(1), {"a": "b"}), asks=Query("b" * 64, START))
+    entry = CreatePayout(row, Event("payout.created", START), submission if begins else None)
+    taken = f"INSERT INTO payouts ({quoted(COLUMNS)}) VALUES {tuple(stored_of(row).values())}".replace("None", "NULL")
+    for stop in ("", taken, taken.replace("po_one", "po_two"), *(stop for stop in STOPS if "po_one" not in stop)):
+        alone = played(server_tables, apply, entry, None, {stop} - {""})
+        assert played(server_tables, in_a_batch, entry, None, {stop} - {""}) == alone, stop
 
 
 def test_transition_that_is_judged_counts_its_submission_once(journal: Journal, add: AddRow, ask: Ask) -> None:

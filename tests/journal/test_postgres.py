@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -56,80 +56,6 @@ Row = Callable[..., PayoutRecord]
 OpenShared = Callable[..., PostgresJournal]
 
 
-@pytest.fixture
-def open_shared(postgres_url: str) -> Iterator[OpenShared]:
-    """Open journals as so many processes would, closed at the end."""
-    opened: list[PostgresJournal] = []
-
-    def make(url: str | None = None, **changes: Any) -> PostgresJournal:
-        settings: dict[str, Any] = {"namespace": NAMESPACE, "clock": lambda: START} | changes
-        opened.append(PostgresJournal(url or postgres_url, **settings))
-        return opened[-1]
-
-    yield make
-    for journal in opened:
-        journal.close()
-
-
-@pytest.fixture
-def shared(open_shared: OpenShared) -> PostgresJournal:
-    """A journal."""
-    return open_shared()
-
-
-class Gate:
-    """Holds every transaction at its history row: it has decided, and has not committed."""
-
-    def __init__(self, url: str) -> None:
-        self._keeper = psycopg.connect(url, autocommit=True)
-        self._keeper.execute("""
-            CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN PERFORM pg_advisory_xact_lock_shared(4711); RETURN NEW; END $$;
-            CREATE TRIGGER gate BEFORE INSERT ON payments_core.history
-            FOR EACH ROW EXECUTE FUNCTION wait_at_gate();
-        """)
-        self._threads = ThreadPoolExecutor(8)
-
-    def shut(self) -> None:
-        self._keeper.execute("SELECT pg_advisory_lock(4711)")
-
-    def open(self) -> None:
-        self._keeper.execute("SELECT pg_advisory_unlock(4711)")
-
-    def start(self, work: Callable[[], Any]) -> Future[Any]:
-        """Begin some work, and return when it waits for a lock."""
-        before = self._waiting()
-        future = self._threads.submit(work)
-        while self._waiting() == before:
-            assert not future.done(), future.result()
-            time.sleep(0.005)
-        return future
-
-    def race(self, first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
-        """Hold the first at its commit until the second waits; return what became of both."""
-        self.shut()
-        begun = [self.start(first), self.start(second)]
-        self.open()
-        return begun[0].result(), begun[1].result()
-
-    def _waiting(self) -> int:
-        statement = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
-        found = self._keeper.execute(statement).fetchone()
-        assert found is not None
-        return int(found[0])
-
-    def close(self) -> None:
-        self._keeper.close()
-        self._threads.shutdown()
-
-
-@pytest.fixture
-def gate(postgres_url: str) -> Iterator[Gate]:
-    made = Gate(postgres_url)
-    yield made
-    made.close()
-
-
 def send(journal: PostgresJournal, row: PayoutRecord, seconds: float = 0) -> Any:
     after = changed(row, status=PayoutStatus.SENDING, submissions=row.attempt.submissions + 1)
     return journal.execute(ApplyTransition(row, after, Event("payout.sending", START + timedelta(seconds=seconds))))
@@ -144,7 +70,7 @@ def write(journal: PostgresJournal, row: PayoutRecord) -> PayoutRecord:
 # --- many at once ---
 
 
-def test_key_accepted_twice_at_once_is_one_payout(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_key_accepted_twice_at_once_is_one_payout(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """One creates it; the other waits until that is certain, and gets the row."""
     a, b = open_shared(), open_shared()
     first, second = (CreatePayout(make_row(note=note), EVENT) for note in ("first", "second"))
@@ -155,7 +81,7 @@ def test_key_accepted_twice_at_once_is_one_payout(open_shared: OpenShared, gate:
     assert len(a.history("po_one")) == 1
 
 
-def test_row_moved_twice_at_once_makes_one_transition(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_row_moved_twice_at_once_makes_one_transition(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """The second waits, sees the row as the first has left it, and its history goes on without a gap."""
     a, b = open_shared(), open_shared()
     row = write(a, make_row())
@@ -170,7 +96,7 @@ def test_row_moved_twice_at_once_makes_one_transition(open_shared: OpenShared, g
 
 
 def test_history_appended_beside_a_transition_is_numbered_after_it(
-    open_shared: OpenShared, gate: Gate, make_row: Row
+    open_shared: OpenShared, gate: Any, make_row: Row
 ) -> None:
     """Who waited for the row counts what was written meanwhile."""
     a, b = open_shared(), open_shared()
@@ -184,7 +110,7 @@ def test_history_appended_beside_a_transition_is_numbered_after_it(
 
 
 def test_send_that_waits_for_its_payout_does_not_lock_the_pauses(
-    shared: PostgresJournal, gate: Gate, make_row: Row, postgres_url: str
+    shared: PostgresJournal, gate: Any, make_row: Row, postgres_url: str
 ) -> None:
     """The payout is locked before the pauses: in the other order two transactions could wait for each other."""
     row = write(shared, make_row())
@@ -196,7 +122,7 @@ def test_send_that_waits_for_its_payout_does_not_lock_the_pauses(
     assert isinstance(sending.result(10), TransitionApplied)
 
 
-def test_pause_stops_every_send_that_commits_after_it(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_pause_stops_every_send_that_commits_after_it(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """An emergency stop waits for the send under way, and once it is set nothing leaves that had not seen it."""
     a, b, c = open_shared(), open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
@@ -212,7 +138,7 @@ def test_pause_stops_every_send_that_commits_after_it(open_shared: OpenShared, g
     assert late.result() == AccountPaused(pause)
 
 
-def test_account_refusal_stops_the_sends_that_follow(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_account_refusal_stops_the_sends_that_follow(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """So does a refusal of us: who sends after it has seen it."""
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
@@ -223,7 +149,7 @@ def test_account_refusal_stops_the_sends_that_follow(open_shared: OpenShared, ga
     assert late == AccountPaused(block)
 
 
-def test_probe_that_two_find_due_is_sent_once(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_probe_that_two_find_due_is_sent_once(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """Two who find the probe due at one moment: one takes it, and the other sees that it is taken."""
     a, b = open_shared(), open_shared()
     one, two = write(a, make_row("one")), write(a, make_row("two"))
@@ -233,7 +159,7 @@ def test_probe_that_two_find_due_is_sent_once(open_shared: OpenShared, gate: Gat
     assert isinstance(late, AccountPaused)
 
 
-def test_lifted_pause_does_not_wait_for_a_send(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_lifted_pause_does_not_wait_for_a_send(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """Whoever is being moved is left to his mover: two who waited for each other would be stopped by the server."""
     a, b = open_shared(), open_shared()
     soon, later = START + timedelta(minutes=30), START + timedelta(hours=1)
@@ -247,7 +173,7 @@ def test_lifted_pause_does_not_wait_for_a_send(open_shared: OpenShared, gate: Ga
     assert [stored.schedule.next_at for stored in map(a.get, [row.id, other.id]) if stored] == [soon, START]
 
 
-def test_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """The second is counted after the first, however the collection is written."""
     a, b = open_shared(), open_shared()
     refund: dict[str, Any] = {
@@ -265,7 +191,7 @@ def test_refunds_at_once_stay_under_the_ceiling(open_shared: OpenShared, gate: G
     assert b.get("po_two") is None
 
 
-def test_lock_held_too_long_is_reported(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_lock_held_too_long_is_reported(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """A lock that is not let go costs the caller its entry, and nothing else."""
     a, b = open_shared(), open_shared(lock_timeout_s=0.1)
     row = write(a, make_row())
@@ -282,7 +208,7 @@ def test_lock_held_too_long_is_reported(open_shared: OpenShared, gate: Gate, mak
 
 
 def test_key_being_accepted_is_decided_by_the_application_first(
-    shared: PostgresJournal, postgres_url: str, gate: Gate, make_row: Row
+    shared: PostgresJournal, postgres_url: str, gate: Any, make_row: Row
 ) -> None:
     """Nobody decides about a key before the application has."""
     with psycopg.connect(postgres_url) as application:
@@ -581,7 +507,7 @@ def test_lost_transition_that_was_overtaken_is_stale(cut: Any, open_shared: Open
     def overtake() -> None:
         seen = other.get(row.id)
         assert seen is not None
-        overtaken.append(other.execute(ApplyTransition(seen, changed(seen, submissions=7), EVENT)).row)  # type: ignore[union-attr]
+        overtaken.append(other.execute(ApplyTransition(seen, changed(seen, submissions=7), EVENT)).row)
 
     cut.after_commit, cut.at_cut = True, overtake
     assert journal.execute(ApplyTransition(row, changed(row, submissions=1), EVENT)) == Stale(overtaken[0])
@@ -640,7 +566,7 @@ def test_connection_count_is_one_for_one_caller(shared: PostgresJournal, make_ro
     assert len(shared._threads._threads) == 1
 
 
-def test_cancelled_caller_writes_nothing(open_shared: OpenShared, gate: Gate, make_row: Row) -> None:
+def test_cancelled_caller_writes_nothing(open_shared: OpenShared, gate: Any, make_row: Row) -> None:
     """Who leaves before its turn leaves nothing behind."""
     journal = open_shared(connections=1)
     gate.shut()

@@ -20,6 +20,7 @@ from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.rates import AcquirePermit, PostEnd, Priority, ReadEnd
 from payments_core.domain.records import Event, PayoutRecord, Query
 from payments_core.engine.commands import AppendHistory, ApplyTransition, CreatePayout
+from payments_core.journal.postgres.batch_statements import member_of, write_members
 from payments_core.journal.sql.apply import apply
 from payments_core.journal.sql.claims import Claim, Release, Renew
 from payments_core.journal.sql.statements import POSTGRES, SQLITE, DbTransaction
@@ -60,10 +61,23 @@ def asked_of(journal: Any, session: DbTransaction, row: PayoutRecord) -> None:
     write(AppendHistory(other.id, Event("payout.late", START), due_at=START))
     moved(other, 10, {"status": S.SUCCEEDED, "next_at": None}, publish=True, answers=TOKEN)
     write(Release("me", (other.id,)))
+    if session.sql is POSTGRES:
+        one, two = (replace(row, id=f"po_{name}", order=replace(row.order, key=name)) for name in ("one", "two"))
+        submission = ApplyTransition(one, changed(one, **sent), begun, asks=Query(TOKEN[1:], START))
+        for members in ([CreatePayout(one, begun, submission), CreatePayout(two, begun)], [about_all(two)]):
+            assert write_members(session, [member for one in members if (member := member_of(one))])()
     journal.by_key(row.order.key), journal.history(row.id), journal.by_query(TOKEN), journal.find(row.id)
     journal.by_provider_reference("ref-one")
     journal.due(START, accounts=["mtn-uganda"], limit=8)
     journal.next_due(accounts=["mtn-uganda"])
+
+
+def about_all(row: PayoutRecord) -> ApplyTransition:
+    """Return a transition that a batch writes with all that may belong to one."""
+    after = changed(row, status=S.PENDING, references={"reference_id": "new"})
+    ends = {"post_end": PostEnd(is_ambiguous=False, circuit_after=20), "read_end": ReadEnd(is_refused=False)}
+    about: dict[str, Any] = {"publish": True, "lifts": True, "asks": Query(TOKEN[2:], START), **ends}
+    return ApplyTransition(row, after, Event("payout.x", START), **about)
 
 
 def test_statements_of_a_payout_scan_no_table(

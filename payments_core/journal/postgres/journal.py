@@ -37,7 +37,7 @@ from payments_core.journal.sql.apply import Change, Reply, apply
 from payments_core.journal.sql.new_payouts import StatementFlow, creation
 from payments_core.journal.sql.sql_journal import SqlJournal
 from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA, DbTransaction
-from payments_core.journal.waiters import BlockingWaiter, FutureWaiter, LoopWaiter, Wrote, result_of
+from payments_core.journal.waiters import BlockingWaiter, FutureWaiter, LoopWaiter, Wrote
 
 __all__ = ["PostgresJournal"]
 
@@ -126,7 +126,7 @@ class PostgresJournal(SqlJournal):
         if (member := member_of(entry)) is None:
             return self._threads.execute(partial(self._write, entry))
         waiter: BlockingWaiter[Change, Any] = BlockingWaiter(entry)
-        return result_of(waiter.wait(partial(self._queue_of(member).enqueue, member)))
+        return waiter.wait(partial(self._queue_of(member).enqueue, member))
 
     async def execute_async(self, entry: JournalCommand) -> JournalResult:
         """Write one entry and return when it is durable; a task cancelled before it is taken up writes nothing."""
