@@ -160,6 +160,7 @@ STOPS = (
     "INSERT INTO pauses VALUES ('', 0, 'why', 'person', NULL, NULL) ON CONFLICT DO NOTHING",
     "INSERT INTO pauses VALUES ('mtn-uganda', 0, 'why', 'circuit', 1, 1) ON CONFLICT DO NOTHING",
     "INSERT INTO pauses VALUES ('mtn-ghana', 0, 'why', 'person', NULL, NULL) ON CONFLICT DO NOTHING",
+    "INSERT INTO meta VALUES ('restorations', '2')",
     """INSERT INTO meta VALUES ('restored', '{"began": 1, "at": 2}')""",
     "INSERT INTO statement_references VALUES ('refone', 'mtn-uganda', 0)",
     "INSERT INTO statement_references VALUES ('another', 'mtn-uganda', 0)",

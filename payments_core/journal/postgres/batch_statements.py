@@ -159,7 +159,7 @@ _MAY_SEND = f"""(gate IS NULL OR {POSTGRES.may_send("SELECT unnest(gate)", '(aft
 _BESIDE = f"""
 referenced AS (
     INSERT INTO {_AT}by_provider_reference (value, payout_id)
-    SELECT DISTINCT reference, id FROM written, unnest(refs) AS reference ON CONFLICT DO NOTHING
+    SELECT reference, id FROM written, unnest(refs) AS reference ON CONFLICT DO NOTHING
 ), asked AS (
     INSERT INTO {_AT}queries (token_hash, payout_id, attempt, asked_at)
     SELECT (query).token_hash, id, (after)."attempt", (query).asked_at FROM written
