@@ -89,7 +89,7 @@ class BatchQueue:
                     later.append((member, waiter))
                 elif waiter.take_up():
                     batch[member.payout_id] = member, waiter
-            self._waiting.extendleft(reversed(later))
+            self._waiting.extend(later)
             self._is_busy = bool(batch)
         return list(batch.values())
 
