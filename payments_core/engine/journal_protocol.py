@@ -187,11 +187,11 @@ class Journal(Outbox, Protocol):
         ...
 
     def of_payee(self, payee: Payee) -> tuple[str, ...]:
-        """Return the ids of a payee's payouts, the forgotten ones too."""
+        """Return the ids of a payee's payouts, the erased ones too."""
         ...
 
     def ended_before(self, moment: datetime, *, after: int = 0, limit: int) -> tuple[tuple[str, int], ...]:
-        """Return ids and numbers of unforgotten payouts that moved last before a moment, and have come to an end."""
+        """Return ids and numbers of payouts that ended, moved last before a moment and are not erased."""
         ...
 
     def erase(

@@ -75,8 +75,8 @@ def reissue(
         )
     if row.erased_at is not None:
         raise DecisionRefused(
-            f"Payout {row.label} cannot be paid again: its payee was forgotten.",
-            hint="If the debt still stands, pay it under another key, to the payee as you know him.",
+            f"Payout {row.label} cannot be paid again: its payee was erased.",
+            hint="If the debt still stands, pay it under another key, with the number as you know it.",
         )
     known = yield from load_attempts(row.id)
     if known.gap is not None:

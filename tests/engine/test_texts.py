@@ -112,8 +112,8 @@ def test_reissue_of_an_erased_payee_says_so(stage: MakeStage) -> None:
     """Nobody knows any more who it was."""
     one, row = failed(stage, Final(reason=NO))
     assert reply_of(lambda: one.reissue(replace(row, erased_at=T0))) == (
-        "Payout … (po_x) cannot be paid again: its payee was forgotten.",
-        "If the debt still stands, pay it under another key, to the payee as you know him.",
+        "Payout … (po_x) cannot be paid again: its payee was erased.",
+        "If the debt still stands, pay it under another key, with the number as you know it.",
     )
     assert one.reads() == []
 

@@ -73,7 +73,7 @@ def test_erased_failure_is_not_reissued(full: Any) -> None:
     assert FAILS in held(full, FAILS)
     with full.client() as client:
         client.erase("failed/0", **PERSON)
-        with pytest.raises(DecisionRefused, match="its payee was forgotten"):
+        with pytest.raises(DecisionRefused, match="its payee was erased"):
             client.reissue("failed/0", actor="Ann", reason="again")
         row = client._runtime.journal.by_key("failed/0")
         assert row is not None

@@ -107,11 +107,11 @@ def _identity(stored: Stored, namespace: str) -> Broken:
 
 
 def _requests(stored: Stored) -> Broken:
-    """Compare the requests with their hashes; of a forgotten payout only the hashes are left."""
+    """Compare the requests with their hashes; of an erased payout only the hashes are left."""
     row = stored.row
     if row.erased_at is not None:
         if row.status not in _FINALS:
-            yield "erased", f"its payee was forgotten although it is {row.status}"
+            yield "erased", f"its payee was erased although it is {row.status}"
         return
     for number, request, wanted in [
         *((one.number, one.request, one.request_hash) for one in stored.attempts),
