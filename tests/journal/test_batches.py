@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -279,3 +280,22 @@ def test_cancelled_task_writes_nothing(open_shared: OpenShared, gate: Any, make_
 def test_change_of_more_than_payouts_is_no_member(make: Callable[[PayoutRecord], Any], make_row: Row) -> None:
     """A permit shares no transaction with a payout, and what writes an account's row holds up no other payout."""
     assert member_of(make(make_row())) is None
+
+
+def test_batch_finds_payouts_by_index_while_there_are_few(
+    shared: PostgresJournal, make_row: Row, postgres_url: str
+) -> None:
+    """A statement is planned once: by what was right for an empty journal, a batch would read a million payouts."""
+    (row,) = write(shared, make_row())
+    plans: list[str] = []
+    with psycopg.connect(postgres_url, autocommit=True) as batch:
+
+        def execute(statement: str, values: Any) -> Any:
+            plans.extend(line for (line,) in batch.execute(f"EXPLAIN {statement}", values))
+            return batch.execute(statement, values)
+
+        batch.execute(shared._begin_batch)
+        members = [member for change in (pending(row),) if (member := member_of(change)) is not None]
+        assert write_members(DbTransaction(execute, POSTGRES), members)() == {row.id}
+    assert len(plans) > 10
+    assert [line for line in plans if re.search("Seq Scan on (payouts|history|outbox)", line)] == []

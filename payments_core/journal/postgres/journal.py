@@ -222,16 +222,13 @@ class PostgresJournal(SqlJournal):
     def _transact_batch(self, members: Sequence[Member], reader: ReadConnection) -> frozenset[str]:
         """Write members in one transaction, in two round trips; return the payouts that were written."""
         connection, is_sent = reader.take(), False
-        failure: JournalError
         try:
             connection.execute(self._begin_batch, prepare=False)
             is_sent = True
             with connection.pipeline():
                 written = write_members(DbTransaction(connection.execute, POSTGRES), members)
-                commit = connection.execute("COMMIT", prepare=False)
-            if commit.statusmessage == "COMMIT":
-                return written()
-            failure = JournalError(f"{self._server.name} undid a batch of entries.")
+                connection.execute("COMMIT", prepare=False)
+            return written()
         except psycopg.Error as error:
             failure = self._server.explain(error)
         finally:
