@@ -67,7 +67,8 @@ def payout_id(namespace: str, key: str) -> str:
         key: The caller's key.
 
     """
-    return "po_" + base64.b32encode(derive(namespace, key, 0, purpose="payout"))[:24].decode().lower()
+    digest = derive(namespace, key, 0, purpose="payout")
+    return "po_" + base64.b32encode(digest[:15]).decode().lower()  # 24 characters
 
 
 def is_payout_id(text: str) -> bool:

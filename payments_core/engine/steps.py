@@ -86,10 +86,10 @@ def send(account: Account, order: Order, moment: StepContext, identity: str) -> 
     begun = decide_submission.begin(new.row, account, owner=moment.owner, at=at)
     token = _path_token(account, begun, moment)
     begins = ApplyTransition(new.row, begun.after, begun.event, asks=_query(token, at))
-    created = yield from _create(order, replace(new, begins=begins))
+    created = yield from _create(order, CreatePayout(new.row, new.event, begins))
     if not created.created or created.row.status is not PayoutStatus.SENDING:
         return created
-    return replace(created, row=(yield from _submit(account, created.row, token, at)))
+    return CreateResult((yield from _submit(account, created.row, token, at)), created=True)
 
 
 def _new_payout(account: Account, order: Order, moment: StepContext, identity: str) -> CreatePayout:

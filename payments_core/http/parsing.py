@@ -39,7 +39,7 @@ def parse_json(body: bytes) -> object:
         return None
     try:
         # Decimal, not float: amounts are compared digit by digit.
-        return json.loads(body, parse_float=Decimal, parse_constant=lambda _: "NaN", object_pairs_hook=_object)
+        return _decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError, InvalidOperation):
         return None
 
@@ -49,6 +49,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):  # which of two values is meant is unknown
         raise ValueError("a name stands twice")
     return found
+
+
+# Made once: json.loads would make a decoder for every call.
+_decode = json.JSONDecoder(parse_float=Decimal, parse_constant=lambda _: "NaN", object_pairs_hook=_object).decode
 
 
 def parse_object(body: bytes) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,7 @@ from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine.flow import CredentialRefused, Postponed, RefusedByGuard
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NoPermit, NotSent
-from payments_core.logs import log
+from payments_core.logs import LEVELS, is_received, log
 from payments_core.provider import Account, AccountRefused, Authenticates, Credential, RetryPolicy
 
 __all__ = [
@@ -49,8 +50,11 @@ def authenticator(account: Account) -> Authenticates | None:
 def policy_of(account: Account, request: HttpRequest, priority: Priority | None) -> RetryPolicy:
     """Return the request's row of the account's retry table; "too many" to a status read is not for this read alone."""
     policy = account.retry.get(request.operation, _ONCE)
-    if priority is None or _TOO_MANY not in policy.statuses:
-        return policy
+    return policy if priority is None else _for_status_reads(policy)
+
+
+@functools.lru_cache(maxsize=64)
+def _for_status_reads(policy: RetryPolicy) -> RetryPolicy:
     return replace(policy, statuses=policy.statuses - {_TOO_MANY})
 
 
@@ -129,11 +133,14 @@ def guard_failed(error: BaseException, at: datetime) -> Postponed:
 
 def note_exchange(account: Account, request: HttpRequest, ended: HttpResponse | NotSent | NoAnswer, ms: float) -> None:
     """Emit the event of one exchange; never its address, which may hold a number."""
+    name = EventName.HTTP_ANSWERED if isinstance(ended, HttpResponse) else EventName.HTTP_UNANSWERED
+    if not is_received(LEVELS[name]):
+        return
     facts = {"account": account.name, "operation": request.operation, "ms": round(ms, 1)}
     if isinstance(ended, HttpResponse):
-        log(EventName.HTTP_ANSWERED, http_status=ended.status, **facts)
+        log(name, http_status=ended.status, **facts)
     else:
-        log(EventName.HTTP_UNANSWERED, ended=type(ended).__name__, why=ended.why, **facts)
+        log(name, ended=type(ended).__name__, why=ended.why, **facts)
 
 
 def repeats(account: Account, request: HttpRequest) -> Callable[[int, str, float], None]:

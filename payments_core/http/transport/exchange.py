@@ -174,13 +174,19 @@ def _checked(request: HttpRequest) -> str:
     elif not (host := _plain_host(request.url)):
         problem = "the address is not a plain http or https address"
     for name, value in request.headers.items():
-        if not _TOKEN.fullmatch(name) or name.lower() in _OURS:
+        if not _is_settable(name):
             problem = problem or f"header {name!r} is not for a provider to set"
         elif not value.isascii() or not value.isprintable() or value != value.strip():
             problem = problem or f"the value of header {name!r} cannot be written"
     if problem:
         raise ProviderBug(f"Request {request.operation!r} cannot be sent: {problem}.")
     return host
+
+
+@functools.lru_cache(maxsize=256)  # names are few, and hold no secret
+def _is_settable(name: str) -> bool:
+    """Whether a header of this name is for a provider to set."""
+    return _TOKEN.fullmatch(name) is not None and name.lower() not in _OURS
 
 
 def _plain_host(url: str) -> str:
