@@ -9,6 +9,7 @@ import pytest
 
 from payments_core.domain.errors import SettingsError
 from payments_core.domain.payout import Operation
+from payments_core.domain.rates import Priority
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Account, PayoutProvider, ProviderSpec, RetryPolicy, overridden
 from payments_core.runtime import session_rules
@@ -45,6 +46,8 @@ def test_request_is_repeated_as_the_account_settings_say() -> None:
     def policy(operation: str) -> RetryPolicy:
         return session_rules.policy_of(one, HttpRequest("GET", "http://p.invalid", operation, repeatable=True), None)
 
+    read = session_rules.policy_of(one, HttpRequest("GET", "http://p.invalid", "token"), Priority.READ)
+    assert read.statuses == POLICIES["token"].statuses - {429}  # that is for every read of the account, not for one
     assert policy("balance").attempts == 7
     assert policy("token") == POLICIES["token"]
     assert policy("other").attempts == 1

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -232,6 +233,15 @@ def test_amount_over_the_account_limit_needs_an_approval(open_desk: Callable[...
     assert open_desk(approve_above={"EUR": "5"}).pay("other")[0].attempt.submissions == 1
     (row,) = open_desk(approve_above={"UGX": "5"}).pay("third")
     assert row.reason.text == "There is no approve_above for EUR in the settings of account main."
+
+
+def test_limit_of_approvals_stops_no_submission_after_an_ambiguous_one(open_desk: Callable[..., Desk]) -> None:
+    """What may have arrived had its approval or needed none: its repetition goes by the provider's own rules."""
+    desk = open_desk(approve_above={"EUR": "4.99"})
+    row = desk.row("k")
+
+    assert desk.line.above_limit(row) == "It is more than the approve_above of account main."
+    assert desk.line.above_limit(replace(row, attempt=replace(row.attempt, ambiguous=True))) == ""
 
 
 @pytest.mark.parametrize("name", ["exception", "exit", "true", "coroutine"])
