@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from payments_core.client import AsyncPayoutClient as AsyncPayoutClient
     from payments_core.client import PayoutClient as PayoutClient
+    from payments_core.client import PayoutOrder as PayoutOrder
     from payments_core.domain.contradictions import Contradiction as Contradiction
     from payments_core.domain.deliveries import PayoutEvent as PayoutEvent
     from payments_core.domain.errors import PaymentsError as PaymentsError
@@ -34,6 +35,7 @@ __all__ = [
     "Payout",
     "PayoutClient",
     "PayoutEvent",
+    "PayoutOrder",
     "PayoutStatus",
     "Reason",
     "ReasonCode",
@@ -53,6 +55,7 @@ if not TYPE_CHECKING:  # under `not`, so that a type checker still catches a mis
         "Payout": "domain.payout",
         "PayoutClient": "client",
         "PayoutEvent": "domain.deliveries",
+        "PayoutOrder": "client",
         "PayoutStatus": "domain.payout",
         "Reason": "domain.payout",
         "ReasonCode": "domain.payout",

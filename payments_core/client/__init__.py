@@ -4,20 +4,29 @@ from payments_core.client.assembly import assemble, build_account, build_webhook
 from payments_core.client.asynchronous.event_iterator import AsyncEvents
 from payments_core.client.asynchronous.payout_client import AsyncPayoutClient
 from payments_core.client.erasure import erase
+from payments_core.client.payout_order import PayoutOrder, SendArguments
 from payments_core.client.resuming import ResumeResult
 from payments_core.client.reviews import InReview, in_review
 from payments_core.client.synchronous.event_iterator import Events
 from payments_core.client.synchronous.payout_client import PayoutClient
+from payments_core.client.validation import AccountTotal, CheckedOrder, OrderFinding, RepeatedPayee, Validation
 from payments_core.client.webhook_sending import DeliverySummary
 
 __all__ = [
+    "AccountTotal",
     "AsyncEvents",
     "AsyncPayoutClient",
+    "CheckedOrder",
     "DeliverySummary",
     "Events",
     "InReview",
+    "OrderFinding",
     "PayoutClient",
+    "PayoutOrder",
+    "RepeatedPayee",
     "ResumeResult",
+    "SendArguments",
+    "Validation",
     "assemble",
     "build_account",
     "build_webhook",

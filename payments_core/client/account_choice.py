@@ -97,6 +97,7 @@ def choose(
     raise InvalidPayout(
         f"Name the account to pay from: {', '.join(names) or 'none is configured'}.",
         hint="Or let the configuration choose: [installation] default_account, or [[routes]]." if names else "",
+        field="account",
     )
 
 
@@ -165,6 +166,7 @@ def parse_operation(operation: Operation | str | None) -> Operation:
         raise InvalidPayout(
             f"There is no operation {scrub(str(operation), limit=40)!r}; there are {', '.join(Operation)}.",
             hint="Leave it out for the account's own.",
+            field="operation",
         ) from None
 
 

@@ -85,10 +85,12 @@ class PaymentsError(Exception):
         hint: What to do next, in one sentence; empty when the message already says it.
 
     In both, control characters, marks of direction and what is not seen are replaced: a traceback that nobody catches
-    ends in a terminal.
+    ends in a terminal. ``field`` is the argument of ``send`` that an error is about, such as ``"payee"``; empty where
+    it is about none, or several.
     """
 
     code = "payments_error"
+    field = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         message, hint = clean_lines(message), clean_lines(hint)
@@ -117,6 +119,7 @@ class UnknownAccount(SettingsError):
     """The account is not in the configuration."""
 
     code = "unknown_account"
+    field = "account"
 
 
 class ProviderNotInstalled(SettingsError):
@@ -138,27 +141,42 @@ class SecretMissing(SettingsError):
 
 
 class InvalidPayout(PaymentsError):
-    """What was asked for cannot be sent as it stands; nothing was recorded and nothing was sent."""
+    """What was asked for cannot be sent as it stands; nothing was recorded and nothing was sent.
+
+    Args:
+        message: What is wrong, in one sentence.
+        hint: What to do next.
+        field: The argument of ``send`` that it is about, where the class does not say it.
+
+    """
 
     code = "invalid_payout"
+
+    def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
+        super().__init__(message, hint=hint)
+        if field:
+            self.field = field
 
 
 class InvalidAmount(InvalidPayout):
     """The amount is not positive, not a number, or has digits the route cannot carry."""
 
     code = "invalid_amount"
+    field = "amount"
 
 
 class InvalidPayee(InvalidPayout):
     """The payee cannot be addressed as written."""
 
     code = "invalid_payee"
+    field = "payee"
 
 
 class InvalidCurrency(InvalidPayout):
     """The currency is not the account's."""
 
     code = "invalid_currency"
+    field = "currency"
 
 
 class OverRefund(InvalidPayout):
@@ -171,12 +189,14 @@ class NoRoute(InvalidPayout):
     """No route names the account to pay from, or that is not known; nothing was recorded or sent."""
 
     code = "no_route"
+    field = "account"
 
 
 class KeyReused(PaymentsError):
     """The key belongs to another order; the recorded payout is unchanged."""
 
     code = "key_reused"
+    field = "key"
 
 
 class InvalidArgument(PaymentsError):

@@ -118,4 +118,4 @@ def check_key(key: str) -> None:
     """
     if why := why_not_a_key(key):
         hint = "Use a business key that never changes for this payment, such as salary-2026-11/0042."
-        raise InvalidPayout(f"The key {why}.", hint=f"{hint} {_NFC}" if "NFC" in why else hint)
+        raise InvalidPayout(f"The key {why}.", hint=f"{hint} {_NFC}" if "NFC" in why else hint, field="key")

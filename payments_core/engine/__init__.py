@@ -4,7 +4,7 @@ from payments_core.engine.balances import Kept, kept_balances, no_balances, quer
 from payments_core.engine.callback_match import CallbackMatch, about, differs_from, match_callback
 from payments_core.engine.cancellation import cancel
 from payments_core.engine.context import StepContext, token_hash
-from payments_core.engine.drafts import check_amount, derived_references, draft_of, findings, make_draft
+from payments_core.engine.drafts import derived_references, draft_of, make_draft, refusals
 from payments_core.engine.final_payouts import acknowledge, check
 from payments_core.engine.lookups import (
     account_holder,
@@ -24,7 +24,7 @@ from payments_core.engine.result_callbacks import Answered, Effect, answer
 from payments_core.engine.review import OperatorDecision, approve, reopen, resolve
 from payments_core.engine.review_actions import SAFE, STOPS, ProviderSays, ReviewAction, allowed
 from payments_core.engine.same_order import same_order
-from payments_core.engine.steps import accept, advance, send
+from payments_core.engine.steps import accept, advance, new_payout, send
 
 __all__ = [
     "SAFE",
@@ -51,22 +51,22 @@ __all__ = [
     "cancel",
     "cancel_at_provider",
     "check",
-    "check_amount",
     "check_previous_attempts",
     "derived_references",
     "diagnose",
     "differs_from",
     "draft_of",
-    "findings",
     "kept_balances",
     "make_draft",
     "match_callback",
     "name",
+    "new_payout",
     "no_balances",
     "operator",
     "query_balances",
     "read_balance_result",
     "refresh_provider_config",
+    "refusals",
     "reissue",
     "reopen",
     "resolve",

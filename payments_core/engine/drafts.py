@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from payments_core.domain.errors import InvalidAmount, InvalidPayout, PaymentsError, ProviderBug
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayout, PaymentsError, ProviderBug
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.records import AttemptRecord, EndedAttempt, PayoutRecord
 from payments_core.domain.references import derive
 from payments_core.http.messages import HttpRequest, stored_hash
-from payments_core.provider import Account, Attempt, Capability, Draft
+from payments_core.provider import Account, Attempt, Capability, Draft, findings_of
 from payments_core.settings.amount_limits import above_largest_amount
 
 __all__ = [
     "attempt_of",
     "check_amount",
     "derived_references",
+    "draft_new",
     "draft_of",
     "findings",
     "is_bound",
@@ -28,6 +29,7 @@ __all__ = [
     "new_attempt",
     "not_payable",
     "other_payers",
+    "refusals",
 ]
 
 
@@ -81,6 +83,7 @@ def findings(account: Account, order: Order) -> Sequence[InvalidPayout]:
             InvalidPayout(
                 f"The provider of account {account.name} has no {operation}.",
                 hint=f"It has {', '.join(sorted(spec.operations))}.",
+                field="operation",
             )
         ]
     found: list[InvalidPayout] = []
@@ -88,7 +91,8 @@ def findings(account: Account, order: Order) -> Sequence[InvalidPayout]:
     unknown = sorted(name for name in order.options if not any(fnmatchcase(name, one) for one in known))
     if unknown:  # dropped in silence, it would be missed in the payment
         hint = f"A {operation} takes {', '.join(known) or 'no options'}."
-        found.append(InvalidPayout(f"{spec.title} has no option {scrub(', '.join(unknown))}.", hint=hint))
+        why = f"{spec.title} has no option {scrub(', '.join(unknown))}."
+        found.append(InvalidPayout(why, hint=hint, field="options"))
     if Capability.VALIDATION in account.capabilities:
         validator: Any = account.provider
         given: Any = validator.validate(order)
@@ -130,6 +134,33 @@ def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str
     """
     for finding in findings(account, order):
         raise finding
+    return _draft(account, order, namespace=namespace, payout_id=payout_id, number=number)
+
+
+def draft_new(account: Account, order: Order, *, namespace: str, payout_id: str) -> Draft:
+    """Make the first attempt of a new payout ready; raises as ``make_draft``, the first of the ``refusals``."""
+    for refusal in refusals(account, order):
+        raise refusal
+    return _draft(account, order, namespace=namespace, payout_id=payout_id, number=1)
+
+
+def refusals(account: Account, order: Order) -> Iterator[InvalidPayout]:
+    """Yield all for which an account accepts no new payout: ``send`` raises the first, ``validate`` tells all.
+
+    Raises:
+        ProviderBug: The provider's ``validate`` returns something else.
+
+    """
+    yield from findings_of(order.check_new)
+    has_limit = True
+    for finding in findings(account, order):
+        has_limit = has_limit and not isinstance(finding, InvalidCurrency)  # a wrong currency has none
+        yield finding
+    if has_limit:
+        yield from findings_of(lambda: check_amount(account, order))
+
+
+def _draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int) -> Draft:
     seed = derive(namespace, order.key, number)
     draft = account.provider.draft(order, Attempt(number, seed, payout_id))
     # Unmarked, its lost answer would count as "not sent"; repeatable, the line would send it twice.

@@ -28,7 +28,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.context import StepContext, token_hash
 from payments_core.engine.contradict import contradict, contradict_overtaken
-from payments_core.engine.drafts import check_amount, draft_of, is_bound, make_draft, new_attempt, other_payers
+from payments_core.engine.drafts import draft_new, draft_of, is_bound, new_attempt, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
     EngineFlow,
@@ -49,7 +49,7 @@ from payments_core.engine.transitions import Decision
 from payments_core.http.messages import NoPermit
 from payments_core.provider import Account
 
-__all__ = ["StepContext", "accept", "advance", "send"]
+__all__ = ["StepContext", "accept", "advance", "new_payout", "send"]
 
 
 def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[CreateResult]:
@@ -61,7 +61,7 @@ def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[Cr
         OverRefund: There is not that much left to refund; nothing is recorded.
 
     """
-    return (yield from _create(order, _new_payout(account, order, moment, payout_id(moment.namespace, order.key))))
+    return (yield from _create(order, new_payout(account, order, moment, payout_id(moment.namespace, order.key))))
 
 
 def send(account: Account, order: Order, moment: StepContext, identity: str) -> EngineFlow[CreateResult]:
@@ -79,7 +79,7 @@ def send(account: Account, order: Order, moment: StepContext, identity: str) -> 
         The payout as it is now: one that is only accepted is sent by :func:`advance`.
 
     """
-    new = _new_payout(account, order, moment, identity)
+    new = new_payout(account, order, moment, identity)
     at = yield from _may_send_at_once(account, new.row)
     if at is None:
         return (yield from _create(order, new))
@@ -92,11 +92,10 @@ def send(account: Account, order: Order, moment: StepContext, identity: str) -> 
     return CreateResult((yield from _submit(account, created.row, token, at)), created=True)
 
 
-def _new_payout(account: Account, order: Order, moment: StepContext, identity: str) -> CreatePayout:
+def new_payout(account: Account, order: Order, moment: StepContext, identity: str) -> CreatePayout:
+    """Return what records a new payout; raises what ``accept`` raises before it asks the journal."""
     at = moment.at
-    order.check_new()
-    draft = make_draft(account, order, namespace=moment.namespace, payout_id=identity)
-    check_amount(account, order)
+    draft = draft_new(account, order, namespace=moment.namespace, payout_id=identity)
     row = PayoutRecord(
         id=identity,
         fingerprint=order.fingerprint,

@@ -13,11 +13,10 @@ from typing import Self
 from payments_core.client import resuming
 from payments_core.client.account_choice import account_without_routing, existing_payout, parse_operation
 from payments_core.client.assembly import assemble
-from payments_core.client.asynchronous.account_mixin import AsyncAccountsMixin
 from payments_core.client.asynchronous.erasure_mixin import AsyncErasureMixin
 from payments_core.client.asynchronous.events_mixin import AsyncEventsMixin
 from payments_core.client.asynchronous.review_mixin import AsyncReviewMixin
-from payments_core.client.asynchronous.routing_mixin import AsyncRoutingMixin
+from payments_core.client.asynchronous.validation_mixin import AsyncValidationMixin
 from payments_core.client.inbox import PAGE
 from payments_core.client.interruptions import of_one_payout
 from payments_core.client.payout_views import find_payout, view
@@ -39,7 +38,7 @@ from payments_core.waiting import tasks as waiting
 __all__ = ["AsyncPayoutClient"]
 
 
-class AsyncPayoutClient(AsyncReviewMixin, AsyncRoutingMixin, AsyncAccountsMixin, AsyncEventsMixin, AsyncErasureMixin):
+class AsyncPayoutClient(AsyncReviewMixin, AsyncValidationMixin, AsyncEventsMixin, AsyncErasureMixin):
     """Pays money out, once for each key, and reports what became of it.
 
     One client serves one event loop and many tasks. A cancelled call leaves its payout as a crash would: the same key,

@@ -19,11 +19,10 @@ from payments_core.client.interruptions import of_one_payout
 from payments_core.client.payout_views import find_payout, view
 from payments_core.client.result_paths import TRIES, asked_about
 from payments_core.client.resuming import ResumeResult
-from payments_core.client.synchronous.account_mixin import AccountsMixin
 from payments_core.client.synchronous.erasure_mixin import ErasureMixin
 from payments_core.client.synchronous.events_mixin import EventsMixin
 from payments_core.client.synchronous.review_mixin import ReviewMixin
-from payments_core.client.synchronous.routing_mixin import RoutingMixin
+from payments_core.client.synchronous.validation_mixin import ValidationMixin
 from payments_core.domain.bounds import LONGEST_S, check_number
 from payments_core.domain.errors import InvalidPayout, KeyReused, PayoutInterrupted
 from payments_core.domain.money import Money
@@ -40,7 +39,7 @@ from payments_core.waiting import threads as waiting
 __all__ = ["PayoutClient"]
 
 
-class PayoutClient(ReviewMixin, RoutingMixin, AccountsMixin, EventsMixin, ErasureMixin):
+class PayoutClient(ReviewMixin, ValidationMixin, EventsMixin, ErasureMixin):
     """Pays money out, once for each key, and reports what became of it.
 
     One client serves many threads. Make it after a fork, close it when done, or use it as a context manager.

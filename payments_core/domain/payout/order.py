@@ -67,13 +67,15 @@ class Order:
             )
         if not 1 <= len(self.key) <= LONGEST_KEY or UNSTORABLE.search(self.key):
             check_key(self.key)  # no journal has it; what else a new payout may not have, `check_new` refuses
-        for moment in (self.not_before, self.expires_at):
+        for name in ("not_before", "expires_at"):
+            moment: datetime | None = getattr(self, name)
             if moment is None:
                 continue
             if moment.tzinfo is None:
-                raise InvalidPayout("not_before and expires_at need a time zone.", hint="Use datetime.now(UTC).")
+                hint = "Use datetime.now(UTC)."
+                raise InvalidPayout("not_before and expires_at need a time zone.", hint=hint, field=name)
             if not 2000 <= moment.year < 3000:  # what is further away no clock can count on from
-                raise InvalidPayout("not_before and expires_at lie between the years 2000 and 2999.")
+                raise InvalidPayout("not_before and expires_at lie between the years 2000 and 2999.", field=name)
         if self.operation is Operation.REFUND or self.payee.kind == "collection" or self.original_amount is not None:
             self._check_refund()
         text = "\n".join(self.texts)
