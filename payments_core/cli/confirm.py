@@ -1,11 +1,10 @@
-"""The confirmation before a file is paid: amounts, accounts, refused rows and balances."""
+"""What is shown before a file is paid: amounts, accounts, balances and refused rows; and the question."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,14 @@ from payments_core.domain.errors import LookupFailed, NotSupported
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
-    from payments_core.client import AsyncPayoutClient
+    from payments_core.client import AccountTotal, AsyncPayoutClient, OrderFinding, Validation
 
 __all__ = ["ask", "balances", "has_to_ask", "show"]
 
 _BALANCE_WAIT_S = 10.0
 _MOST_SHOWN = 20
 _YES = frozenset({"y", "yes"})
+_KINDS = ("already paid", "open already (continued)", "ended without payment (not paid again)", "refused", "repeated")
 
 
 def has_to_ask(terminal: Terminal, *, yes: bool) -> bool:
@@ -35,49 +35,100 @@ def has_to_ask(terminal: Terminal, *, yes: bool) -> bool:
     return not yes
 
 
-async def balances(client: AsyncPayoutClient, rows: Sequence[Row]) -> dict[tuple[str, str], str]:
-    """Return the balances of each account in the currencies to pay, as text; no money moves."""
+async def balances(client: AsyncPayoutClient, totals: Sequence[AccountTotal]) -> dict[tuple[str, str], str]:
+    """Return the balances of the accounts in the currencies to pay, as text; no money moves."""
     held: dict[tuple[str, str], str] = {}
-    for account, currency in _sums(rows):
+    for total in totals:
+        place = total.account, str(total.currency)
         try:
-            found = await client.balances(account, currency=currency, wait_s=_BALANCE_WAIT_S)
+            found = await client.balances(total.account, currency=total.currency, wait_s=_BALANCE_WAIT_S)
         except NotSupported:
-            held[account, currency] = "not available"
+            held[place] = "not available"
         except LookupFailed:
-            held[account, currency] = "no answer"
+            held[place] = "no answer"
         else:
             lines = [f"{one.label} {one.amount:,f} {one.currency}".strip() for one in found]
-            held[account, currency] = ", ".join(lines) or "nothing"
+            held[place] = ", ".join(lines) or "nothing"
     return held
 
 
-def show(terminal: Terminal, path: Path, rows: Sequence[Row], held: dict[tuple[str, str], str]) -> None:
-    """Print the payments of a file, and the balances of the accounts that they are paid from."""
-    counted = Counter("repeated" if row.same_as else "refused" if row.error else "known" for row in rows)
-    sums = _sums(rows)
-    new = sum(count for count, _ in sums.values())
-    counted["known"] -= new
-    parts = [messages.counted(new, "payout")]
-    parts += [f"{counted['known']} already known (open ones continue)"] if counted["known"] else []
-    parts += [f"{counted[what]} {what}" for what in ("refused", "repeated") if counted[what]]
-    terminal.say(f"{path}: {', '.join(parts)}.")
-    output.print_table(
-        [
-            {
-                "account": account,
-                "payouts": str(count),
-                "amount": f"{total:,f} {currency}",
-                "holds": held[account, currency],
-            }
-            for (account, currency), (count, total) in sums.items()
-        ]
-    )
-    refused = [row for row in rows if row.error is not None and row.same_as is None]
-    for row in refused[:_MOST_SHOWN]:
-        if row.error:
-            terminal.say(f"Row {row.line}: {row.error.message} {row.error.hint}".strip())
-    if more := ", ".join(str(row.line) for row in refused[_MOST_SHOWN:]):
-        terminal.say(f"Also refused: rows {more}.")
+def show(
+    terminal: Terminal, path: Path, rows: Sequence[Row], validation: Validation, held: Mapping[tuple[str, str], str]
+) -> None:
+    """Print what would be paid of a file, from which accounts, and what the check found.
+
+    Args:
+        terminal: Where it is printed.
+        path: Of the file.
+        rows: Checked.
+        validation: Of their orders.
+        held: The balances of the accounts; none where they were not asked for.
+
+    """
+    terminal.say(f"{path}: {_counts(rows)}.")
+    sums = [
+        {
+            "account": total.account,
+            "payouts": str(total.count),
+            "amount": f"{total.amount:,f} {total.currency}",
+            "holds": held.get((total.account, str(total.currency)), ""),
+        }
+        for total in validation.totals
+    ]
+    if sums:
+        output.print_table(sums)
+    lines = [row.line for row in rows if row.given is not None]  # by the number of their order
+    for one in validation.repeated_payees[:_MOST_SHOWN]:
+        terminal.say(f"{one.payee} is paid {len(one.numbers)} times: rows {_list(lines[n - 1] for n in one.numbers)}.")
+    if (more := len(validation.repeated_payees) - _MOST_SHOWN) > 0:
+        terminal.say(f"{messages.counted(more, 'more payee')} paid several times.")
+    noted: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if row.is_paid and row.same_as is None:
+            noted["Already paid, and not paid again"].append(row.line)
+        for note in row.checked.notes if row.checked else ():
+            noted[note.rstrip(".")].append(row.line)
+    for note, at in list(noted.items())[:_MOST_SHOWN]:
+        terminal.say(f"{note}: {'row' if len(at) == 1 else 'rows'} {_list(at)}.")
+    for note in validation.notes:
+        terminal.say(note)
+    if refused := [_cells(row.line, one) for row in rows for one in row.findings]:
+        output.print_table(refused)
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    counted = Counter(_kind(row) for row in rows)
+    parts = [messages.counted(counted.pop("new", 0), "payout")]
+    return ", ".join(parts + [f"{counted[kind]} {kind}" for kind in _KINDS if counted[kind]])
+
+
+def _kind(row: Row) -> str:
+    if row.findings or row.checked is None:
+        return "refused"
+    if row.same_as is not None:
+        return "repeated"
+    status = row.checked.status
+    if status is None:
+        return "new"
+    if not status.is_final:
+        return "open already (continued)"
+    return "already paid" if row.is_paid else "ended without payment (not paid again)"
+
+
+def _cells(line: int, finding: OrderFinding) -> dict[str, str]:
+    return {
+        "row": str(line),
+        "field": finding.field,
+        "value": finding.value,
+        "why": finding.reason,
+        "what to do": finding.hint,
+    }
+
+
+def _list(lines: Iterable[int]) -> str:
+    shown = [str(line) for line in lines]
+    more = len(shown) - _MOST_SHOWN
+    return ", ".join(shown[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def ask() -> bool:
@@ -87,15 +138,3 @@ def ask() -> bool:
     except EOFError:
         print()
         return False
-
-
-def _sums(rows: Sequence[Row]) -> dict[tuple[str, str], tuple[int, Decimal]]:
-    """Return count and sum of the new payouts, by account and currency."""
-    found: dict[tuple[str, str], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
-    for row in rows:
-        if row.order is None or row.chosen is None:
-            continue
-        place = row.chosen, str(row.order.amount.currency)
-        count, total = found[place]
-        found[place] = count + 1, total + row.order.amount.amount
-    return dict(sorted(found.items()))

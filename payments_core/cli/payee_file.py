@@ -1,4 +1,4 @@
-"""Reads a file of payees: one row, one payout. Every error in it is found before the first payment."""
+"""Reads a file of payees: one row, one payout."""
 
 from __future__ import annotations
 
@@ -7,22 +7,16 @@ import difflib
 import io
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from payments_core.client.account_choice import apply_choice, choose, choose_at_once, existing_payout
-from payments_core.domain.errors import InvalidCurrency, InvalidPayout, JournalError, KeyReused, PaymentsError
-from payments_core.domain.masking import mask_key, scrub
-from payments_core.domain.money import Money
-from payments_core.domain.payout import Operation, Order, Payee
-from payments_core.engine import check_amount, findings
-from payments_core.provider import findings_of
-from payments_core.routing import Choice
+from payments_core.client import CheckedOrder, OrderFinding, PayoutOrder, Validation
+from payments_core.domain.errors import InvalidPayout, KeyReused, PaymentsError
+from payments_core.domain.masking import mask_key, mask_numbers, scrub
 from payments_core.runtime import Runtime
 
-__all__ = ["Defaults", "Row", "check", "currency_of", "place", "read_file"]
+__all__ = ["Defaults", "Row", "checked", "currency_of", "read_file", "rows_of"]
 
 COLUMNS = ("key", "to", "amount", "currency", "account", "note", "operator")
 _REQUIRED = COLUMNS[:3]
@@ -50,31 +44,30 @@ class Row:
 
     Args:
         line: The line of the file where it begins; the header is line 1. Messages call it the row's number.
-        key: As written.
-        order: The order; None when the row cannot be parsed.
-        account: The account that the row or the command names.
-        error: Why it is refused; None when it can be paid.
-        same_as: The line of an earlier row with the same key and content: both are one payout.
         cells: As written.
-        chosen: The account to pay from.
-        is_known: Whether the journal has a payout with this key and content.
+        given: What it asks for; None when the row cannot be taken apart, or its currency is not known.
+        findings: Why it is refused, all of them; empty when it can be paid.
+        checked: What the check found of it.
+        same_as: The line of an earlier row with the same key and content: both are one payout.
 
     """
 
     line: int
-    key: str
-    order: Order | None = None
-    account: str | None = None
-    error: PaymentsError | None = None
-    same_as: int | None = None
     cells: Cells = field(default_factory=dict, repr=False)
-    chosen: str | None = None
-    is_known: bool = False
+    given: PayoutOrder | None = None
+    findings: tuple[OrderFinding, ...] = ()
+    checked: CheckedOrder | None = None
+    same_as: int | None = None
 
     @property
-    def waits(self) -> bool:
-        """Whether a provider must be asked before its account can be chosen."""
-        return self.error is None and self.same_as is None and not self.is_known and self.chosen is None
+    def key(self) -> str:
+        """The key, as written."""
+        return self.cells.get("key", "")
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether it is paid already."""
+        return self.checked is not None and self.checked.is_paid
 
 
 def read_file(path: Path) -> tuple[list[tuple[int, Cells | None]], list[str]]:
@@ -144,77 +137,57 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
         raise InvalidPayout(f"{path}, line 1: the column {named} is there twice.", hint="Keep one.")
 
 
-def check(read: Sequence[tuple[int, Cells | None]], runtime: Runtime, defaults: Defaults) -> list[Row]:
-    """Check every row of a file without a request to a provider."""
-    first: dict[str, Row] = {}
-    rows = []
-    for line, cells in read:
-        row = _check_row(line, cells, runtime, defaults)
-        earlier = first.get(row.key)
-        if earlier is None:
-            first[row.key] = row
-        elif row.order is not None:
-            row = _again(row, earlier)
-        rows.append(row)
-    return rows
+def rows_of(read: Sequence[tuple[int, Cells | None]], runtime: Runtime, defaults: Defaults) -> list[Row]:
+    """Return the rows with what they ask for; nothing of it is checked yet."""
+    return [_row(line, cells, runtime, defaults) for line, cells in read]
 
 
-def _check_row(line: int, cells: Cells | None, runtime: Runtime, defaults: Defaults) -> Row:
+def _row(line: int, cells: Cells | None, runtime: Runtime, defaults: Defaults) -> Row:
     if cells is None:
-        error = InvalidPayout("The row has more fields than the header.", hint="Put texts with commas into quotes.")
-        return Row(line, "", error=error)
-    key, named = cells.get("key", ""), cells.get("account") or defaults.account
-    row, by_default = Row(line, key, account=named, cells=cells), defaults.operation is None
+        why, hint = "The row has more fields than the header.", "Put texts with commas into quotes."
+        return Row(line, findings=(OrderFinding("", "", InvalidPayout.code, why, hint),))
+    account = cells.get("account") or defaults.account
     try:
-        currency = cells.get("currency") or defaults.currency or currency_of(runtime, named)
-        money = Money(cells.get("amount", ""), currency)
-        payee = Payee.msisdn(cells.get("to", ""), operator=cells.get("operator", ""))
-        order = Order(key, payee, money, Operation(defaults.operation or "transfer"), cells.get("note", ""))
-        row = replace(row, order=order)
-        recorded = existing_payout(runtime, order, named, by_default=by_default)
-        if recorded is not None:
-            return replace(row, order=replace(order, operation=recorded.order.operation), is_known=True)
-        choice = choose_at_once(choose(runtime, order, named, by_default=by_default))
-    except JournalError:  # not an error of the row
-        raise
+        currency = cells.get("currency") or defaults.currency or currency_of(runtime, account)
     except PaymentsError as error:
-        return replace(row, error=error)
-    return row if choice is None else place(row, runtime, choice, by_default=by_default)
+        named = mask_numbers(account or "")
+        return Row(line, cells, findings=(OrderFinding(error.field, named, error.code, error.message, error.hint),))
+    given = PayoutOrder(
+        key=cells.get("key", ""),
+        payee=cells.get("to", ""),
+        amount=cells.get("amount", ""),
+        currency=currency,
+        account=account,
+        operation=defaults.operation,
+        note=cells.get("note", ""),
+        operator=cells.get("operator", ""),
+    )
+    return Row(line, cells, given)
 
 
-def place(row: Row, runtime: Runtime, choice: Choice, *, by_default: bool) -> Row:
-    """Return a row with its chosen account, or with the error that refuses it."""
-    order = row.order
-    assert order is not None  # noqa: S101 - the row was parsed
-    try:
-        account, order = apply_choice(runtime, order, choice, by_default=by_default)
-        found = list(findings(account, order))
-        if not any(isinstance(one, InvalidCurrency) for one in found):  # a wrong currency has no limit
-            found += findings_of(lambda: check_amount(account, order))
-    except PaymentsError as error:
-        return replace(row, order=order, error=error)
-    if found:
-        return replace(row, order=order, error=_all_of(found))
-    return replace(row, order=order, chosen=account.name)
+def checked(rows: Sequence[Row], validation: Validation) -> list[Row]:
+    """Return the rows with what the check of their orders found."""
+    given, orders = [row for row in rows if row.given is not None], validation.orders
+    found = {row.line: order for row, order in zip(given, orders, strict=True)}
+    lines = {order.number: line for line, order in found.items()}
+    return [_checked(row, found[row.line], orders, lines) if row.line in found else row for row in rows]
 
 
-def _all_of(found: Sequence[InvalidPayout]) -> InvalidPayout:
-    """Return the findings about a row as one error, of the kind of the first."""
-    error = copy(found[0])
-    error.hint = " ".join([error.hint, *map(str, found[1:])]).strip()
-    return error
-
-
-def _again(row: Row, earlier: Row) -> Row:
-    """Return a row whose key was used in the file before: the same payout, or an error."""
-    same = earlier.order is not None and row.order is not None and earlier.order.fingerprint == row.order.fingerprint
-    if same and earlier.account == row.account:
-        return replace(row, error=earlier.error, same_as=earlier.line, chosen=None)
-    error = KeyReused(
-        f"Rows {earlier.line} and {row.line} have the key {mask_key(row.key)!r} and different content.",
+def _checked(row: Row, order: CheckedOrder, orders: Sequence[CheckedOrder], lines: Mapping[int, int]) -> Row:
+    row = replace(row, checked=order, findings=order.findings)
+    if order.same_key_as is None:
+        return row
+    earlier, is_recorded = lines[order.same_key_as], orders[order.same_key_as - 1].status is not None
+    if not order.findings:
+        return replace(row, same_as=earlier)
+    if order.findings[0].code != KeyReused.code or is_recorded:
+        return row
+    finding = replace(
+        order.findings[0],
+        reason=f"Rows {earlier} and {row.line} have the key {mask_key(row.key)!r} and different content.",
         hint=f"One key is one payment: give row {row.line} another key, or remove it.",
     )
-    return replace(row, error=error, chosen=None)
+    return replace(row, findings=(finding,))
 
 
 def currency_of(runtime: Runtime, account: str | None) -> str:

@@ -55,7 +55,12 @@ def _send(
         Path | None,
         typer.Option(metavar="CSV", help="One payout for each row: key,to,amount,currency,account,note,operator."),
     ] = None,
-    all_or_nothing: Annotated[bool, typer.Option("--all-or-nothing", help="Pay no row when one is refused.")] = False,
+    skip_refused: Annotated[
+        bool, typer.Option("--skip-refused", help="Pay the other rows of the file when some are refused.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the file, and pay nothing; ends with 1 when a row is refused.")
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Pay the file without a question; required without a terminal.")
     ] = False,
@@ -63,8 +68,9 @@ def _send(
     """Pay one payee, or every payee in a file.
 
     Give `--key`, `--to` and `--amount`, or `--file`. The same key again never pays twice: it returns the payout.
-    Before a file is paid, the command shows amounts, accounts, refused rows and balances, and asks for a confirmation;
-    without a terminal it needs --yes. Ends with 1 when the answer is no: nothing is recorded.
+    A file is checked first, all of it: when a row is refused, nothing is recorded or sent. Then the command shows
+    amounts, accounts and balances, payees that are paid twice and rows that are paid already, and asks for a
+    confirmation; without a terminal it needs --yes. Ends with 1 when a row is refused or the answer is no.
     """
     check_operation(operation)
     missing = [name for name, given in (("--key", key), ("--to", to), ("--amount", amount)) if given is None]
@@ -74,10 +80,12 @@ def _send(
                 "With --file, the file has key, number, amount, note and operator, and --option is not allowed."
             )
         from payments_core.cli.payee_file import Defaults
-        from payments_core.cli.send_file import send_file
+        from payments_core.cli.send_file import Ways, send_file
 
         defaults = Defaults(account, currency, operation)
-        return send_file(terminal, file, defaults, wait_s=wait, all_or_nothing=all_or_nothing, yes=yes)
+        return send_file(terminal, file, defaults, Ways(wait, skip_refused, yes, dry_run))
+    if dry_run or skip_refused:
+        raise typer.BadParameter("--dry-run and --skip-refused are about a file: give --file.")
     if key is None or to is None or amount is None:
         raise typer.BadParameter(f"Missing {', '.join(missing)}; or give --file.")
     from payments_core.domain.payout import Payee

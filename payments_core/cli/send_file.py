@@ -8,51 +8,58 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from payments_core.cli import confirm, error_output, exit_codes, messages, output, payee_file
 from payments_core.cli.payee_file import Defaults, Row
-from payments_core.cli.progress import bar
-from payments_core.client import AsyncPayoutClient
-from payments_core.domain.errors import InvalidPayout, JournalError, NoRoute, PaymentsError, PayoutInterrupted
+from payments_core.cli.progress import bar, spinner
+from payments_core.client import AsyncPayoutClient, Validation
+from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, PaymentsError, PayoutInterrupted
 from payments_core.domain.masking import mask_number, mask_numbers, scrub
 from payments_core.domain.payout import Payout, PayoutStatus
 from payments_core.domain.records import Pause
-from payments_core.runtime import Runtime
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
 
-__all__ = ["send_file"]
+__all__ = ["Ways", "send_file"]
 
 # More rows than connections, so that none idles; each account's `max_in_flight` is the limit.
 _AT_ONCE = 64
-_MOST_SHOWN = 20
-End: TypeAlias = Payout | PaymentsError
+End: TypeAlias = Payout | PaymentsError | None  # None: refused by the check, or not to be sent
 T = TypeVar("T")
 
 
-def send_file(
-    terminal: Terminal,
-    path: Path,
-    defaults: Defaults,
-    *,
-    wait_s: float,
-    all_or_nothing: bool,
-    yes: bool,
-) -> int:
-    """Pay every valid row of a file, and return the exit code.
+class Ways(NamedTuple):
+    """How a file is paid.
 
-    A refused row does not stop the others unless ``all_or_nothing`` is set; a row without an account does. Without
-    ``yes`` the payments are shown first, and nothing is recorded unless the answer is yes.
+    Args:
+        wait_s: Longest wait for the ends, in seconds.
+        skip_refused: Pay the other rows when some are refused.
+        yes: Ask no question.
+        dry_run: Check, and pay nothing.
+
     """
-    is_asked = confirm.has_to_ask(terminal, yes=yes)
+
+    wait_s: float = 0.0
+    skip_refused: bool = False
+    yes: bool = False
+    dry_run: bool = False
+
+
+def send_file(terminal: Terminal, path: Path, defaults: Defaults, ways: Ways) -> int:
+    """Pay the rows of a file, and return the exit code.
+
+    All rows are checked first, as ``send`` checks them. When one is refused, nothing is sent, unless the others are
+    wanted. Without ``yes`` the payments are shown first, and nothing is recorded unless the answer is yes.
+    """
+    is_asked = not ways.dry_run and confirm.has_to_ask(terminal, yes=ways.yes)
     runtime = terminal.runtime()
     try:
         read, ignored = payee_file.read_file(path)
         if ignored:
             terminal.note(f"Unknown columns are ignored: {scrub(', '.join(ignored))}.")
-        rows = payee_file.check(read, runtime, defaults)
+        rows = payee_file.rows_of(read, runtime, defaults)
     except BaseException:
         runtime.journal.close()
         raise
@@ -60,19 +67,24 @@ def send_file(
     with asyncio.Runner() as runner:  # the loop does not run during the question, so that Ctrl-C ends it
         client = AsyncPayoutClient(runtime)
         try:
-            placed = runner.run(_placed(terminal, client, runtime, rows, by_default=defaults.operation is None))
-            _refuse(path, placed, all_or_nothing=all_or_nothing)
-            to_pay = [row for row in placed if row.error is None and row.same_as is None]
+            with spinner(terminal, f"Checking {messages.counted(len(rows), 'row')}"):
+                validation = runner.run(client.validate(row.given for row in rows if row.given is not None))
+            rows = payee_file.checked(rows, validation)
+            refused = [row for row in rows if row.findings]
+            if ways.dry_run or (refused and not ways.skip_refused):
+                held = runner.run(confirm.balances(client, validation.totals)) if ways.dry_run else {}
+                return _unpaid(terminal, path, rows, validation, held)
+            to_pay = [row for row in rows if not row.findings and row.same_as is None]
             if is_asked and to_pay:
-                confirm.show(terminal, path, placed, runner.run(confirm.balances(client, to_pay)))
+                confirm.show(terminal, path, rows, validation, runner.run(confirm.balances(client, validation.totals)))
                 if not confirm.ask():
                     terminal.say("Nothing was recorded and nothing was sent.")
                     return exit_codes.ERROR
-            ended = runner.run(_pay(terminal, client, to_pay, wait_s=wait_s))
+            ended = runner.run(_pay(terminal, client, to_pay, wait_s=ways.wait_s))
             pauses = runner.run(client.pauses())
         finally:
             runner.run(client.close())
-    results = [(row, row.error or ended[row.same_as or row.line]) for row in placed]
+    results = [(row, None if row.findings else ended[row.same_as or row.line]) for row in rows]
     if terminal.as_json:
         output.print_json([_shown(row, end, reveal=terminal.reveal) for row, end in results])
     else:
@@ -81,52 +93,27 @@ def send_file(
     return exit_codes.worst(_exit_code(end) for _, end in results)
 
 
-async def _placed(
-    terminal: Terminal, client: AsyncPayoutClient, runtime: Runtime, rows: Sequence[Row], *, by_default: bool
-) -> Sequence[Row]:
-    """Choose the accounts that depend on a provider's answer about the payee; no money moves."""
-    found: dict[int, Row] = {row.line: row for row in rows}
+def _unpaid(
+    terminal: Terminal, path: Path, rows: Sequence[Row], validation: Validation, held: Mapping[tuple[str, str], str]
+) -> int:
+    """Show what the check found, and end without a payment.
 
-    async def ask(row: Row) -> None:
-        order = row.order
-        assert order is not None  # noqa: S101 - only parsed rows wait
-        choice = await client.route(
-            key=order.key,
-            payee=order.payee,
-            amount=order.amount,
-            operation=None if by_default else order.operation,
-            note=order.note,
-        )
-        found[row.line] = payee_file.place(row, runtime, choice, by_default=by_default)
+    Raises:
+        InvalidPayout: A row is refused.
 
-    if waiting := [row for row in rows if row.waits]:
-        await _side_by_side(terminal, "Asking", waiting, ask)
-    return [row if row.same_as is None else replace(row, error=found[row.same_as].error) for row in found.values()]
-
-
-def _refuse(path: Path, rows: Sequence[Row], *, all_or_nothing: bool) -> None:
-    """Refuse the whole file for a row without an account, or with ``all_or_nothing`` for any refused row."""
-    if refused := [row for row in rows if isinstance(row.error, NoRoute)]:
-        count = messages.counted(len(refused), "row")
-        raise NoRoute(
-            f"No account can be chosen for {count} of {path}. Nothing was sent: {_describe_refused(refused)}",
-            hint="Name the account (a column, or --account) or the payee's operator (a column) in these rows, or "
-            "correct the routes; `payouts route` explains one.",
-        )
-    if all_or_nothing and (refused := [row for row in rows if row.error is not None]):
+    """
+    if terminal.as_json:
+        output.print_json([_shown(row, None, reveal=terminal.reveal) for row in rows])
+    else:
+        confirm.show(terminal, path, rows, validation, held)
+    refused = sum(1 for row in rows if row.findings)
+    if refused:
         raise InvalidPayout(
-            f"{len(refused)} rows of {path} cannot be paid, so nothing was sent: {_describe_refused(refused)}",
-            hint="Correct them, or leave out --all-or-nothing to pay the others.",
+            f"{refused} of {messages.counted(len(rows), 'row')} of {path} cannot be paid, so nothing was sent.",
+            hint="Correct them and run the command again, or add --skip-refused to pay the other rows.",
         )
-
-
-def _describe_refused(refused: Sequence[Row]) -> str:
-    """Return the numbers of all refused rows, and the errors of the first ones."""
-    rows = "; ".join(
-        f"row {row.line}: {row.error.message} {row.error.hint}".strip() for row in refused[:_MOST_SHOWN] if row.error
-    )
-    more = ", ".join(str(row.line) for row in refused[_MOST_SHOWN:])
-    return f"{rows}; and {len(refused) - _MOST_SHOWN} more: {more}" if more else rows
+    terminal.note("Every row can be paid. Nothing was recorded and nothing was sent.")
+    return exit_codes.DONE
 
 
 async def _pay(
@@ -136,17 +123,11 @@ async def _pay(
     ended: dict[int, End] = {}
 
     async def send(row: Row) -> None:
-        order = row.order
-        assert order is not None  # noqa: S101 - only parsed rows are sent
+        given, found = row.given, row.checked
+        assert given is not None and found is not None  # noqa: S101, PT018 - only checked rows are sent
+        as_checked = replace(given, account=given.account or found.account, operation=found.operation)
         try:
-            ended[row.line] = await client.send(
-                key=order.key,
-                payee=order.payee,
-                amount=order.amount,
-                account=row.account or row.chosen,
-                operation=order.operation,
-                note=order.note,
-            )
+            ended[row.line] = await client.send(**as_checked.arguments())
         except PaymentsError as error:
             ended[row.line] = error
 
@@ -188,6 +169,8 @@ async def _side_by_side(
 def _exit_code(end: End) -> int:
     if isinstance(end, Payout):
         return exit_codes.of(end)
+    if end is None:
+        return exit_codes.FAILED
     if isinstance(end, PayoutInterrupted):
         return exit_codes.NOT_KNOWN
     return exit_codes.ERROR if isinstance(end, JournalError) else exit_codes.FAILED
@@ -196,17 +179,39 @@ def _exit_code(end: End) -> int:
 def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
     """Return a row's JSON: the payout's fields (null where there is no payout), its line, and what refused it."""
     if isinstance(end, Payout):
-        return {**output.record(end, reveal=reveal), "row": row.line, "same_as_row": row.same_as, "error": None}
+        return {**output.record(end, reveal=reveal), **_of_row(row, None)}
     shown: dict[str, Any] = dict.fromkeys(output.FIELDS)
-    shown |= {"key": row.key or None, "account": row.account and mask_numbers(row.account)}
-    if order := row.order:
-        shown |= {
-            "operation": str(order.operation),
-            "payee": output.address(order.payee, reveal=reveal),
-            "amount": order.amount.text,
-            "currency": str(order.amount.currency),
-        }
-    return shown | {"row": row.line, "same_as_row": row.same_as, "error": error_output.problem(end, pays=True)}
+    given, found = row.given, row.checked
+    account = (found.account if found else "") or (given.account if given else None)
+    shown |= {"key": row.key or None, "account": account and mask_numbers(account)}
+    read = given.read() if given else None
+    if isinstance(read, dict):
+        amount = read["amount"]
+        shown |= {"payee": output.address(read["payee"], reveal=reveal)}
+        shown |= {"amount": amount.text, "currency": str(amount.currency)}
+    if found:
+        shown |= {"operation": found.operation and str(found.operation), "status": found.status and str(found.status)}
+        shown |= {"id": found.payout_id or None}
+    return shown | _of_row(row, end)
+
+
+def _of_row(row: Row, end: PaymentsError | None) -> dict[str, Any]:
+    error = error_output.problem(end, pays=True) if end is not None else _problem(row)
+    findings = [
+        {"field": one.field, "value": one.value, "code": one.code, "message": one.reason, "hint": one.hint}
+        for one in row.findings
+    ]
+    return {"row": row.line, "same_as_row": row.same_as, "error": error, "findings": findings}
+
+
+def _problem(row: Row) -> dict[str, str] | None:
+    """Return all findings about a row as one error, with the code and the message of the first."""
+    if not row.findings:
+        return None
+    first, *others = row.findings
+    unsent = "" if first.code == KeyReused.code else "Nothing was recorded and nothing was sent."
+    more = [text for one in others for text in (one.reason, one.hint)]
+    return {"code": first.code, "message": first.reason, "hint": " ".join(filter(None, (first.hint, *more, unsent)))}
 
 
 def _status(end: End) -> str:
@@ -234,12 +239,16 @@ def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]], pauses: 
                 "amount": f"{asked['amount']} {asked['currency']}" if asked["amount"] else amount,
                 "account": asked["account"] or "",
                 "status": _status(end),
-                "why": f"{end.message} {end.hint}".strip(),
+                "why": (f"{end.message} {end.hint}" if end is not None else _why(row)).strip(),
                 "submissions": "",
                 "id": "",
             }
         lines.append(cells)
     output.print_table(lines)
+
+
+def _why(row: Row) -> str:
+    return " ".join(text for one in row.findings for text in (one.reason, one.hint) if text)
 
 
 def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str:

@@ -149,7 +149,7 @@ class ValidationBuilder:
         checked = CheckedOrder(
             number,
             given.key,
-            given.masked_payee,
+            order.payee.masked if order else given.masked_payee,
             amount=order.amount if order else None,
             operation=operation,
             account=account,

@@ -15,7 +15,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 NUMBERS = [f"2567721{n:05}" for n in range(40)]
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
 FIELDS += ["attempt", "submissions", "created_at", "updated_at", "next_at", "contradictions"]
-FIELDS += ["row", "same_as_row", "error"]
+FIELDS += ["row", "same_as_row", "error", "findings"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
@@ -45,7 +45,8 @@ def test_file_pays_every_row_once(send: Call, gateway: MtnMomoEmulator) -> None:
     assert sorted((e["payee"], e["posts"], e["credits"]) for e in entries) == [(number, 1, 1) for number in NUMBERS]
 
 
-def test_refused_row_is_named_by_its_line_and_stops_no_other(send: Call) -> None:
+def test_refused_rows_are_named_by_their_lines_and_can_be_skipped(send: Call, payouts: Call) -> None:
+    """Nothing of the file is sent because of them, unless the others are wanted."""
     text = f"""key,to,amount,currency
 wages-1,+{NUMBERS[0]},5,UGX
 wages-2,0772123456,5,UGX
@@ -56,10 +57,16 @@ wages-5,+{NUMBERS[4]},five,UGX
 wages-7,+{NUMBERS[6]},5,UGX,more,cells
 wages-8,+{NUMBERS[7]},5,UGX
 """
-    ran = send(text, "--wait", "10", "--json")
+    stopped = send(text, "--json")
+    assert (stopped.code, payouts("list", "--json").json) == (1, [])
+    assert stopped.error["message"] == "6 of 8 rows of people.csv cannot be paid, so nothing was sent."
+    assert "--skip-refused" in stopped.error["hint"]
+    ran = send(text, "--wait", "10", "--json", "--skip-refused")
 
     assert ran.code == 3
-    assert {row["row"]: row["error"]["code"] for row in ran.json if row["error"]} == {
+    codes = {row["row"]: row["error"]["code"] for row in ran.json if row["error"]}
+    assert {row["row"]: row["error"]["code"] for row in stopped.json if row["error"]} == codes
+    assert codes == {
         3: "invalid_payee",
         4: "invalid_amount",
         5: "invalid_currency",
@@ -76,7 +83,7 @@ def test_numbers_changed_by_a_spreadsheet_are_refused_row_by_row(send: Call, gat
     rows = [f"{NUMBERS[0]}.0", "2.56772E+11", f'"{NUMBERS[1]},0"', f'"{NUMBERS[2]}\n1"', f"{NUMBERS[3]}-1"]
     ran = send("key,to,amount\n" + "\n".join(f"sheet-{n},{to},5" for n, to in enumerate(rows)), "--json")
 
-    assert ran.code == 3
+    assert ran.code == 1
     assert {row["error"]["code"] for row in ran.json} == {"invalid_payee"}
     fields = [row["error"]["message"] for row in ran.json]
     assert ["spreadsheet" in one for one in fields] == [True, True, True, False, False]
@@ -92,24 +99,20 @@ def test_key_that_looks_like_another_is_refused_before_any_row_is_sent(send: Cal
     keys = ["l\u00f6hne-1", "lo\u0308hne-1", "l\u00f6hne-1\u3164", "po_" + "a" * 24]
     text = "key,to,amount\n" + "\n".join(f"{key},+{NUMBERS[0]},5" for key in keys)
 
-    refused = send(text, "--all-or-nothing", "--json")
+    refused = send(text, "--json")
 
-    assert (refused.code, refused.error["code"]) == (1, "invalid_payout")
-    assert refused.error["message"].startswith("3 rows of people.csv cannot be paid, so nothing was sent: row 3: ")
-    for item in (
-        "U+0308 (COMBINING DIAERESIS) at position 3",
-        "U+3164 (HANGUL FILLER) at position 8",
-        "payout's id",
-    ):
-        assert item in refused.error["message"]
+    assert refused.code == 1
+    errors = [row["error"]["message"] for row in refused.json if row["error"]]
+    assert ["U+0308 (COMBINING DIAERESIS) at position 3" in errors[0], "payout's id" in errors[2]] == [True, True]
+    assert "U+3164 (HANGUL FILLER) at position 8" in errors[1]
     assert len(gateway.ledger()) == before
-    ran = send(text, "--wait", "10", "--json")
+    ran = send(text, "--wait", "10", "--json", "--skip-refused")
     assert [row["status"] for row in ran.json] == ["SUCCEEDED", None, None, None]
     assert len(gateway.ledger()) == before + 1
 
 
 def test_rows_as_json_all_have_the_same_fields(send: Call) -> None:
-    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},0\n", "--json")
+    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},0\n", "--json", "--skip-refused")
 
     assert [list(row) for row in ran.json] == [FIELDS, FIELDS]
     refused = ran.json[1]
@@ -120,7 +123,7 @@ def test_rows_as_json_all_have_the_same_fields(send: Call) -> None:
 def test_table_names_refused_rows_and_its_summary_counts(send: Call) -> None:
     text = f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},5.5\n"
 
-    ran = send(text, "--wait", "10")
+    ran = send(text, "--wait", "10", "--skip-refused")
 
     lines = ran.out.splitlines()
     assert lines[0].split() == ["ROW", "KEY", "PAYEE", "AMOUNT", "ACCOUNT", "STATUS", "WHY", "SUBMISSIONS", "ID"]
@@ -134,7 +137,7 @@ def test_table_names_refused_rows_and_its_summary_counts(send: Call) -> None:
 def test_refused_row_shows_what_the_file_contains(send: Call) -> None:
     """A number that cannot be read is masked all the same, and what is empty is called empty."""
     rows = f"wages-1,0772123456,5\nwages-2,,7\nwages-3,+{NUMBERS[0]},\n,+{NUMBERS[0]},9\nwages-5,+{NUMBERS[0]},"
-    lines = send(f"key,to,amount\n{rows}{NUMBERS[1]}x\n").out.splitlines()
+    lines = send(f"key,to,amount\n{rows}{NUMBERS[1]}x\n", "--skip-refused").out.splitlines()
 
     assert lines[1].split()[:4] == ["2", "wages-1", "07******56", "5"]
     assert "The payee's number is empty." in lines[2]
@@ -146,23 +149,50 @@ def test_refused_row_shows_what_the_file_contains(send: Call) -> None:
     assert lines[6].startswith("5 rows: 5 REFUSED.")
 
 
-def test_refused_row_shows_all_that_is_wrong(send: Call) -> None:
-    """In one line, so that it is corrected once."""
-    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},7000000.5\n", "--json")
-    error = ran.json[0]["error"]
+def test_refused_file_shows_all_that_is_wrong_row_by_row(send: Call) -> None:
+    """Each finding with the row, the field, the value (a number masked) and what to do: it is corrected once."""
+    rows = f"wages-1,+{NUMBERS[0]},7000000.5\n\nwages-2,0772123456,5x\nwages-3,+{NUMBERS[0]},5\n"
+    ran = send(f"key,to,amount\n{rows}")
+    lines = ran.out.splitlines()
 
-    assert (ran.code, error["code"]) == (3, "invalid_amount")
-    assert error["message"] == "7000000.5 UGX has too many decimals."
-    assert "UGX takes whole numbers only here" in error["hint"]
-    assert "is more than" in error["hint"]
+    assert (ran.code, lines[0]) == (1, "people.csv: 1 payout, 2 refused.")
+    table = lines[next(n for n, line in enumerate(lines) if line.split()[:2] == ["ROW", "FIELD"]) + 1 :]
+    assert [line.split()[:3] for line in table] == [
+        ["2", "amount", "7000000.5"],
+        ["2", "amount", "7000000.5"],
+        ["4", "payee", "07******56"],
+        ["4", "amount", "5x"],
+    ]
+    for line, text in zip(table, ["whole numbers only", "largest_amount", "country code", "plain digits"], strict=True):
+        assert text in line
+    assert "2 of 3 rows of people.csv cannot be paid, so nothing was sent." in ran.err
+
+    row = send(f"key,to,amount\n{rows}", "--json").json[0]
+    assert [one["field"] for one in row["findings"]] == ["amount", "amount"]
+    assert row["error"]["message"] == "7000000.5 UGX has too many decimals."
+    assert row["error"]["hint"].endswith("Nothing was recorded and nothing was sent.")
+    assert "is more than" in row["error"]["hint"]
 
 
-def test_all_or_nothing_sends_nothing_when_a_row_is_refused(send: Call, payouts: Call) -> None:
-    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},5.5\n", "--all-or-nothing", "--json")
+def test_dry_run_checks_a_file_without_a_question_and_pays_nothing(payouts: Call, send: Call, folder: Path) -> None:
+    """Also in a script: 0 when every row can be paid, 1 when not; payees that are paid twice and paid rows are told."""
+    send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\n", "--wait", "10")
+    rows = f"wages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[1]},6\nwages-3,+{NUMBERS[1]},7\n"
+    (folder / "people.csv").write_text(f"key,to,amount\n{rows}", "utf-8")
+    ran = payouts("send", "--file", "people.csv", "--dry-run")
 
-    assert ran.code == 1
-    assert "nothing was sent: row 3: 5.5 UGX has too many decimals." in ran.error["message"]
-    assert payouts("list", "--json").json == []
+    assert ran.code == 0
+    assert "people.csv: 2 payouts, 1 already paid." in ran.out
+    assert "256******001 is paid 2 times: rows 3, 4." in ran.out
+    assert "Already paid, and not paid again: row 2." in ran.out
+    assert ["mtn-uganda", "2", "13", "UGX"] in [line.split()[:4] for line in ran.out.splitlines()]
+    assert "Every row can be paid. Nothing was recorded and nothing was sent." in ran.err
+    shown = payouts("send", "--file", "people.csv", "--dry-run", "--json")
+    assert [(row["status"], row["error"]) for row in shown.json] == [("SUCCEEDED", None), (None, None), (None, None)]
+    (folder / "people.csv").write_text(f"key,to,amount\n{rows}wages-4,,1\n", "utf-8")
+    assert payouts("send", "--file", "people.csv", "--dry-run").code == 1
+    assert len(payouts("list", "--json").json) == 1
+    assert payouts("send", "--key", "k", "--to", f"+{NUMBERS[0]}", "--amount", "5", "--dry-run").code == 2
 
 
 def test_row_that_appears_twice_is_one_payout(send: Call, gateway: MtnMomoEmulator) -> None:
@@ -178,10 +208,10 @@ def test_row_that_appears_twice_is_one_payout(send: Call, gateway: MtnMomoEmulat
 
 
 def test_key_with_two_contents_is_refused_with_both_lines(send: Call) -> None:
-    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-1,+{NUMBERS[0]},6\n", "--wait", "10", "--json")
+    ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-1,+{NUMBERS[0]},6\n", "--json", "--skip-refused")
 
     assert ran.code == 3
-    assert ran.json[0]["status"] == "SUCCEEDED"
+    assert ran.json[0]["status"] is not None
     assert ran.json[1]["error"]["code"] == "key_reused"
     assert "Rows 2 and 3" in ran.json[1]["error"]["message"]
 
@@ -191,7 +221,8 @@ def test_key_known_for_another_payment_is_refused(send: Call, pay: Call) -> None
 
     ran = send(f"key,to,amount\nwages-1,+{NUMBERS[0]},6\n", "--json")
 
-    assert (ran.code, ran.json[0]["error"]["code"]) == (3, "key_reused")
+    assert (ran.code, ran.json[0]["error"]["code"]) == (1, "key_reused")
+    assert "recorded 5 UGX, now 6 UGX" in ran.json[0]["error"]["message"]
 
 
 def test_open_row_exits_with_4_and_says_how_to_go_on(send: Call) -> None:

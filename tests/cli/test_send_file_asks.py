@@ -26,9 +26,9 @@ pytestmark = pytest.mark.usefixtures("gateway")
 
 @pytest.fixture
 def file(folder: Path) -> Path:
-    """Three that can be paid, one of them twice, and one that is above the account's largest amount."""
+    """Three that can be paid, one of them twice."""
     rows = [f"wages-{n},+{number},{1_000_000 * (n + 1)}" for n, number in enumerate(NUMBERS[:3])]
-    text = "\n".join(["key,to,amount", *rows, rows[0], f"wages-9,+{NUMBERS[3]},9999999"])
+    text = "\n".join(["key,to,amount", *rows, rows[0]])
     (folder / "people.csv").write_text(text, "utf-8")
     return folder / "people.csv"
 
@@ -108,25 +108,44 @@ def person(folder: Path) -> Iterator[Callable[..., Person]]:
 def test_file_is_paid_after_a_summary_and_a_yes(
     person: Callable[..., Person], payouts: Call, gateway: MtnMomoEmulator
 ) -> None:
-    """How many, how much from where, what it holds, and what is refused; then each is paid once."""
+    """How many, how much from where, and what it holds; then each is paid once, and later is known as paid."""
     before = len(gateway.ledger())
     operator = person("send", "--file", "people.csv", "--wait", "20")
     screen = operator.sees(QUESTION)
-    assert "people.csv: 3 payouts, 1 refused, 1 repeated." in screen
+    assert "people.csv: 3 payouts, 1 repeated." in screen
     shown = next(line.split() for line in screen.splitlines() if "mtn-uganda" in line)
     assert shown[:4] == ["mtn-uganda", "3", "6,000,000", "UGX"]
     assert shown[5:] == ["UGX"]  # what the account holds
-    assert "Row 6: 9,999,999 UGX is more than the largest_amount of account mtn-uganda" in screen
     assert payouts("list", "--json").json == []
     assert len(gateway.ledger()) == before
     code, screen = operator.types("y\n")
-    assert code == 3, screen
-    assert "5 rows: 3 SUCCEEDED, 1 REFUSED, 1 repeated." in screen
+    assert code == 0, screen
+    assert "4 rows: 3 SUCCEEDED, 1 repeated." in screen
 
     again = person("send", "--file", "people.csv")
     screen = again.sees(QUESTION)
-    assert "people.csv: 0 payouts, 3 already known (open ones continue), 1 refused, 1 repeated." in screen
-    assert again.types("YES\n")[0] == 3
+    assert "people.csv: 0 payouts, 3 already paid, 1 repeated." in screen
+    assert "Already paid, and not paid again: rows 2, 3, 4." in screen
+    assert again.types("YES\n")[0] == 0
+    assert [entry["credits"] for entry in gateway.ledger()[before:]] == [1, 1, 1]
+
+
+def test_file_with_a_refused_row_is_not_asked_about(
+    person: Callable[..., Person], payouts: Call, gateway: MtnMomoEmulator, file: Path
+) -> None:
+    """What is wrong is shown and nothing is sent; the other rows are paid after a question, if that is wanted."""
+    before = len(gateway.ledger())
+    file.write_text(f"{file.read_text('utf-8')}\nwages-9,+{NUMBERS[3]},9999999", "utf-8")
+    code, screen = person("send", "--file", "people.csv").ended()
+    assert (code, QUESTION in screen) == (1, False)
+    assert "people.csv: 3 payouts, 1 refused, 1 repeated." in screen
+    assert "is more than the largest_amount of account mtn-uganda" in " ".join(screen.split())
+    assert (len(gateway.ledger()), payouts("list", "--json").json) == (before, [])
+
+    operator = person("send", "--file", "people.csv", "--skip-refused", "--wait", "20")
+    operator.sees(QUESTION)
+    code, screen = operator.types("y\n")
+    assert (code, "5 rows: 3 SUCCEEDED, 1 REFUSED, 1 repeated." in screen) == (3, True)
     assert [entry["credits"] for entry in gateway.ledger()[before:]] == [1, 1, 1]
 
 
