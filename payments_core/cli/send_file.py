@@ -109,7 +109,7 @@ def _unpaid(
     refused = sum(1 for row in rows if row.findings)
     if refused:
         raise InvalidPayout(
-            f"{refused} of {messages.counted(len(rows), 'row')} of {path} cannot be paid, so nothing was sent.",
+            f"{refused} of {messages.counted(len(rows), 'row')} of {path} cannot be paid.",
             hint="Correct them and run the command again, or add --skip-refused to pay the other rows.",
         )
     terminal.note("Every row can be paid. Nothing was recorded and nothing was sent.")

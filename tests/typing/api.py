@@ -26,13 +26,14 @@ from payments_core import (
     Payout,
     PayoutClient,
     PayoutEvent,
+    PayoutOrder,
     PayoutStatus,
     Reason,
     ReasonCode,
     hookimpl,
 )
 from payments_core.callbacks import CallbackApp, Limits, app
-from payments_core.client import AsyncEvents, DeliverySummary, Events, ResumeResult
+from payments_core.client import AsyncEvents, DeliverySummary, Events, ResumeResult, Validation
 from payments_core.domain.deliveries import Waiting
 from payments_core.domain.errors import (
     InvalidPayout,
@@ -222,6 +223,18 @@ def look(client: PayoutClient, payee: Payee) -> Mapping[str, Decimal]:
     assert_type(client.cancel("key", actor="Ann", reason="the wrong month"), Payout)
     assert_type(client.ask("main", ask_it), str)
     client.refresh_provider_config("main")
+    order = PayoutOrder(key="k", payee="+46733123450", amount="5", currency="EUR", operator="mtn", options={"a": "b"})
+    found = client.validate([order, PayoutOrder(key="k", payee=payee, amount=Money(5, "EUR"))], balances=True)
+    assert_type(found, Validation)
+    assert_type(client.send(**order.arguments()), Payout)
+    first, ready = found.orders[0], (found.is_ready, found.totals[0].is_covered)
+    assert_type(ready, tuple[bool, bool | None])
+    told: list[tuple[str, str, str, str, str]] = [
+        (one.field, one.value, one.code, one.reason, one.hint) for one in first.findings
+    ]
+    assert_type(
+        (first.status, len(told), found.repeated_payees[0].numbers), tuple[PayoutStatus | None, int, tuple[int, ...]]
+    )
     consent = client.ask_consent("main", payee, scopes=["profile"])
     waits: tuple[str, float, float | None] = (consent.request_id, consent.poll_every_s, consent.expires_in_s)
     assert_type(client.user_info("main", consent), Person)
@@ -262,6 +275,7 @@ async def pay_on_a_loop() -> Payout:
         assert_type(await client.cancel("key", actor="Ann", reason="the wrong month"), Payout)
         assert_type(await client.ask("main", ask_it), str)
         await client.refresh_provider_config("main")
+        assert_type(await client.validate(iter([PayoutOrder(key="k", payee="1", amount=5)])), Validation)
         assert_type(await client.unpause(), bool)
         assert_type(await client.pauses(), tuple[Pause, ...])
         assert_type([one.status async for one in client.payouts(account="main")], list[PayoutStatus])

@@ -62,6 +62,7 @@ class MpesaDarajaProvider(UnsignedCallbacks):
             yield InvalidPayout(
                 "This account has no callback_url, and M-Pesa sends results only by callback.",
                 hint="`payouts callbacks --url ADDRESS --reveal` prints it; `payouts serve` has to run there.",
+                field="account",
             )
         if order.payee.kind != "msisdn" or not _PAYEE.fullmatch(order.payee.value):
             yield InvalidPayee(
@@ -79,7 +80,9 @@ class MpesaDarajaProvider(UnsignedCallbacks):
                 hint="Amounts are never rounded or split for you.",
             )
         if self._command(order) not in COMMANDS:
-            yield InvalidPayout("There is no such command_id.", hint=f"There are: {', '.join(COMMANDS)}.")
+            yield InvalidPayout(
+                "There is no such command_id.", hint=f"There are: {', '.join(COMMANDS)}.", field="options"
+            )
 
     def draft(self, order: Order, attempt: Attempt) -> Draft:
         """Return the payment's draft: pure, equal for equal arguments."""

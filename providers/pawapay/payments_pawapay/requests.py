@@ -130,12 +130,14 @@ def check_options(options: Mapping[str, str]) -> None:
     for name, value in options.items():
         if name.startswith(_METADATA):
             if not name.partition(".")[2] or name.partition(".")[2] == OUR_ID or not value:
-                raise InvalidPayout(f"Option {scrub(name)} is empty, or its metadata name is missing or reserved.")
+                raise InvalidPayout(
+                    f"Option {scrub(name)} is empty, or its metadata name is missing or reserved.", field="options"
+                )
         elif name == "customer_message" and not _MESSAGE.fullmatch(value):
-            raise InvalidPayout("customer_message must be 4 to 22 letters, digits and spaces.")
+            raise InvalidPayout("customer_message must be 4 to 22 letters, digits and spaces.", field="options")
     keys = [name.partition(".")[2] for name in options if name.startswith(_METADATA)]
     if len(set(keys)) != len(keys) or len(keys) >= _MOST_METADATA:
-        raise InvalidPayout(f"Metadata can have at most {_MOST_METADATA - 1} names, each once.")
+        raise InvalidPayout(f"Metadata can have at most {_MOST_METADATA - 1} names, each once.", field="options")
 
 
 def payment(order: Order, operator: str, reference: str, our_id: str) -> dict[str, Any]:
