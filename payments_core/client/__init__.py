@@ -4,7 +4,7 @@ from payments_core.client.assembly import assemble, build_account, build_webhook
 from payments_core.client.asynchronous.event_iterator import AsyncEvents
 from payments_core.client.asynchronous.payout_client import AsyncPayoutClient
 from payments_core.client.erasure import erase
-from payments_core.client.payout_order import PayoutOrder, SendArguments
+from payments_core.client.payout_order import PayoutOrder
 from payments_core.client.resuming import ResumeResult
 from payments_core.client.reviews import InReview, in_review
 from payments_core.client.synchronous.event_iterator import Events
@@ -25,7 +25,6 @@ __all__ = [
     "PayoutOrder",
     "RepeatedPayee",
     "ResumeResult",
-    "SendArguments",
     "Validation",
     "assemble",
     "build_account",
