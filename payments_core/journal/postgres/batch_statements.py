@@ -31,7 +31,7 @@ from payments_core.journal.sql.columns import (
 )
 from payments_core.journal.sql.new_payouts import check_first_submission
 from payments_core.journal.sql.statements import MOVABLE, POSTGRES, DbTransaction, quoted
-from payments_core.journal.sql.write_transition import is_ordinary, numbered, submits
+from payments_core.journal.sql.write_transition import is_ordinary, may_end, numbered, submits
 
 __all__ = ["Member", "member_of", "write_members"]
 
@@ -120,11 +120,9 @@ def _new_payout(entry: CreatePayout) -> Member:
 def _transition(entry: ApplyTransition) -> Member | None:
     before, judged = entry.before, update_payout.JUDGED
     after = numbered(entry, before)
-    post_end, read_end = entry.post_end, entry.read_end
-    counts = (post_end is not None and post_end.is_ambiguous) or (read_end is not None and read_end.is_refused)
-    if counts or not is_ordinary(entry, after):
+    if not is_ordinary(entry, after):
         return None
-    published = None
+    published, ends = None, may_end(entry)
     if entry.publish:
         reason = None if after.reason is None else write_reason(after.reason)
         order, attempt = after.order, after.attempt
@@ -138,9 +136,7 @@ def _transition(entry: ApplyTransition) -> Member | None:
         "refs": searchable_references(after) if after.attempt.references != before.attempt.references else (),
         "query": _query_fields(entry.asks),
         "published": published,
-        "lifts": entry.lifts,
-        "post_ended": post_end is not None,
-        "was_read": read_end is not None,
+        **{name: name in ends for name in _ENDINGS},
     }
     return Member(before.id, False, submits(entry), fields, TransitionApplied(after))
 
@@ -155,6 +151,8 @@ def _named(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
 
 _LOCK = f"SELECT 1 FROM {_AT}payouts WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _MAY_SEND = f"""(gate IS NULL OR {POSTGRES.may_send("SELECT unnest(gate)", '(after)."account"')})"""
+_ENDINGS = POSTGRES.endings('(after)."account"')
+_ENDS_NOTHING = " AND ".join(f"NOT ({name} AND {ending})" for name, ending in _ENDINGS.items())
 # What belongs to a payout that was written, beside its history.
 _BESIDE = f"""
 referenced AS (
@@ -185,7 +183,7 @@ SELECT id FROM inserted
 
 @functools.lru_cache(maxsize=16)
 def _transitions(judged: tuple[str, ...]) -> str:
-    """Return the statement for transitions; one that would end a pause, a count or a penalty is written alone."""
+    """Return the statement for transitions."""
     sets = ", ".join(f'"{name}" = (after)."{name}"' for name in MOVABLE)
     same = " AND ".join(
         f'stored."{name}" {"=" if name == "id" else POSTGRES.same} (before)."{name}"' for name in judged
@@ -194,14 +192,10 @@ def _transitions(judged: tuple[str, ...]) -> str:
 WITH member AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%s) AS member(
         before {_AT}payouts, after {_AT}payouts, gate TEXT[], history {_AT}history, refs TEXT[], query {_AT}queries,
-        published {_AT}outbox, lifts BOOLEAN, post_ended BOOLEAN, was_read BOOLEAN)
+        published {_AT}outbox, {", ".join(f"{name} BOOLEAN" for name in _ENDINGS)})
 ), updated AS (
     UPDATE {_AT}payouts AS stored SET {sets} FROM member WHERE {same} AND {_MAY_SEND}
-    AND NOT (lifts AND EXISTS (SELECT 1 FROM {_AT}pauses
-        WHERE account = (after)."account" AND by NOT IN ('person', 'restored')))
-    AND NOT (post_ended AND EXISTS (SELECT 1 FROM {_AT}ambiguity WHERE account = (after)."account"))
-    AND NOT (was_read AND EXISTS (SELECT 1 FROM {_AT}permits
-        WHERE account = (after)."account" AND queue = 'read' AND penalty > 0))
+    AND {_ENDS_NOTHING}
     RETURNING stored.id, member.*
 ), written AS (
     SELECT updated.*, COALESCE((SELECT MAX(seq) FROM {_AT}history WHERE payout_id = updated.id), 0) + 1 AS no

@@ -10,7 +10,7 @@ way round.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from payments_core.domain.payout import PayoutStatus
@@ -207,6 +207,24 @@ class Statements:
             f" AND NOT EXISTS (SELECT 1 FROM {at}meta WHERE name = 'restored')"
             f" AND NOT EXISTS (SELECT 1 FROM {at}statement_references WHERE reference IN ({references}))"
         )
+
+    def endings(self, account: str) -> Mapping[str, str]:
+        """Return the conditions that there is something of an account that a transition could end.
+
+        A pause by the library (``lifts``), a count of ambiguous submissions (``post_end``), a penalty (``read_end``).
+
+        Args:
+            account: The expression for the account.
+
+        """
+        at = self.schema
+        return {
+            "lifts": f"EXISTS (SELECT 1 FROM {at}pauses"
+            f" WHERE account = {account} AND by NOT IN ('person', 'restored'))",
+            "post_end": f"EXISTS (SELECT 1 FROM {at}ambiguity WHERE account = {account})",
+            "read_end": f"EXISTS (SELECT 1 FROM {at}permits"
+            f" WHERE account = {account} AND queue = 'read' AND penalty > 0)",
+        }
 
     def text(self, statement: str) -> str:
         """Return a statement with this dialect's marks."""

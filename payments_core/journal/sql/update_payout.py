@@ -36,7 +36,12 @@ _compared = functools.lru_cache(maxsize=8)(writer)
 
 
 def update_if_unchanged(
-    session: DbTransaction, before: PayoutRecord, after: PayoutRecord, *, gate: tuple[str, ...] = ()
+    session: DbTransaction,
+    before: PayoutRecord,
+    after: PayoutRecord,
+    *,
+    gate: tuple[str, ...] = (),
+    ends: tuple[str, ...] = (),
 ) -> bool:
     """Write a record in place of another; False, and nothing is written, where that is not what is stored.
 
@@ -46,9 +51,11 @@ def update_if_unchanged(
         after: The record wanted.
         gate: Of a submission: write nothing either where a pause, a gap or a statement could stop what these values
             name. The pauses are locked.
+        ends: Write nothing either where there is something of the account that the transition would end: which of
+            ``Statements.endings``.
 
     """
-    return _update(session, before, after, JUDGED, gate)
+    return _update(session, before, after, JUDGED, gate, ends)
 
 
 def update_locked(session: DbTransaction, stored: PayoutRecord, after: PayoutRecord) -> None:
@@ -68,15 +75,17 @@ def _update(
     after: PayoutRecord,
     judged: tuple[str, ...],
     gate: tuple[str, ...] = (),
+    ends: tuple[str, ...] = (),
 ) -> bool:
-    values = (*_movable(after), *_compared(judged)(before), *gate)
-    return session.execute(_text(session.sql, judged, len(gate)), values).rowcount > 0
+    values = (*_movable(after), *_compared(judged)(before), *gate, *(after.attempt.account for _ in ends))
+    return session.execute(_text(session.sql, judged, len(gate), ends), values).rowcount > 0
 
 
 @functools.lru_cache(maxsize=64)
-def _text(sql: Statements, judged: tuple[str, ...], gate: int) -> str:
+def _text(sql: Statements, judged: tuple[str, ...], gate: int, ends: tuple[str, ...]) -> str:
     sets = ", ".join(f'"{name}" = ?' for name in MOVABLE)
     # The id by =, for its index; NULL is like NULL in the others.
-    where = " AND ".join(f'"{name}" {"=" if name == "id" else sql.same} ?' for name in judged)
-    may_send = f" AND {sql.may_send(marks(gate - 1))}" if gate else ""
-    return sql.text(f"UPDATE {sql.schema}payouts SET {sets} WHERE {where}{may_send}")
+    conditions = [f'"{name}" {"=" if name == "id" else sql.same} ?' for name in judged]
+    conditions += [sql.may_send(marks(gate - 1))] if gate else []
+    conditions += [f"NOT {sql.endings('?')[name]}" for name in ends]
+    return sql.text(f"UPDATE {sql.schema}payouts SET {sets} WHERE {' AND '.join(conditions)}")

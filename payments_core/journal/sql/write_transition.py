@@ -50,13 +50,15 @@ def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> Transitio
         if session.sql.lock_row:
             session.execute(session.sql.lock_row, (before.id,))
         pauses.lock(session, shared=True)
-    if not update_if_unchanged(session, before, after, gate=may_send_values(after) if sends else ()):
+    gate = may_send_values(after) if sends else ()
+    if not update_if_unchanged(session, before, after, gate=gate, ends=may_end(entry)):
         return None
-    return _complete(session, entry, before, after, *_count_post(session, entry, after))
+    _write_beside(session, entry, before, after)
+    return TransitionApplied(after)
 
 
 def is_ordinary(entry: ApplyTransition, after: PayoutRecord) -> bool:
-    """Whether nothing decides about a transition but the payout's own record, and what may stop any submission.
+    """Whether a transition concerns its payout alone: nothing else decides about it but what may stop any submission.
 
     Args:
         entry: The transition.
@@ -67,11 +69,19 @@ def is_ordinary(entry: ApplyTransition, after: PayoutRecord) -> bool:
         entry.pause is not None
         or entry.answers is not None
         or entry.approves is not None
+        or (entry.post_end is not None and entry.post_end.is_ambiguous)
+        or (entry.read_end is not None and entry.read_end.is_refused)
         or (submits(entry) and (entry.needs_approval or after.attempt.number > 1 or entry.post_end is not None))
         or after.status is PayoutStatus.CANCELLED
         or restore_gap.is_presumed(entry.before, after)
         or _forbidden(entry.before, after)
     )
+
+
+def may_end(entry: ApplyTransition) -> tuple[str, ...]:
+    """Return what a transition ends of its account, if it is there: names of ``Statements.endings``."""
+    ends = {"lifts": entry.lifts, "post_end": entry.post_end is not None, "read_end": entry.read_end is not None}
+    return tuple(name for name, does in ends.items() if does)
 
 
 def submits(entry: ApplyTransition) -> bool:
@@ -100,7 +110,16 @@ def _write_locked(session: DbTransaction, entry: ApplyTransition) -> TransitionR
     ):
         return Stale(stored)
     update_locked(session, stored, after)
-    return _complete(session, entry, stored, after, opened, ended)
+    _write_beside(session, entry, stored, after)
+    account, at = after.attempt.account, entry.event.at
+    if entry.lifts and (by := pauses.lift_ours(session, account, at, sent_at=after.attempt.sent_at)):
+        ended |= {by}
+    paused = entry.pause is not None and pauses.stop(session, entry.pause)
+    if entry.read_end is not None and permits.record_read(session, account, entry.read_end):
+        ended |= {PausedBy.RATE}
+    if entry.approves is not None:
+        attempts.approve(session, stored, entry.approves)
+    return TransitionApplied(after, opened, ended, paused)
 
 
 def numbered(entry: ApplyTransition, stored: PayoutRecord) -> PayoutRecord:
@@ -124,32 +143,16 @@ def _count_post(
     return opened, frozenset({PausedBy.CIRCUIT} if is_closed else ())
 
 
-def _complete(
-    session: DbTransaction,
-    entry: ApplyTransition,
-    before: PayoutRecord,
-    after: PayoutRecord,
-    opened: Pause | None,
-    ended: frozenset[PausedBy],
-) -> TransitionApplied:
-    """Write what belongs to a transition beside the record."""
-    account = after.attempt.account
+def _write_beside(session: DbTransaction, entry: ApplyTransition, before: PayoutRecord, after: PayoutRecord) -> None:
+    """Write what belongs to a transition of its payout beside the record."""
     history.append(session, after, entry.event, decided_by=after.decided_by)
     if after.attempt.references != before.attempt.references:
         attempts.add_references(session, after)
     if entry.publish:
         history.publish(session, after, entry.event)
-    if entry.lifts and (by := pauses.lift_ours(session, account, entry.event.at, sent_at=after.attempt.sent_at)):
-        ended |= {by}
-    paused = entry.pause is not None and pauses.stop(session, entry.pause)
     if entry.asks is not None:
         query = (entry.asks.token_hash, after.id, after.attempt.number, to_us(entry.asks.asked_at))
         session.execute(session.sql.add_query, query)
-    if entry.read_end is not None and permits.record_read(session, account, entry.read_end):
-        ended |= {PausedBy.RATE}
-    if entry.approves is not None:
-        attempts.approve(session, before, entry.approves)
-    return TransitionApplied(after, opened, ended, paused)
 
 
 def _refusal(
