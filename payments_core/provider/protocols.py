@@ -141,7 +141,8 @@ class Validates(Protocol):
     """For providers with rules of their own about amounts, payees and the values of options.
 
     The core asks before it drafts, once a payment, and refuses the order with the first finding; a check of a file
-    shows all of them. The names of options are declared in the spec (``ProviderSpec.options``).
+    shows all of them. The names of options are declared in the spec (``ProviderSpec.options``). A finding about them is
+    ``InvalidPayout(…, field="options")``; the classes of other findings say what they are about.
 
     What a provider goes by that it was told (``SupportsProviderConfig``) it keeps itself: it is no argument here, since
     verifying a callback needs it too, and the core could only carry it unread.

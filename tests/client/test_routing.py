@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from payments_core import AsyncPayoutClient, Money, Order, Payee, PayoutClient, hookimpl
+from payments_core import AsyncPayoutClient, Money, Order, Payee, PayoutClient, PayoutOrder, hookimpl
 from payments_core.client import assemble
 from payments_core.domain.errors import NoRoute
 from payments_core.plugins.manager import Plugins
@@ -96,6 +96,28 @@ def test_key_stays_with_its_account_whatever_the_routes_become(
         again = do("send", key="once", payee=MTN, amount=AMOUNT)
         assert (again.id, again.account, again.attempt) == (first.id, "one", 1)
     assert [entry["credits"] for entry in gateway.ledger()] == [1]
+
+
+@pytest.mark.usefixtures("route")
+def test_validate_chooses_the_accounts_from_which_send_pays(do: Do) -> None:
+    """By routes, a plugin or the caller; without a choice, with the error of `send`."""
+    stranger = Payee.msisdn("+254722123456")
+    orders = [
+        PayoutOrder(key="mtn", payee=MTN, amount=AMOUNT),
+        PayoutOrder(key="airtel", payee=AIRTEL, amount=AMOUNT),
+        PayoutOrder(key="plugin", payee=MTN, amount=Money(7, "UGX")),
+        PayoutOrder(key="caller", payee=AIRTEL, amount=AMOUNT, account="one"),
+    ]
+    lost = PayoutOrder(key="lost", payee=stranger, amount=AMOUNT)
+    found = do("validate", orders=[*orders, lost])
+    with pytest.raises(NoRoute) as refused:
+        do("send", **lost.arguments())
+
+    assert [one.account for one in found.orders] == ["one", "two", "two", "one", ""]
+    assert [do("send", **order.arguments()).account for order in orders] == ["one", "two", "two", "one"]
+    [finding] = found.orders[4].findings
+    assert (finding.field, finding.reason, finding.hint) == ("account", refused.value.message, refused.value.hint)
+    assert [(total.account, total.count) for total in found.totals] == [("one", 2), ("two", 2)]
 
 
 @pytest.mark.usefixtures("route")

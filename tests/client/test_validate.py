@@ -158,6 +158,31 @@ def test_validate_keeps_little_of_each_order(gateway: MtnMomoEmulator, using: Ru
     assert peak < many * 10_000
 
 
+def test_validate_shows_no_number_from_the_wrong_column(gateway: MtnMomoEmulator, using: Run) -> None:
+    """Whoever slips by one column reads what is wrong, and a log does not keep a payee's number."""
+    assert gateway.ledger() == []
+    number = "46733123498"
+    odd: list[Any] = [
+        replace(GOOD, payee=f"{number}x", amount=f"{number}x", key=f"{number}\u200b", currency=number),
+        replace(GOOD, currency=number),
+        replace(GOOD, account=number),
+        replace(GOOD, operation=number),
+        replace(GOOD, options={number: number}),
+        replace(GOOD, payee=Payee("nobody", number)),
+    ]
+    found = using(lambda client: client.validate(odd))
+
+    assert fields(found)[0] == ["payee", "amount", "key"]
+    assert [name for names in fields(found)[1:] for name in names] == [
+        "currency",
+        "account",
+        "operation",
+        "options",
+        "payee",
+    ]
+    assert number not in f"{found!r}{odd!r}"
+
+
 def test_order_is_read_as_send_reads_it(gateway: MtnMomoEmulator, using: Run) -> None:
     """What cannot be read is refused by the same error; what is no order of ours is a mistake of the program."""
     assert gateway.ledger() == []

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from kit import NAMESPACE, Fake, MakeStage, account_of, order_of
 
-from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout, ProviderBug
+from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout, ProviderBug
 from payments_core.domain.payout import Operation, Order
-from payments_core.engine.drafts import derived_references, findings, made_ready, make_draft
+from payments_core.engine.drafts import derived_references, draft_new, findings, made_ready, make_draft, refusals
 from payments_core.provider import Account, Attempt, Draft
 
 
@@ -92,9 +92,25 @@ def test_order_is_refused_with_its_first_finding() -> None:
 
     assert found[0].message == "Fake has no option b, meta.x."
     assert found[0].hint == "A transfer takes a, pii.*."
-    assert found[1:] == wrong
+    assert (found[0].field, found[1:]) == ("options", wrong)
     with pytest.raises(InvalidPayout, match="no option b"):
         make_draft(account, order, namespace=NAMESPACE, payout_id="po_x")
+
+
+def test_new_payout_is_refused_with_the_first_of_all_its_refusals() -> None:
+    """The key, the provider's findings and the largest amount, in this order; of a wrong currency there is no limit."""
+    account, order = account_of(Strict(InvalidPayee("nobody")), settings={"largest_amount": {"EUR": "1"}}), order_of()
+    found = list(refusals(account, replace(order, key="k\u200b")))
+
+    assert [one.field for one in found] == ["key", "payee", "amount"]
+    for refused, problem in ((replace(order, key="k\u200b"), "The key"), (order, "nobody")):
+        with pytest.raises(InvalidPayout, match=problem):
+            draft_new(account, refused, namespace=NAMESPACE, payout_id="po_x")
+    foreign = replace(account, provider=Strict(InvalidCurrency("not ours"), InvalidPayee("nobody")))
+    assert [one.field for one in refusals(foreign, order)] == ["currency", "payee"]
+    payable = replace(account, provider=Strict())
+    with pytest.raises(InvalidAmount, match="largest_amount"):
+        draft_new(payable, order, namespace=NAMESPACE, payout_id="po_x")
 
 
 @pytest.mark.parametrize("operation", [Operation.TRANSFER, Operation.DEPOSIT])
