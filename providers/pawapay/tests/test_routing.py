@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient
+from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutOrder
 from payments_core.cli.app import run
 from payments_core.domain.errors import InvalidPayout, NoRoute
 from payments_core.plugins.manager import Plugins
@@ -139,6 +139,29 @@ def do(request: pytest.FixtureRequest) -> Callable[..., Any]:
 def pay(do: Any, key: str, to: str, amount: str, operator: str = "") -> Any:
     money = Money(*amount.split())
     return do("send", key=key, payee=Payee.msisdn(to, operator=operator), amount=money)
+
+
+def test_validate_asks_for_an_operator_where_send_would(world: World, do: Any) -> None:
+    """Its answer goes above the prefix; and the limits that pawaPay tells hold in a process that had not asked."""
+    orders = [
+        PayoutOrder(key="a", payee=AIRTEL_UG, amount="5000", currency="UGX"),
+        PayoutOrder(key="b", payee=AIRTEL_ZM, amount="15", currency="ZMW"),
+        PayoutOrder(key="c", payee=KENYA, amount="500", currency="KES", operator="safaricom"),
+        PayoutOrder(key="d", payee=AIRTEL_ZM, amount="99999999", currency="ZMW", account="airtel-zambia"),
+    ]
+    found = do("validate", orders=orders)
+    asked = sorted(world.asked)
+    with pytest.raises(InvalidPayout) as refused:
+        do("send", **orders[3].arguments())
+
+    assert [one.account for one in found.orders] == ["mtn-uganda", "mtn-zambia", "mpesa", "airtel-zambia"]
+    assert asked == sorted([AIRTEL_UG.lstrip("+"), AIRTEL_ZM.lstrip("+")])
+    assert found.orders[3].findings[0].reason == refused.value.message
+    assert "accepts" in refused.value.message
+    assert world.paid == (0, 0, 0)
+    assert [do("send", **order.arguments()).account for order in orders[:3]] == [
+        one.account for one in found.orders[:3]
+    ]
 
 
 def test_payee_is_paid_by_the_provider_that_serves_the_operator(world: World, do: Any) -> None:
