@@ -135,6 +135,10 @@ class ValidationBuilder:
         self._payees: dict[tuple[str, str], list[int]] = {}
         self._sums: dict[tuple[str, Currency], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
 
+    def knows(self, placed: PlacedOrder) -> bool:
+        """Whether an accepted order has the key of this one."""
+        return placed.given.key in self._keys
+
     def add(self, placed: PlacedOrder) -> None:
         """Add an order that was checked."""
         number, given, order, recorded = len(self._orders) + 1, placed.given, placed.order, placed.recorded

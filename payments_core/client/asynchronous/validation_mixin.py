@@ -44,8 +44,11 @@ class AsyncValidationMixin(AsyncRoutingMixin, AsyncAccountsMixin):
         builder, items, configured = ValidationBuilder(self._runtime), iter(orders), set[str]()
         while page := list(islice(items, _PAGE)):
             placed = await waiting.read(self._runtime.journal, place_all, self._runtime, page)
-            await waiting.all_of(self._choose_by_asking, [one for one in placed if one.waits])
+            first_of_key = {one.given.key: one for one in reversed(placed) if one.waits and not builder.knows(one)}
+            await waiting.all_of(self._choose_by_asking, first_of_key.values())
             for one in placed:
+                if one.waits and not builder.knows(one):  # the first order of its key is refused
+                    await self._choose_by_asking(one)
                 await self._check_new(one, configured)
                 builder.add(one)
         totals = builder.totals()

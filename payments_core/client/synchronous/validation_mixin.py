@@ -45,8 +45,11 @@ class ValidationMixin(RoutingMixin, AccountsMixin):
         builder, items, configured = ValidationBuilder(self._runtime), iter(orders), set[str]()
         while page := list(islice(items, _PAGE)):
             placed = waiting.read(self._runtime.journal, place_all, self._runtime, page)
-            waiting.all_of(self._choose_by_asking, [one for one in placed if one.waits])
+            first_of_key = {one.given.key: one for one in reversed(placed) if one.waits and not builder.knows(one)}
+            waiting.all_of(self._choose_by_asking, first_of_key.values())
             for one in placed:
+                if one.waits and not builder.knows(one):  # the first order of its key is refused
+                    self._choose_by_asking(one)
                 self._check_new(one, configured)
                 builder.add(one)
         totals = builder.totals()
