@@ -283,6 +283,7 @@ def command_lines(harness: Harness) -> Iterator[list[str]]:
             ["send", "--key", f"{key}-bad", "--to", f"0{GOOD[2:]}", "--amount", "5"],
             ["send", "--key", key, "--to", f"+{UNKNOWN_NUMBER}", "--amount", "5"],
             ["send", "--file", str(people), "--yes"],
+            ["send", "--file", str(people), "--yes", "--skip-refused"],
             ["show", key],
             ["show", f"{key}-failed"],
             ["show", "nothing"],
