@@ -128,7 +128,7 @@ app = typer.Typer(
     cls=PluginGroup,
     name="payouts",
     help="Pay money out to mobile wallets, exactly once.",
-    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a row was refused, 4 not known yet, or "
+    epilog="Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a refused row was skipped, 4 not known yet, or "
     "contradicted by the provider. Every command takes --json.",
     no_args_is_help=True,
     add_completion=False,

@@ -30,7 +30,8 @@ def has_to_ask(terminal: Terminal, *, yes: bool) -> bool:
     """Whether a confirmation is needed before a file is paid: refused where no question is possible."""
     if not yes and (terminal.as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
         raise typer.BadParameter(
-            "Without a terminal, and with --json, no confirmation can be asked for. Add --yes to pay the file."
+            "Without a terminal, and with --json, no confirmation can be asked for. Add --yes to pay the file, or "
+            "--dry-run to check it only."
         )
     return not yes
 
@@ -71,8 +72,8 @@ def show(
             "account": total.account,
             "payouts": str(total.count),
             "amount": f"{total.amount:,f} {total.currency}",
-            "holds": held.get((total.account, str(total.currency)), ""),
         }
+        | ({"holds": held[total.account, str(total.currency)]} if held else {})
         for total in validation.totals
     ]
     if sums:
