@@ -268,7 +268,7 @@ def command_line_page() -> str:
     root: Any = get_command(app)
     parts = [
         "# Command line\n",
-        "Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a row of a file was refused, 4 not known yet",
+        "Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a refused row was skipped, 4 not known yet",
         "(pending, unknown, in review, waiting to be sent, or contradicted by the provider and not acknowledged).",
         "Results go to standard output, progress and logs to standard error. Numbers are masked unless `--reveal` is",
         "given. `payouts COMMAND --help` prints the same text.\n",
