@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "refund": ("send:refund", "Refund a collection, in full or in part."),
     "route": ("route:route", "Show the account that a payee would be paid from, and why."),
     "show": ("show:show", "Show one payout and its history."),
-    "list": ("show:list_", "List every payout, oldest first."),
+    "list": ("listing:list_", "List payouts, oldest first."),
     "wait": ("work:wait", "Work on one payout until it is final."),
     "resume": ("work:resume", "Work on every open payout."),
     "worker": ("work:worker", "Work on every due payout until stopped."),

@@ -29,6 +29,7 @@ __all__ = [
     "payout_cells",
     "print_json",
     "print_list",
+    "print_pages",
     "print_payout",
     "print_table",
     "record",
@@ -219,8 +220,35 @@ def print_list(
         terminal.note(empty)
 
 
-def print_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print a table: with colours and without empty columns on a terminal; elsewhere plain, stable and never cut."""
+def print_pages(
+    terminal: Terminal,
+    pages: Iterable[Sequence[T]],
+    to_record: Callable[[T], Any],
+    to_cells: Callable[[T], Mapping[str, str]],
+) -> int:
+    """Print a list page by page, as one JSON document or as one table, and return how many there were."""
+    count, widths = 0, dict[str, int]()
+    for page in pages:
+        for one in page if terminal.as_json else ():
+            text = to_json(to_record(one), indent=2).replace("\n", "\n  ")
+            print(f"{',' if count else '['}\n  {text}", end="")
+            count += 1
+        if not terminal.as_json:
+            print_table([to_cells(one) for one in page], widths)
+            count += len(page)
+    if terminal.as_json:
+        print("\n]" if count else "[]")
+    return count
+
+
+def print_table(rows: Sequence[Mapping[str, str]], widths: dict[str, int] | None = None) -> None:
+    """Print a table: with colours and without empty columns on a terminal; elsewhere plain, stable and never cut.
+
+    Args:
+        rows: Its rows.
+        widths: Of the columns as printed so far, empty before the first page of a table: each page may widen them.
+
+    """
     if not rows:
         return
     columns = tuple(rows[0])
@@ -228,9 +256,12 @@ def print_table(rows: Sequence[Mapping[str, str]]) -> None:
     if sys.stdout.isatty():
         _print_rich(columns, cells)
         return
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    for row in ([name.upper() for name in columns], *cells):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    widths = {} if widths is None else widths
+    head = [] if widths else [[name.upper() for name in columns]]
+    for name, *column in zip(columns, *cells, strict=True):
+        widths[name] = max(widths.get(name, len(name)), *map(len, column))
+    for row in (*head, *cells):
+        print("  ".join(cell.ljust(widths[name]) for name, cell in zip(columns, row, strict=True)).rstrip())
 
 
 def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:

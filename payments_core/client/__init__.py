@@ -4,6 +4,7 @@ from payments_core.client.assembly import assemble, build_account, build_webhook
 from payments_core.client.asynchronous.event_iterator import AsyncEvents
 from payments_core.client.asynchronous.payout_client import AsyncPayoutClient
 from payments_core.client.erasure import erase
+from payments_core.client.listing import PayoutPage
 from payments_core.client.payout_order import PayoutOrder
 from payments_core.client.resuming import ResumeResult
 from payments_core.client.reviews import InReview, in_review
@@ -23,6 +24,7 @@ __all__ = [
     "OrderFinding",
     "PayoutClient",
     "PayoutOrder",
+    "PayoutPage",
     "RepeatedPayee",
     "ResumeResult",
     "Validation",

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
+from payments_core.domain.listing import PayoutFilter, Position, RecordPage
 from payments_core.domain.payout import HistoryEntry, Payee, PayoutStatus
 from payments_core.domain.rates import AcquirePermit, Hold, Permit
 from payments_core.domain.records import Approval, EndedAttempt, ErasureResult, Gap, Pause, PayoutRecord
@@ -83,6 +84,10 @@ class Journal(Outbox, Protocol):
         """Yield payouts, oldest first."""
         ...
 
+    def page(self, wanted: PayoutFilter, *, after: Position | None = None, limit: int) -> RecordPage:
+        """Return a page of a list, from a position of it on."""
+        ...
+
     def undecided(self) -> Iterator[PayoutRecord]:
         """Yield payouts that wait for a person, oldest first: in REVIEW, or contradicted and not acknowledged."""
         ...
@@ -120,8 +125,16 @@ class Journal(Outbox, Protocol):
         """End leases, so that other workers may claim the payouts; leases of another owner stay."""
         ...
 
-    def counts(self) -> Mapping[PayoutStatus, int]:
-        """Return how many payouts stand in each status."""
+    def counts(self, statuses: Collection[PayoutStatus] = ...) -> Mapping[PayoutStatus, int]:
+        """Return how many payouts stand in each of these statuses, or in each; of a status without any, nothing."""
+        ...
+
+    def counts_by_account(self, statuses: Collection[PayoutStatus]) -> Mapping[tuple[str, PayoutStatus], int]:
+        """Return how many payouts each account has in each of these statuses; of a pair without any, nothing."""
+        ...
+
+    def accounts(self) -> frozenset[str]:
+        """Return the names of the accounts that have payouts."""
         ...
 
     def pauses(self) -> tuple[Pause, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from payments_core.client.account_choice import account_without_routing, existin
 from payments_core.client.assembly import assemble
 from payments_core.client.asynchronous.erasure_mixin import AsyncErasureMixin
 from payments_core.client.asynchronous.events_mixin import AsyncEventsMixin
+from payments_core.client.asynchronous.listing_mixin import AsyncListingMixin
 from payments_core.client.asynchronous.review_mixin import AsyncReviewMixin
 from payments_core.client.asynchronous.validation_mixin import AsyncValidationMixin
 from payments_core.client.inbox import PAGE
@@ -38,7 +39,7 @@ from payments_core.waiting import tasks as waiting
 __all__ = ["AsyncPayoutClient"]
 
 
-class AsyncPayoutClient(AsyncReviewMixin, AsyncValidationMixin, AsyncEventsMixin, AsyncErasureMixin):
+class AsyncPayoutClient(AsyncListingMixin, AsyncReviewMixin, AsyncValidationMixin, AsyncEventsMixin, AsyncErasureMixin):
     """Pays money out, once for each key, and reports what became of it.
 
     One client serves one event loop and many tasks. A cancelled call leaves its payout as a crash would: the same key,
@@ -221,12 +222,6 @@ class AsyncPayoutClient(AsyncReviewMixin, AsyncValidationMixin, AsyncEventsMixin
         self._runtime.check_process()
         row = await self._find_payout(payout)
         return await waiting.read(self._runtime.journal, view, self._runtime, row)
-
-    async def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> AsyncIterator[Payout]:
-        """Yield payouts, oldest first."""
-        self._runtime.check_process()
-        async for row in waiting.iterate(self._runtime.journal.rows(status=status, account=account)):
-            yield row.view()
 
     async def refresh(self, payout: str) -> Payout:
         """Ask the provider now, and return the payout as it then stands."""

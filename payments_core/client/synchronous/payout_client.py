@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from payments_core.client.result_paths import TRIES, asked_about
 from payments_core.client.resuming import ResumeResult
 from payments_core.client.synchronous.erasure_mixin import ErasureMixin
 from payments_core.client.synchronous.events_mixin import EventsMixin
+from payments_core.client.synchronous.listing_mixin import ListingMixin
 from payments_core.client.synchronous.review_mixin import ReviewMixin
 from payments_core.client.synchronous.validation_mixin import ValidationMixin
 from payments_core.domain.bounds import LONGEST_S, check_number
@@ -39,7 +40,7 @@ from payments_core.waiting import threads as waiting
 __all__ = ["PayoutClient"]
 
 
-class PayoutClient(ReviewMixin, ValidationMixin, EventsMixin, ErasureMixin):
+class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, ErasureMixin):
     """Pays money out, once for each key, and reports what became of it.
 
     One client serves many threads. Make it after a fork, close it when done, or use it as a context manager.
@@ -221,12 +222,6 @@ class PayoutClient(ReviewMixin, ValidationMixin, EventsMixin, ErasureMixin):
         self._runtime.check_process()
         row = self._find_payout(payout)
         return waiting.read(self._runtime.journal, view, self._runtime, row)
-
-    def payouts(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[Payout]:
-        """Yield payouts, oldest first."""
-        self._runtime.check_process()
-        for row in waiting.iterate(self._runtime.journal.rows(status=status, account=account)):
-            yield row.view()
 
     def refresh(self, payout: str) -> Payout:
         """Ask the provider now, and return the payout as it then stands."""

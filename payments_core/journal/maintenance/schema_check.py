@@ -93,6 +93,7 @@ def _made_by_us() -> tuple[set[str], set[str]]:
         table = made[1]
         if "PRIMARY KEY" in statement:
             constraints.add(f"{table}.{table}_pkey")
+        constraints |= {f"{table}.{name}" for name in re.findall(r"CONSTRAINT (\w+)", statement)}
         constraints |= {
             f"{table}.{table}_{column}_key" for column in re.findall(r"(\w+) TEXT NOT NULL UNIQUE", statement)
         }

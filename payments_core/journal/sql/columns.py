@@ -40,7 +40,6 @@ __all__ = [
     "read_approval",
     "read_attempt",
     "read_contradiction",
-    "read_counts",
     "read_history",
     "read_pause",
     "read_reason",
@@ -346,12 +345,6 @@ def compared_references(references: Mapping[str, str]) -> frozenset[str]:
 def may_send_values(row: PayoutRecord) -> tuple[str, ...]:
     """Return what the condition of ``Statements.may_send`` is about: the account, and the references of an attempt."""
     return (row.attempt.account, *(compared_references(row.attempt.references) or [""]))
-
-
-@checked
-def read_counts(stored: Iterable[tuple[Any, ...]]) -> dict[PayoutStatus, int]:
-    """Read how many payouts stand in each status: status, count."""
-    return {PayoutStatus(status): count for status, count in stored}
 
 
 @checked

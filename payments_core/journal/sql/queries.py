@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from payments_core.domain.characters import is_storable
+from payments_core.domain.listing import PayoutFilter, Position, RecordPage
 from payments_core.domain.payout import HistoryEntry, PayoutStatus
 from payments_core.domain.rates import Hold
 from payments_core.domain.records import Approval, EndedAttempt, Gap, Pause, PayoutRecord
@@ -17,13 +19,13 @@ from payments_core.journal.sql.columns import (
     from_us,
     read_approval,
     read_attempt,
-    read_counts,
     read_history,
     read_pause,
     read_row,
     to_us,
 )
 from payments_core.journal.sql.due import not_paused, of_accounts, paused_accounts, unsent_of
+from payments_core.journal.sql.listing import accounts_of, count_by_account, find_page
 
 __all__ = ["QueriesMixin"]
 
@@ -70,8 +72,16 @@ class QueriesMixin(SqlAccess):
 
     def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRecord]:
         """Yield payouts, oldest first, a page at a time: nothing is locked while the caller works."""
-        wanted = None if status is None else str(status)
-        return self._pages(self._sql.page, (wanted, wanted, account, account))
+        wanted = PayoutFilter(statuses=() if status is None else (status,), account=account)
+        page = self.page(wanted, limit=_PAGE)
+        yield from page.rows
+        while page.last is not None:
+            page = self.page(wanted, after=page.last, limit=_PAGE)
+            yield from page.rows
+
+    def page(self, wanted: PayoutFilter, *, after: Position | None = None, limit: int) -> RecordPage:
+        """Return a page of a list, from a position of it on."""
+        return find_page(self._sql, self._fetch, wanted, after, limit)
 
     def undecided(self) -> Iterator[PayoutRecord]:
         """Yield payouts that wait for a person, oldest first: in REVIEW, or contradicted and not acknowledged."""
@@ -100,9 +110,9 @@ class QueriesMixin(SqlAccess):
         With ``free_at``, payouts with a claim at that time are left out.
         """
         paused = paused_accounts(self.pauses(), accounts)
-        moments = [self._earliest(*of_accounts(accounts, without_unsent_of=paused), free_at)]
+        moments = [self._earliest(*of_accounts(self._sql, accounts, without_unsent_of=paused), free_at)]
         for account, until in paused.items():
-            if until is not None and (moment := self._earliest(*unsent_of(account), free_at)) is not None:
+            if until is not None and (moment := self._earliest(*unsent_of(self._sql, account), free_at)) is not None:
                 moments.append(max(moment, until))
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -117,9 +127,20 @@ class QueriesMixin(SqlAccess):
             free_at_us = self._fetch(self._sql.first_free(condition), (*values, free_at_us))[0][0] or free_at_us
         return from_us(free_at_us)
 
-    def counts(self) -> Mapping[PayoutStatus, int]:
-        """Return how many payouts stand in each status."""
-        return read_counts(self._fetch(self._sql.counts))
+    def counts(self, statuses: Collection[PayoutStatus] = tuple(PayoutStatus)) -> Mapping[PayoutStatus, int]:
+        """Return how many payouts stand in each of these statuses; of a status without any, nothing."""
+        found = Counter[PayoutStatus]()
+        for (_, status), count in self.counts_by_account(statuses).items():
+            found[status] += count
+        return dict(found)
+
+    def counts_by_account(self, statuses: Collection[PayoutStatus]) -> Mapping[tuple[str, PayoutStatus], int]:
+        """Return how many payouts each account has in each of these statuses; of a pair without any, nothing."""
+        return count_by_account(self._sql, self._fetch, statuses)
+
+    def accounts(self) -> frozenset[str]:
+        """Return the names of the accounts that have payouts."""
+        return accounts_of(self._sql, self._fetch)
 
     def pauses(self) -> tuple[Pause, ...]:
         """Return the pauses in force, the one for all first."""

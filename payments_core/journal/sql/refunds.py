@@ -28,7 +28,8 @@ def over_refunded(session: DbTransaction, row: PayoutRecord, original: Money) ->
     The other refunds that may have moved are summed in Python, as SQLite would sum in floats.
     """
     refunded = Decimal(0)
-    for values in session.execute(session.sql.refunds, (row.order.payee.value,)).fetchall():
+    collection = row.order.payee.value
+    for values in session.execute(session.sql.refunds, (collection, collection)).fetchall():
         other = read_row(values)
         if other.id == row.id or not may_have_moved(session, other):
             continue

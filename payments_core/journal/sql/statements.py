@@ -79,16 +79,47 @@ class Statements:
         schema: Goes before the name of each table.
         greatest: The function that returns the larger of two values.
         folded: A text without capitals, as far as ASCII goes.
+        bytewise: Lets a column be compared byte by byte, whatever the language of the database.
+        includes: Whether a unique index may hold more columns.
+        reason_code: The code in ``reason``, which its JSON begins with.
+        by_index: Has a table read by the index of this name.
+        by_number: Has a table read by its ``no``.
+        not_by_index: A column for which no index is read; the column itself where the database knows which is best.
+        each_group: Joins a query to each account and status; the rows that it finds are called ``p``.
+        group_columns: What that query selects.
         same: The comparison for which one NULL is like another.
         locks: Whether others may write at the same time.
 
     """
 
-    def __init__(self, *, mark: str, schema: str, greatest: str, folded: str, same: str, locks: bool) -> None:
+    def __init__(
+        self,
+        *,
+        mark: str,
+        schema: str,
+        greatest: str,
+        folded: str,
+        includes: bool,
+        bytewise: str,
+        reason_code: str,
+        by_index: str,
+        by_number: str,
+        not_by_index: str,
+        each_group: str,
+        group_columns: str,
+        same: str,
+        locks: bool,
+    ) -> None:
         self._mark, self._table = mark, f"{schema}payouts"
         self._free_at = f"{greatest}(next_at, COALESCE(lease_until, next_at))"
         text, at = self.text, schema
         self.schema, self._folded, self.same = schema, folded, same
+        self.includes, self.bytewise, self.reason_code = includes, bytewise, reason_code
+        self.by_number, self._by_index, self._not_by_index = by_number, by_index, not_by_index
+        self.each_group, self.group_columns = each_group, group_columns
+        # An index has no room for a text of any length.
+        self.payee_key = folded.format("substr(payee_value, 1, 200)")
+        self.payee_key_of = folded.format("substr(CAST(? AS TEXT), 1, 200)")
         # Not FOR UPDATE: a table of the application that refers to payouts must not make transitions wait.
         lock, lock_pause = (" FOR NO KEY UPDATE", " FOR UPDATE") if locks else ("", "")
         self.skip_locked = f"{lock} SKIP LOCKED" if locks else ""
@@ -110,15 +141,10 @@ class Statements:
         self.by_provider_reference = text(
             f"{self.payouts} WHERE id IN (SELECT payout_id FROM {at}by_provider_reference WHERE value = ?)"
         )
-        self.page = text(
-            f"SELECT no, {_NAMES} FROM {at}payouts WHERE no > ? AND (CAST(? AS TEXT) IS NULL OR status = ?)"
-            " AND (CAST(? AS TEXT) IS NULL OR account = ?) ORDER BY no LIMIT ?"
-        )
         self.undecided = text(
             f"SELECT no, {_NAMES} FROM {at}payouts WHERE no > ?"
             f" AND (status = '{PayoutStatus.REVIEW}' OR contradicted_at IS NOT NULL) ORDER BY no LIMIT ?"
         )
-        self.counts = f"SELECT status, COUNT(*) FROM {at}payouts GROUP BY status"
         self.history = text(f"SELECT {quoted(HISTORY_COLUMNS)} FROM {at}history WHERE payout_id = ? ORDER BY seq")
         self.pauses = f"SELECT {_PAUSE} FROM {at}pauses ORDER BY account"
 
@@ -130,7 +156,8 @@ class Statements:
         self.contradict = text(f"UPDATE {at}payouts SET contradictions = ?, contradicted_at = ? WHERE id = ?")
         # The database folds both sides: Python folds more letters, and would then find less.
         same = f"{folded.format('payee_value')} = {folded.format('CAST(? AS TEXT)')}"
-        self.refunds = text(f"{self.payouts} WHERE operation = 'refund' AND {same}")
+        of_payee = f"{self.payee_key} = {self.payee_key_of}"
+        self.refunds = text(f"{self.payouts} WHERE operation = 'refund' AND {of_payee} AND {same}")
         self.has_event = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND event = ? LIMIT 1")
         self.add_history = text(
             f"INSERT INTO {at}history (payout_id, seq, at, event, status, attempt, submissions, decided_by, evidence)"
@@ -230,6 +257,14 @@ class Statements:
         """Return a statement with this dialect's marks."""
         return statement.replace("?", self._mark)
 
+    def by_index(self, name: str) -> str:
+        """Return what has a table read by an index; nothing where the database knows which is best."""
+        return self._by_index.format(name)
+
+    def not_by_index(self, column: str) -> str:
+        """Return a column for which no index is read."""
+        return self._not_by_index.format(column)
+
     def folded(self, column: str) -> str:
         """Return a column's text without capitals, as far as ASCII goes."""
         return self._folded.format(column)
@@ -263,12 +298,35 @@ class Statements:
         return self.text(f"SELECT MIN({self._free_at}) FROM {self._table} WHERE {condition} AND next_at <= ?")
 
 
-SQLITE = Statements(mark="?", schema="", greatest="MAX", folded="lower({})", same="IS", locks=False)
+SQLITE = Statements(
+    mark="?",
+    schema="",
+    greatest="MAX",
+    folded="lower({})",
+    bytewise="",
+    includes=False,
+    reason_code="substr(reason, 10, instr(substr(reason, 10), '\"') - 1)",
+    by_index=" INDEXED BY {}",
+    by_number=" NOT INDEXED",
+    not_by_index="+{}",
+    each_group="accounts CROSS JOIN statuses CROSS JOIN payouts p NOT INDEXED WHERE p.no IN ({})",
+    group_columns="no",
+    same="IS",
+    locks=False,
+)
 POSTGRES = Statements(
     mark="%s",
     schema=f"{POSTGRES_SCHEMA}.",
     greatest="GREATEST",
     folded='lower({} COLLATE "C")',
+    bytewise=' COLLATE "C"',
+    includes=True,
+    reason_code="split_part(reason, '\"', 4)",
+    by_index="",
+    by_number="",
+    not_by_index="{}",
+    each_group="accounts CROSS JOIN statuses CROSS JOIN LATERAL ({}) p",
+    group_columns="no, created_at",
     same="IS NOT DISTINCT FROM",
     locks=True,
 )

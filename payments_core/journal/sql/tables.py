@@ -27,12 +27,16 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
 
     """
     at = sql.schema
+    # Keys that begin with a text are found in the order of their bytes, and listed without a look at the table.
+    unique_key = "UNIQUE (key)"
+    if sql.includes:
+        unique_key = f"CONSTRAINT payouts_key_key {unique_key} INCLUDE (created_at, no)"
     return (
         f"""
     CREATE TABLE {at}payouts (
         no {row_number},
         id TEXT NOT NULL UNIQUE,
-        key TEXT NOT NULL UNIQUE,
+        key TEXT{sql.bytewise} NOT NULL,
         fingerprint TEXT NOT NULL,
         account TEXT NOT NULL,
         operation TEXT NOT NULL,
@@ -77,14 +81,20 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         updated_at {integer} NOT NULL,
         erased_at {integer},
         contradictions TEXT NOT NULL,
-        contradicted_at {integer}
+        contradicted_at {integer},
+        {unique_key}
     )
     """,
         f"CREATE INDEX payouts_due ON {at}payouts (next_at) WHERE next_at IS NOT NULL",
         f"CREATE INDEX payouts_callback_due ON {at}payouts (next_at) WHERE callback_read_at = next_at",
         # The condition of `undecided`.
         f"CREATE INDEX payouts_undecided ON {at}payouts (no) WHERE status = 'REVIEW' OR contradicted_at IS NOT NULL",
-        f"CREATE INDEX payouts_refunds ON {at}payouts ({sql.folded('payee_value')}) WHERE operation = 'refund'",
+        # What payouts are listed by, in the order of acceptance: see `listing.py`.
+        *(() if sql.includes else (f"CREATE INDEX payouts_by_key ON {at}payouts (key, created_at, no)",)),
+        f"CREATE INDEX payouts_listed ON {at}payouts (account, status, created_at, no)",
+        f"CREATE INDEX payouts_by_payee ON {at}payouts ({sql.payee_key}, created_at, no)",
+        f"CREATE INDEX payouts_by_reason ON {at}payouts ({sql.reason_code}, created_at, no, account, status)"
+        " WHERE reason IS NOT NULL",
         f"""
     CREATE TABLE {at}history (
         payout_id TEXT NOT NULL REFERENCES {at}payouts (id),

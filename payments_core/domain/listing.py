@@ -1,0 +1,65 @@
+"""Which payouts a list holds, and where a page of it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.domain.records import PayoutRecord
+
+__all__ = ["PayoutFilter", "Position", "RecordPage"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutFilter:
+    """Which payouts a list holds: those that meet every condition that is given.
+
+    Args:
+        key_prefix: How the key begins; case counts.
+        statuses: One of these; empty for any.
+        reason: The code of the reason.
+        account: The name of the account that pays.
+        payee: The payee's value, exactly.
+        created_from: Not accepted earlier; aware.
+        created_to: Accepted earlier than this; aware.
+        newest_first: The order: by the time of acceptance, those of one moment in the order they were written.
+
+    """
+
+    key_prefix: str = field(default="", repr=False)  # keys and payees hold numbers
+    statuses: tuple[PayoutStatus, ...] = ()
+    reason: ReasonCode | None = None
+    account: str | None = None
+    payee: str | None = field(default=None, repr=False)
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    newest_first: bool = False
+
+
+class Position(NamedTuple):
+    """The place of a payout in a list; it never changes.
+
+    Args:
+        created_us: When it was accepted, in microseconds since 1970.
+        no: Its number in the journal.
+
+    """
+
+    created_us: int
+    no: int
+
+
+class RecordPage(NamedTuple):
+    """A page of a list.
+
+    Args:
+        rows: The payouts.
+        last: The position of the last of them; None when none follows.
+
+    """
+
+    rows: Sequence[PayoutRecord]
+    last: Position | None
