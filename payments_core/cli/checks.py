@@ -7,8 +7,8 @@ import os
 import secrets
 import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,8 +20,8 @@ from payments_core.client import PayoutClient, build_webhook
 from payments_core.client.inbox import PATH
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError, PaymentsError, SettingsError
+from payments_core.domain.listing import ToCheck
 from payments_core.domain.payout import PayoutStatus, ReasonCode
-from payments_core.domain.records import PayoutRecord
 from payments_core.engine.journal_protocol import Journal
 from payments_core.journal import open_journal
 from payments_core.plugins.manager import Plugins, found
@@ -85,12 +85,13 @@ def examine(path: Path) -> Iterator[Check]:
 def _used(read: Configuration, journal: Journal, plugins: Plugins, accounts: Mapping[str, Account]) -> Iterator[Check]:
     """Check the journal's content and each account's provider; the journal is closed afterwards."""
     yield from _file(read, journal)
-    yield from _payouts(read, journal)
+    to_check = journal.to_check(utc_now())
+    yield from _payouts(read, journal, to_check)
     yield from _stops(journal)
     for name, raw in read.webhooks.items():
         yield _webhook(name, raw, plugins, read.root, journal)
         yield from _exposed(f"webhook {name}", raw, read.root)
-    needed, orphans, named = _needed(journal, accounts)
+    needed, orphans, named = _needed(journal, accounts, to_check)
     if gone := sorted(named - read.accounts.keys()):
         says = f"open payouts belong to accounts that are not configured: {', '.join(gone)}"
         yield Check("wrong", "journal", says, "Put these accounts back until their payouts are final.")
@@ -168,17 +169,16 @@ def _file(read: Configuration, journal: Journal) -> Iterator[Check]:
         yield Check("wrong", "journal", f"other users may read {file}, which holds payees", f"chmod 600 {file}")
 
 
-def _payouts(read: Configuration, journal: Journal) -> Iterator[Check]:
-    review = list(journal.rows(status=PayoutStatus.REVIEW))
+def _payouts(read: Configuration, journal: Journal, to_check: Iterable[ToCheck]) -> Iterator[Check]:
+    review = journal.counts([PayoutStatus.REVIEW]).get(PayoutStatus.REVIEW, 0)
     if review:
-        says = f"{messages.counted(len(review), 'payout')} {'waits' if len(review) == 1 else 'wait'} for a decision"
+        says = f"{messages.counted(review, 'payout')} {'waits' if review == 1 else 'wait'} for a decision"
         yield Check("note", "review", says, "`payouts list --status REVIEW` shows which.")
-    contradicted = sum(1 for row in journal.undecided() if row.contradicted_at is not None)
-    if contradicted:
+    if contradicted := journal.contradicted():
         says = f"the provider contradicts the result of {messages.counted(contradicted, 'payout')}"
         yield Check("wrong", "contradictions", says, "`payouts review list` shows them until they are acknowledged.")
-    untaken = sum(1 for row in review if not row.view().may_have_been_sent)
-    if untaken:
+    untaken = review - sum(group.number for group in to_check if group.status is PayoutStatus.REVIEW)
+    if untaken > 0:
         says = f"{messages.counted(untaken, 'payout')} in review {'was' if untaken == 1 else 'were'} never accepted"
         yield Check("note", "review", says, "After the cause is fixed, it is safe to pay these under another key.")
     if (gap := journal.gap()) is not None:
@@ -223,23 +223,27 @@ def _retired(account: Account) -> Iterator[tuple[str, Account]]:
         yield f"retired identity {number} of {account.name}", identity
 
 
-def _needed(journal: Journal, accounts: Mapping[str, Account]) -> tuple[Counter[Account], Counter[str], set[str]]:
+def _needed(
+    journal: Journal, accounts: Mapping[str, Account], to_check: Iterable[ToCheck]
+) -> tuple[Counter[Account], Counter[str], set[str]]:
     """Count the payouts that each identity checks, and by account those that none can; name the accounts of all."""
     needed, orphans, named = Counter[Account](), Counter[str](), set[str]()
-    for row in _to_be_checked(journal):
-        earlier = journal.attempts(row.id) if row.attempt.number > 1 else ()  # checked before it is sent again
-        named |= {row.attempt.account, *(attempt.account for attempt in earlier)}
-        account = accounts.get(row.attempt.account)
-        if account is None or (row.status is PayoutStatus.CREATED and not row.attempt.submissions):
+    for group in to_check:
+        earlier = journal.attempts(group.payout_id) if group.payout_id else ()  # checked before it is sent again
+        named |= {group.account, *(attempt.account for attempt in earlier)}
+        account = accounts.get(group.account)
+        if account is None or group.is_unsent:
             continue  # an unsent payout is sent with the account's current identity
-        identity = account.identity(row.order.operation, row.attempt.binding)
-        if identity is None and not row.status.is_final:
-            orphans[row.attempt.account] += 1
+        identity = account.identity(group.operation, group.binding)
+        if identity is None and not group.status.is_final:
+            orphans[group.account] += group.number
         asked = {identity}
         for attempt in earlier:
             payer = accounts.get(attempt.account)
-            asked.add(None if payer is None else payer.identity(row.order.operation, attempt.binding))
-        needed.update(one for one in asked if one is not None)
+            asked.add(None if payer is None else payer.identity(group.operation, attempt.binding))
+        for one in asked:
+            if one is not None:
+                needed[one] += group.number
     return needed, orphans, named
 
 
@@ -259,22 +263,6 @@ def _identities(
         says = f"{sent} with an identity that the account does not have"
         hint = f"Add that identity as [[accounts.{name}.retired]]; until then these payouts cannot be checked."
         yield Check("wrong", f"identities of {name}", says, hint)
-
-
-def _to_be_checked(journal: Journal) -> Iterator[PayoutRecord]:
-    """Yield the open payouts, and failed ones whose result the provider may still change.
-
-    Payouts in REVIEW of which nothing was accepted are left out: they need no check.
-    """
-    for status in PayoutStatus:
-        if not status.is_final:
-            for row in journal.rows(status=status):
-                if status is not PayoutStatus.REVIEW or row.view().may_have_been_sent:
-                    yield row
-    now = utc_now()
-    for row in journal.rows(status=PayoutStatus.FAILED):
-        if row.reason is not None and row.updated_at + timedelta(hours=row.reason.settling_h) > now:
-            yield row
 
 
 def _paths(client: PayoutClient, accounts: Mapping[str, Account]) -> Iterator[Check]:

@@ -77,26 +77,34 @@ async def _resume(terminal: Terminal, timeout_s: float) -> tuple[ResumeResult, t
     from payments_core.domain.payout import PayoutStatus
 
     changed: dict[str, Payout] = {}
+    known: dict[str, PayoutStatus] = {}
     steps = 0
     async with AsyncPayoutClient(terminal.runtime()) as client:
-        waiting = [status for status in PayoutStatus if not status.is_final]
-        known = {payout.id: payout.status for status in waiting async for payout in client.payouts(status=status)}
-        left_open = set(known)
-        with spinner(terminal, f"{len(left_open)} open, 0 steps") as show:
+        journal, began = client.runtime.journal, client.runtime.clock()
+        left_open = sum(journal.counts([status for status in PayoutStatus if not status.is_final]).values())
+
+        def status_before(payout: Payout) -> PayoutStatus | None:
+            """Return the status in which this command found a payout; None for a new one."""
+            if payout.id not in known:
+                earlier = [entry.status for entry in journal.history(payout.id) if entry.at < began]
+                return PayoutStatus(earlier[-1]) if earlier else None
+            return known[payout.id]
+
+        with spinner(terminal, f"{left_open} open, 0 steps") as show:
 
             def record(payout: Payout) -> None:
-                nonlocal steps
+                nonlocal steps, left_open
                 steps += 1
-                if payout.is_final:
-                    left_open.discard(payout.id)
-                before = known.get(payout.id)
+                before = status_before(payout)
                 if before is not payout.status:
-                    known[payout.id] = payout.status
+                    if payout.is_final and before is not None and not before.is_final:
+                        left_open -= 1
                     changed[payout.id] = payout
                     reason = f": {messages.why(payout.reason)}" if payout.reason else ""
                     if not terminal.as_json:
                         terminal.say(f"{payout.key}  {before or 'new'} -> {payout.status}{reason}")
-                show(f"{len(left_open)} open, {steps} steps")
+                known[payout.id] = payout.status
+                show(f"{left_open} open, {steps} steps")
 
             left = await client.resume(timeout_s=timeout_s, on_change=record)
         return left, await client.pauses(), list(changed.values())

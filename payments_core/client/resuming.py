@@ -49,6 +49,7 @@ class ResumeResult:
 STEPS_AT_ONCE = 3  # send, duplicate, read: more than that is the schedule's work
 MOMENT = timedelta(seconds=0.25)
 _LONGEST_SLEEP_S = 1.0
+_NOT_FINAL = tuple(status for status in PayoutStatus if not status.is_final)
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 5.0)  # a waiting caller asks sooner than the schedule, but never faster than this
 
 
@@ -77,7 +78,7 @@ def sleep_s(due_at: datetime, now: datetime) -> float:
 
 def only_interrupted(runtime: Runtime, trouble: Mapping[str, PayoutInterrupted]) -> bool:
     """Whether every open payout is one that was interrupted."""
-    return bool(trouble) and _open(runtime.journal.counts()) <= len(trouble)
+    return bool(trouble) and _open(runtime.journal.counts(_NOT_FINAL)) <= len(trouble)
 
 
 def resume_result(
@@ -91,13 +92,13 @@ def resume_result(
     """
     for error in trouble.values():
         raise error
-    counts = runtime.journal.counts()
-    paused = {pause.account for pause in runtime.journal.pauses()}
-    unsent = runtime.journal.rows(status=PayoutStatus.CREATED) if paused else ()
-    held = sum(1 for row in unsent if {None, row.attempt.account} & paused)
+    journal = runtime.journal
+    counts = journal.counts(_NOT_FINAL)
+    paused = {pause.account for pause in journal.pauses()}
+    unsent = journal.counts_by_account([PayoutStatus.CREATED]) if paused else {}
+    held = sum(count for (account, _), count in unsent.items() if {None, account} & paused)
     review = counts.get(PayoutStatus.REVIEW, 0)
-    contradicted = sum(1 for row in runtime.journal.undecided() if row.contradicted_at is not None)
-    return ResumeResult(steps, _open(counts), held, review, next_at, contradicted)
+    return ResumeResult(steps, _open(counts), held, review, next_at, journal.contradicted())
 
 
 def _open(counts: Mapping[PayoutStatus, int]) -> int:

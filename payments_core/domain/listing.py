@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.domain.payout import Operation, PayoutStatus, ReasonCode
 from payments_core.domain.records import PayoutRecord
 
-__all__ = ["PayoutFilter", "Position", "RecordPage"]
+__all__ = ["PayoutFilter", "Position", "RecordPage", "ToCheck"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,3 +63,26 @@ class RecordPage(NamedTuple):
 
     rows: Sequence[PayoutRecord]
     last: Position | None
+
+
+class ToCheck(NamedTuple):
+    """Payouts that a provider is still to be asked about, alike in what decides as whom it is asked.
+
+    Args:
+        account: The name of the account.
+        operation: The kind of payment.
+        binding: As whom they are paid.
+        status: Their status; FAILED where the result may still change.
+        payout_id: The payout, where it has ended attempts that are checked too; None for any number of others.
+        is_unsent: None of them was sent.
+        number: How many there are.
+
+    """
+
+    account: str
+    operation: Operation
+    binding: Mapping[str, str]
+    status: PayoutStatus
+    payout_id: str | None
+    is_unsent: bool
+    number: int

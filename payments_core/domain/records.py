@@ -15,6 +15,7 @@ from payments_core.domain.payout import HistoryEntry, Order, Payout, PayoutStatu
 
 __all__ = [
     "NO_REASON",
+    "PAID_ELSEWHERE",
     "Approval",
     "AttemptRecord",
     "EndedAttempt",
@@ -31,7 +32,7 @@ __all__ = [
 
 NO_REASON = "paused by a person"  # where a person gives none
 # Why an attempt stops of which nothing may have left, while another one of its payout may have been paid.
-_PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.ON_STATEMENT}
+PAID_ELSEWHERE = {ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.ON_STATEMENT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +198,7 @@ class PayoutRecord:
             }
             or (self.status is PayoutStatus.REVIEW and attempt.first_sent_at is not None)
             or self.schedule.rechecks_left > 0
-            or (self.reason is not None and self.reason.code in _PAID_ELSEWHERE),
+            or (self.reason is not None and self.reason.code in PAID_ELSEWHERE),
             created_at=self.created_at,
             updated_at=self.updated_at,
             next_at=self.schedule.next_at,

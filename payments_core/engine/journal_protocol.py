@@ -9,7 +9,7 @@ from typing import Protocol
 
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
-from payments_core.domain.listing import PayoutFilter, Position, RecordPage
+from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck
 from payments_core.domain.payout import HistoryEntry, Payee, PayoutStatus
 from payments_core.domain.rates import AcquirePermit, Hold, Permit
 from payments_core.domain.records import Approval, EndedAttempt, ErasureResult, Gap, Pause, PayoutRecord
@@ -131,6 +131,18 @@ class Journal(Outbox, Protocol):
 
     def counts_by_account(self, statuses: Collection[PayoutStatus]) -> Mapping[tuple[str, PayoutStatus], int]:
         """Return how many payouts each account has in each of these statuses; of a pair without any, nothing."""
+        ...
+
+    def to_check(self, at: datetime) -> tuple[ToCheck, ...]:
+        """Return the payouts that a provider is still to be asked about, in groups.
+
+        These are the open ones, without those in REVIEW of which nothing was accepted, and the failed ones whose result
+        the provider may still change.
+        """
+        ...
+
+    def contradicted(self) -> int:
+        """Return how many payouts have a contradicted end that no person has acknowledged."""
         ...
 
     def accounts(self) -> frozenset[str]:

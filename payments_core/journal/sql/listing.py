@@ -18,7 +18,7 @@ from payments_core.domain.payout import PayoutStatus
 from payments_core.journal.sql.columns import COLUMNS, checked, read_row, to_us
 from payments_core.journal.sql.statements import Statements, marks, quoted
 
-__all__ = ["accounts_of", "count_by_account", "find_page"]
+__all__ = ["Fetch", "accounts_of", "count_by_account", "find_page", "groups"]
 
 Fetch = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
@@ -178,7 +178,7 @@ class _List:
 
     def _groups(self) -> tuple[str, tuple[Any, ...]]:
         account = self._wanted.account
-        tables = _groups(self._sql, account, self._wanted.statuses or tuple(PayoutStatus))
+        tables = groups(self._sql, account, self._wanted.statuses or tuple(PayoutStatus))
         return tables, () if account is None else (account,)
 
 
@@ -187,8 +187,8 @@ def count_by_account(
 ) -> dict[tuple[str, PayoutStatus], int]:
     """Return how many payouts each account has in each of these statuses; zero is left out."""
     count = f"SELECT COUNT(*) FROM {sql.schema}payouts WHERE account = accounts.name AND status = statuses.name"
-    groups = _groups(sql, None, statuses)
-    found = fetch(f"{groups} SELECT accounts.name, statuses.name, ({count}) FROM accounts CROSS JOIN statuses", ())
+    names = groups(sql, None, statuses)
+    found = fetch(f"{names} SELECT accounts.name, statuses.name, ({count}) FROM accounts CROSS JOIN statuses", ())
     return _read_counts(found)
 
 
@@ -199,11 +199,11 @@ def _read_counts(stored: Iterable[tuple[Any, ...]]) -> dict[tuple[str, PayoutSta
 
 def accounts_of(sql: Statements, fetch: Fetch) -> frozenset[str]:
     """Return the names of the accounts that have payouts."""
-    found = fetch(f"{_groups(sql, None, ())} SELECT name FROM accounts", ())
+    found = fetch(f"{groups(sql, None, ())} SELECT name FROM accounts", ())
     return frozenset(name for (name,) in found if name is not None)
 
 
-def _groups(sql: Statements, account: str | None, statuses: Iterable[PayoutStatus]) -> str:
+def groups(sql: Statements, account: str | None, statuses: Iterable[PayoutStatus]) -> str:
     """Return the tables of accounts and statuses; the names of accounts are stepped through, a few reads each."""
     names = "SELECT CAST(? AS TEXT)"
     if account is None:

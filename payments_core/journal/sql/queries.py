@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from payments_core.domain.characters import is_storable
-from payments_core.domain.listing import PayoutFilter, Position, RecordPage
+from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck
 from payments_core.domain.payout import HistoryEntry, PayoutStatus
 from payments_core.domain.rates import Hold
 from payments_core.domain.records import Approval, EndedAttempt, Gap, Pause, PayoutRecord
@@ -26,6 +26,7 @@ from payments_core.journal.sql.columns import (
 )
 from payments_core.journal.sql.due import not_paused, of_accounts, paused_accounts, unsent_of
 from payments_core.journal.sql.listing import accounts_of, count_by_account, find_page
+from payments_core.journal.sql.to_check import find_to_check
 
 __all__ = ["QueriesMixin"]
 
@@ -137,6 +138,14 @@ class QueriesMixin(SqlAccess):
     def counts_by_account(self, statuses: Collection[PayoutStatus]) -> Mapping[tuple[str, PayoutStatus], int]:
         """Return how many payouts each account has in each of these statuses; of a pair without any, nothing."""
         return count_by_account(self._sql, self._fetch, statuses)
+
+    def to_check(self, at: datetime) -> tuple[ToCheck, ...]:
+        """Return the payouts that a provider is still to be asked about, in groups."""
+        return find_to_check(self._sql, self._fetch, at)
+
+    def contradicted(self) -> int:
+        """Return how many payouts have a contradicted end that no person has acknowledged."""
+        return int(self._fetch(self._sql.contradicted)[0][0])
 
     def accounts(self) -> frozenset[str]:
         """Return the names of the accounts that have payouts."""

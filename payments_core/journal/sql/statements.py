@@ -82,6 +82,7 @@ class Statements:
         bytewise: Lets a column be compared byte by byte, whatever the language of the database.
         includes: Whether a unique index may hold more columns.
         reason_code: The code in ``reason``, which its JSON begins with.
+        settling_h: The hours in ``reason`` during which a failure is not settled.
         by_index: Has a table read by the index of this name.
         by_number: Has a table read by its ``no``.
         not_by_index: A column for which no index is read; the column itself where the database knows which is best.
@@ -102,6 +103,7 @@ class Statements:
         includes: bool,
         bytewise: str,
         reason_code: str,
+        settling_h: str,
         by_index: str,
         by_number: str,
         not_by_index: str,
@@ -114,7 +116,8 @@ class Statements:
         self._free_at = f"{greatest}(next_at, COALESCE(lease_until, next_at))"
         text, at = self.text, schema
         self.schema, self._folded, self.same = schema, folded, same
-        self.includes, self.bytewise, self.reason_code = includes, bytewise, reason_code
+        self.includes, self.bytewise = includes, bytewise
+        self.reason_code, self.settling_h = reason_code, settling_h
         self.by_number, self._by_index, self._not_by_index = by_number, by_index, not_by_index
         self.each_group, self.group_columns = each_group, group_columns
         # An index has no room for a text of any length.
@@ -145,6 +148,7 @@ class Statements:
             f"SELECT no, {_NAMES} FROM {at}payouts WHERE no > ?"
             f" AND (status = '{PayoutStatus.REVIEW}' OR contradicted_at IS NOT NULL) ORDER BY no LIMIT ?"
         )
+        self.contradicted = f"SELECT COUNT(*) FROM {at}payouts WHERE contradicted_at IS NOT NULL"
         self.history = text(f"SELECT {quoted(HISTORY_COLUMNS)} FROM {at}history WHERE payout_id = ? ORDER BY seq")
         self.pauses = f"SELECT {_PAUSE} FROM {at}pauses ORDER BY account"
 
@@ -306,6 +310,7 @@ SQLITE = Statements(
     bytewise="",
     includes=False,
     reason_code="substr(reason, 10, instr(substr(reason, 10), '\"') - 1)",
+    settling_h="json_extract(reason, '$.settling_h')",
     by_index=" INDEXED BY {}",
     by_number=" NOT INDEXED",
     not_by_index="+{}",
@@ -322,6 +327,7 @@ POSTGRES = Statements(
     bytewise=' COLLATE "C"',
     includes=True,
     reason_code="split_part(reason, '\"', 4)",
+    settling_h="CAST(CAST(reason AS json) ->> 'settling_h' AS double precision)",
     by_index="",
     by_number="",
     not_by_index="{}",

@@ -1,0 +1,209 @@
+"""Lists of payouts: every filter finds what a plain filter would, in pages that stay true, by an index."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from flat_records import START, later
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from payments_core.domain.listing import PayoutFilter, Position
+from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
+from payments_core.domain.records import PayoutRecord
+from payments_core.engine.journal_protocol import Journal
+from payments_core.journal.sql import listing
+
+AddRow = Callable[..., PayoutRecord]
+
+ACCOUNTS = ("mtn-ghana", "mtn-uganda", "é", "z'")
+PAYEES = ("46733123450", "46733123451", "Shop@Example.org", "shop@example.org", "x" * 300, "x" * 300 + "y")
+REASONS = (ReasonCode.PAYEE_NOT_FOUND, ReasonCode.EXPIRED, ReasonCode.REJECTED)
+PREFIXES = ("a", "a/", "a/1", "A", "b%", "b_", "é", "\U0010ffff", "\ud7ff", "salary\0", "\ud800", "none")
+KEYS = ("a/", "a/1", "a0", "A/", "b%", "bx", "b_", "é", "e\u0301", "\U0010ffff", "\U0010ffffx", "\ud7ff", "\ue000")
+SECONDS = 40
+
+
+@pytest.fixture
+def payouts(add: AddRow) -> list[PayoutRecord]:
+    """Two hundred random payouts, many of the same moment, and written in another order than accepted."""
+    draw = random.Random(7)  # noqa: S311 - the same payouts each time
+    return [
+        add(
+            f"{number}",
+            key=f"{draw.choice(KEYS)}.{number}",
+            account=draw.choice(ACCOUNTS),
+            status=draw.choice([one for one in PayoutStatus if one is not PayoutStatus.SENDING]),
+            payee_value=draw.choice(PAYEES),
+            reason=draw.choice([None, *(Reason(code, "P", 'says "no"') for code in REASONS)]),
+            created_at=later(draw.randrange(SECONDS)),
+        )
+        for number in range(200)
+    ]
+
+
+def meets(row: PayoutRecord, wanted: PayoutFilter) -> bool:
+    """Whether a payout meets every condition, plainly."""
+    return (
+        row.order.key.startswith(wanted.key_prefix)
+        and (not wanted.statuses or row.status in wanted.statuses)
+        and (wanted.reason is None or (row.reason is not None and row.reason.code is wanted.reason))
+        and wanted.account in {None, row.attempt.account}
+        and wanted.payee in {None, row.order.payee.value}
+        and (wanted.created_from is None or row.created_at >= wanted.created_from)
+        and (wanted.created_to is None or row.created_at < wanted.created_to)
+    )
+
+
+def expected(rows: list[PayoutRecord], wanted: PayoutFilter) -> list[str]:
+    """Return the ids of a list, sorted plainly; rows come in the order they were written."""
+    found = sorted([row for row in rows if meets(row, wanted)], key=lambda row: row.created_at)
+    return [row.id for row in (reversed(found) if wanted.newest_first else found)]
+
+
+def pages(journal: Journal, wanted: PayoutFilter, limit: int) -> Iterator[list[str]]:
+    """Yield the ids of each page."""
+    page = journal.page(wanted, limit=limit)
+    yield [row.id for row in page.rows]
+    while page.last is not None:
+        page = journal.page(wanted, after=page.last, limit=limit)
+        yield [row.id for row in page.rows]
+
+
+MOMENTS = st.none() | st.integers(-1, SECONDS + 1).map(later)
+FILTERS = st.builds(
+    PayoutFilter,
+    key_prefix=st.just("") | st.sampled_from(PREFIXES),
+    statuses=st.just(()) | st.lists(st.sampled_from(PayoutStatus), max_size=4).map(tuple),
+    reason=st.none() | st.sampled_from([*REASONS, ReasonCode.CREDENTIALS]),
+    account=st.none() | st.sampled_from([*ACCOUNTS, "none"]),
+    payee=st.none() | st.sampled_from([*PAYEES, "none", "SHOP@example.org"]),
+    created_from=MOMENTS,
+    created_to=MOMENTS,
+    newest_first=st.booleans(),
+)
+
+
+@pytest.mark.parametrize("window", [1, 500], ids=["compared", "first ones"])
+def test_every_filter_finds_what_a_plain_filter_finds(
+    journal: Journal, payouts: list[PayoutRecord], window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any combination of conditions, in either order and pages of any size, whichever index is read."""
+    monkeypatch.setattr(listing, "_WINDOW", window)
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    @given(FILTERS, st.integers(1, 250))
+    def check(wanted: PayoutFilter, limit: int) -> None:
+        found = list(pages(journal, wanted, limit))
+        assert [name for page in found for name in page] == expected(payouts, wanted)
+        assert all(len(page) == limit for page in found[:-1])
+        assert len(found[-1]) > 0 or len(found) == 1, "no page is empty but the only one"
+
+    check()
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_pages_hold_each_payout_once_while_payouts_are_added_and_change(
+    journal: Journal, add: AddRow, payouts: list[PayoutRecord], newest_first: bool, ask: Any, store: str
+) -> None:
+    """What was there is on exactly one page, whatever is added, and however statuses change meanwhile."""
+    wanted = PayoutFilter(newest_first=newest_first)
+    page, seen, number = journal.page(wanted, limit=7), list[str](), 0
+    schema = "" if store == "sqlite" else "payments_core."
+    while True:
+        seen += [row.id for row in page.rows]
+        for seconds in (-5, number % SECONDS, SECONDS + 5):
+            number += 1
+            add(f"added{number}", created_at=later(seconds))
+        ask(f"UPDATE {schema}payouts SET status = 'SUCCEEDED' WHERE id = 'po_{number}'")  # noqa: S608
+        if page.last is None or number > 2_000:
+            break
+        page = journal.page(wanted, after=page.last, limit=7 if number < 120 else 500)
+    assert [name for name in seen if "added" not in name] == expected(payouts, wanted)
+    assert len(set(seen)) == len(seen)
+
+
+def test_accounts_and_counts_are_those_of_all_payouts(journal: Journal, payouts: list[PayoutRecord]) -> None:
+    """Each account and status is counted, wherever accounts stand in the alphabet."""
+    found = journal.counts_by_account([PayoutStatus.FAILED, PayoutStatus.REVIEW])
+    assert journal.accounts() == set(ACCOUNTS)
+    assert sum(journal.counts().values()) == len(payouts)
+    for account in ACCOUNTS:
+        plain = [row for row in payouts if row.attempt.account == account and row.status is PayoutStatus.FAILED]
+        assert found[account, PayoutStatus.FAILED] == len(plain)
+    assert {status for _, status in found} == {PayoutStatus.FAILED, PayoutStatus.REVIEW}
+
+
+DAY = (START, START + timedelta(days=1))
+LISTS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "key prefix": {"key_prefix": "old/1"},
+    "status": {"statuses": (PayoutStatus.FAILED, PayoutStatus.REVIEW)},
+    "reason": {"reason": ReasonCode.EXPIRED},
+    "account": {"account": "mtn-uganda"},
+    "payee": {"payee": "46733123450"},
+    "dates": {"created_from": DAY[0], "created_to": DAY[1]},
+    "key prefix and status": {"key_prefix": "old/", "statuses": (PayoutStatus.FAILED,)},
+    "payee and status": {"payee": "46733123450", "statuses": (PayoutStatus.FAILED,)},
+    "reason and account": {"reason": ReasonCode.EXPIRED, "account": "mtn-uganda"},
+    "account and dates": {"account": "mtn-uganda", "created_from": DAY[0], "created_to": DAY[1]},
+    "all of them": {"key_prefix": "old/", "account": "none", "payee": "1", "reason": ReasonCode.EXPIRED},
+}
+
+
+@pytest.fixture
+def many(add: AddRow, ask: Any, store: str) -> datetime:
+    """Five thousand payouts that have succeeded, with the statistics a server keeps of them."""
+    row = add("0", key="old/0", status=PayoutStatus.SUCCEEDED, next_at=None)
+    schema = "" if store == "sqlite" else "payments_core."
+    columns = [name for name in listing.COLUMNS if name not in {"id", "key", "created_at"}]
+    names = ", ".join(f'"{name}"' for name in columns)
+    ask(
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 5000) "  # noqa: S608
+        f"INSERT INTO {schema}payouts (id, key, created_at, {names}) SELECT 'po_old' || n, 'old/' || n, "
+        f"created_at + n * CAST(1000000 AS BIGINT), {names} FROM numbers, {schema}payouts WHERE id = '{row.id}'"
+    )
+    ask("ANALYZE" if store == "postgres" else "SELECT 1")
+    return row.created_at
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_scan_no_table(
+    journal: Any,
+    many: datetime,
+    store: str,
+    address: str,
+    name: str,
+    newest_first: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first page and a late one are read by an index, of many payouts and of none."""
+    fetch, asked = journal._fetch, list[tuple[str, Any]]()
+
+    def record(statement: str, values: Any = ()) -> Any:
+        asked.append((statement, values))
+        return fetch(statement, values)
+
+    monkeypatch.setattr(journal, "_fetch", record)
+    wanted = PayoutFilter(**LISTS[name], newest_first=newest_first)
+    late = Position(int((many + timedelta(seconds=2500)).timestamp()) * 1_000_000, 2501)
+    journal.page(wanted, limit=100), journal.page(wanted, after=late, limit=100)
+    journal.accounts(), journal.counts(), journal.counts_by_account([PayoutStatus.CREATED])
+    explain, scan = "EXPLAIN QUERY PLAN ", r"SCAN (payouts|p)\b"
+    if store == "postgres":
+        explain, scan = "EXPLAIN ", r"Seq Scan on payouts"
+    for statement, values in asked:
+        if store == "sqlite":
+            found = fetch(explain + statement, values)
+        else:
+            with psycopg.connect(address, options="-cenable_seqscan=off") as own:  # so few rows are scanned otherwise
+                found = own.execute(explain + statement, values).fetchall()
+        plan = [str(line[-1]) for line in found]
+        assert [line for line in plan if re.search(scan, line)] == [], statement
