@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,10 +24,14 @@ GROUP = group("review", "Payouts that wait for a person's decision.")
 
 @GROUP.command("list")
 @command
-def list_(terminal: Terminal) -> int:
+def list_(
+    terminal: Terminal,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="The most payouts.")] = 1000,
+) -> int:
     """List the payouts that wait for a decision, oldest first.
 
-    These are payouts in REVIEW, and final ones that their provider contradicts: why, since when, and the amount.
+    These are payouts in REVIEW, and final ones that their provider contradicts: why, since when, and the amount. When
+    --limit ends the list, standard error states it.
     """
     from payments_core.cli import messages, output
     from payments_core.client import in_review
@@ -43,10 +48,13 @@ def list_(terminal: Terminal) -> int:
         }
 
     with terminal.journal() as journal:
-        found = [in_review(row.view(journal.history(row.id))) for row in journal.undecided()]
+        rows = list(islice(journal.undecided(), limit + 1))
+        found = [in_review(row.view(journal.history(row.id))) for row in rows[:limit]]
     output.print_list(
         terminal, found, lambda one: _record(one, terminal), cells, empty="No payout waits for a decision."
     )
+    if len(rows) > limit:
+        terminal.note(f"There are more than {limit}: a larger --limit shows them.")
     return exit_codes.DONE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -279,3 +280,66 @@ def test_provider_options_are_part_of_the_order(pay: Call, payouts: Call) -> Non
     for wrong in (("--option", "transfer_type"), ("--option", "=x"), ("--option", "a=1", "--option", "a=2")):
         assert pay("wages-2", *wrong).code == 2
     assert len(payouts("list", "--json").json) == 1
+
+
+@pytest.fixture
+def listed(pay: Call, payouts: Call) -> Call:
+    """Four payouts: two of wages that succeed and fail, two of bonuses."""
+    other = "+256700199886"
+    for key, to in (("wages-1", other), ("wages-2", "46733123457"), ("bonus-1", other), ("bonus-2", f"+{NUMBER}")):
+        pay(key, "--wait", "10", to=to)
+    return payouts
+
+
+def keys(found: Any) -> list[str]:
+    """Return the keys of a list as JSON."""
+    return [one["key"] for one in found.json]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--key-prefix", "wages"], ["wages-1", "wages-2"]),
+        (["--key-prefix", "WAGES"], []),
+        (["--status", "failed", "--status", "REVIEW"], ["wages-2"]),
+        (["--reason", "payee_not_found"], ["wages-2"]),
+        (["--reason", "expired"], []),
+        (["--payee", "+256 700 199 886"], ["wages-1", "bonus-1"]),
+        (["--payee", "256700199886", "--key-prefix", "b"], ["bonus-1"]),
+        (["--from", "2001-01-01", "--to", "2999-01-01T00:00+03:00"], ["wages-1", "wages-2", "bonus-1", "bonus-2"]),
+        (["--to", "2001-01-01"], []),
+        (["--newest-first", "--limit", "3"], ["bonus-2", "bonus-1", "wages-2"]),
+    ],
+)
+def test_list_meets_every_condition(listed: Call, options: list[str], expected: list[str]) -> None:
+    """Each option of the command is a condition, in text and in JSON."""
+    assert keys(listed("list", *options, "--json")) == expected
+    lines = listed("list", *options).out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == expected
+
+
+def test_list_continues_at_the_cursor(listed: Call) -> None:
+    """A list that a limit ended names the cursor of the rest; the last page has none."""
+    first = listed("list", "--limit", "3", "--json")
+    cursor = json.loads(first.err)["next_cursor"]
+    assert cursor in listed("list", "--limit", "3").err
+    rest = listed("list", "--limit", "3", "--cursor", cursor, "--json")
+    assert keys(first) + keys(rest) == ["wages-1", "wages-2", "bonus-1", "bonus-2"]
+    assert rest.err == ""
+    wrong = listed("list", "--cursor", cursor[:-2], "--json")
+    assert (wrong.code, wrong.error["code"]) == (1, "invalid_argument")
+
+
+def test_list_prints_pages_as_one_document(listed: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pages are read, the output is the one list, and the one table."""
+    whole, table = listed("list", "--json").out, listed("list").out
+    monkeypatch.setattr("payments_core.cli.listing._PAGE", 1)
+    assert listed("list", "--json").out == whole
+    assert whole == json.dumps(json.loads(whole), indent=2, ensure_ascii=False) + "\n"
+    assert [line.split() for line in listed("list").out.splitlines()] == [line.split() for line in table.splitlines()]
+
+
+@pytest.mark.parametrize("option", [["--status", "gone"], ["--reason", "gone"], ["--from", "soon"], ["--to", "1.1."]])
+def test_list_refuses_a_condition_that_is_none(payouts: Call, option: list[str]) -> None:
+    """A misspelt condition is a usage error, and no empty list."""
+    assert payouts("list", *option).code == 2
