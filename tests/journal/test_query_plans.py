@@ -105,3 +105,5 @@ def test_statements_of_a_payout_scan_no_table(
     assert len(plans) > 40
     scans = [(found[1], statement) for plan, statement in plans if (found := re.search(scan, plan))]
     assert [one for one in scans if one[0] not in SMALL] == []
+    # A group of `payouts_listed` may be every payout of an account. PostgreSQL has statistics, SQLite has to be told.
+    assert store == "postgres" or [one for one in plans if "payouts_listed" in one[0]] == []

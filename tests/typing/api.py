@@ -33,7 +33,7 @@ from payments_core import (
     hookimpl,
 )
 from payments_core.callbacks import CallbackApp, Limits, app
-from payments_core.client import AsyncEvents, DeliverySummary, Events, ResumeResult, Validation
+from payments_core.client import AsyncEvents, DeliverySummary, Events, PayoutPage, ResumeResult, Validation
 from payments_core.domain.deliveries import Waiting
 from payments_core.domain.errors import (
     InvalidPayout,
@@ -203,7 +203,11 @@ def pay(at: datetime) -> Payout:
             resumed.next_at,
         )
         listed: Iterator[Payout] = client.payouts(status=PayoutStatus.UNKNOWN, account="main")
-        client.pause(account="main", reason=str(left))
+        several = [PayoutStatus.FAILED, PayoutStatus.REVIEW]
+        page = client.payouts_page(status=several, payee="256772123456", created_from=at, cursor=None, limit=10)
+        assert_type(page, PayoutPage)
+        cursor: str | None = page.next_cursor
+        client.pause(account="main", reason=str((left, cursor)))
         assert_type(client.pauses(), tuple[Pause, ...])
         assert_type(client.unpause(account=None), bool)
         assert_type(client.accounts(), tuple[str, ...])
