@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
     from payments_core.client import AccountTotal, AsyncPayoutClient, OrderFinding, Validation
 
-__all__ = ["ask", "balances", "has_to_ask", "show"]
+__all__ = ["ask", "balances", "has_to_ask", "show", "warnings"]
 
 _BALANCE_WAIT_S = 10.0
 _MOST_SHOWN = 20
@@ -78,23 +78,31 @@ def show(
     ]
     if sums:
         output.print_table(sums)
-    lines = [row.line for row in rows if row.given is not None]  # by the number of their order
-    for one in validation.repeated_payees[:_MOST_SHOWN]:
-        terminal.say(f"{one.payee} is paid {len(one.numbers)} times: rows {_list(lines[n - 1] for n in one.numbers)}.")
+    for line in warnings(rows, validation):
+        terminal.say(line)
+    if refused := [_cells(row.line, one) for row in rows for one in row.findings]:
+        output.print_table(refused)
+
+
+def warnings(rows: Sequence[Row], validation: Validation) -> list[str]:
+    """Return what a person should see before a file is paid: payees paid twice, rows paid already, and notes."""
+    numbered = [row.line for row in rows if row.given is not None]  # by the number of their order
+    found = [
+        f"{one.payee} is paid {len(one.numbers)} times: rows {_list(numbered[n - 1] for n in one.numbers)}."
+        for one in validation.repeated_payees[:_MOST_SHOWN]
+    ]
     if (more := len(validation.repeated_payees) - _MOST_SHOWN) > 0:
-        terminal.say(f"{messages.counted(more, 'more payee')} paid several times.")
+        found.append(f"{messages.counted(more, 'more payee')} paid several times.")
     noted: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         if row.is_paid and row.same_as is None:
             noted["Already paid, and not paid again"].append(row.line)
         for note in row.checked.notes if row.checked else ():
             noted[note.rstrip(".")].append(row.line)
-    for note, at in list(noted.items())[:_MOST_SHOWN]:
-        terminal.say(f"{note}: {'row' if len(at) == 1 else 'rows'} {_list(at)}.")
-    for note in validation.notes:
-        terminal.say(note)
-    if refused := [_cells(row.line, one) for row in rows for one in row.findings]:
-        output.print_table(refused)
+    found += [
+        f"{note}: {'row' if len(at) == 1 else 'rows'} {_list(at)}." for note, at in list(noted.items())[:_MOST_SHOWN]
+    ]
+    return [*found, *validation.notes]
 
 
 def _counts(rows: Sequence[Row]) -> str:
@@ -119,7 +127,7 @@ def _kind(row: Row) -> str:
 def _cells(line: int, finding: OrderFinding) -> dict[str, str]:
     return {
         "row": str(line),
-        "field": finding.field,
+        "field": "to" if finding.field == "payee" else finding.field,  # as the column is called
         "value": finding.value,
         "why": finding.reason,
         "what to do": finding.hint,

@@ -75,7 +75,10 @@ def send_file(terminal: Terminal, path: Path, defaults: Defaults, ways: Ways) ->
                 held = runner.run(confirm.balances(client, validation.totals)) if ways.dry_run else {}
                 return _unpaid(terminal, path, rows, validation, held)
             to_pay = [row for row in rows if not row.findings and row.same_as is None]
-            if is_asked and to_pay:
+            if not is_asked or not any(row.checked and row.checked.is_open for row in to_pay):
+                for line in confirm.warnings(rows, validation):
+                    terminal.note(line)
+            else:
                 confirm.show(terminal, path, rows, validation, runner.run(confirm.balances(client, validation.totals)))
                 if not confirm.ask():
                     terminal.say("Nothing was recorded and nothing was sent.")
@@ -112,7 +115,8 @@ def _unpaid(
             f"{refused} of {messages.counted(len(rows), 'row')} of {path} cannot be paid.",
             hint="Correct them and run the command again, or add --skip-refused to pay the other rows.",
         )
-    terminal.note("Every row can be paid. Nothing was recorded and nothing was sent.")
+    can_pay = "Every row can be paid." if any(map(_is_new, rows)) else "No row is new: there is nothing to pay."
+    terminal.note(f"{can_pay} Nothing was recorded and nothing was sent.")
     return exit_codes.DONE
 
 
@@ -166,6 +170,10 @@ async def _side_by_side(
             raise several.exceptions[0] from None
 
 
+def _is_new(row: Row) -> bool:
+    return row.checked is not None and row.checked.is_new
+
+
 def _exit_code(end: End) -> int:
     if isinstance(end, Payout):
         return exit_codes.of(end)
@@ -201,7 +209,15 @@ def _of_row(row: Row, end: PaymentsError | None) -> dict[str, Any]:
         {"field": one.field, "value": one.value, "code": one.code, "message": one.reason, "hint": one.hint}
         for one in row.findings
     ]
-    return {"row": row.line, "same_as_row": row.same_as, "error": error, "findings": findings}
+    notes = list(row.checked.notes) if row.checked else []
+    return {
+        "row": row.line,
+        "same_as_row": row.same_as,
+        "is_new": _is_new(row),
+        "error": error,
+        "findings": findings,
+        "notes": notes,
+    }
 
 
 def _problem(row: Row) -> dict[str, str] | None:
@@ -258,6 +274,10 @@ def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counted.items(), key=lambda one: -one[1]))
     rows = messages.counted(len(results), "row")
     lines = [f"{rows}: {parts or 'nothing to pay'}" + (f", {again} repeated" if again else "") + "."]
+    known = sum(1 for row, end in results if row.same_as is None and isinstance(end, Payout) and not _is_new(row))
+    if known:
+        what = "was known before, and is" if known == 1 else "were known before, and are"
+        lines.append(f"{known} of them {what} not paid again.")
     if counted["REFUSED"]:
         lines.append("Refused rows were not sent: correct each, and send the file again; no row is paid twice.")
     open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]

@@ -74,6 +74,11 @@ class CheckedOrder:
         return not self.findings and self.status is None and self.same_key_as is None
 
     @property
+    def is_open(self) -> bool:
+        """Whether ``send`` would go on with it: a new payout, or a recorded one that has not come to an end."""
+        return self.is_new or (not self.findings and self.status is not None and not self.status.is_final)
+
+    @property
     def is_paid(self) -> bool:
         """Whether it is paid already."""
         return self.status is PayoutStatus.SUCCEEDED

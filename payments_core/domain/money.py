@@ -39,7 +39,8 @@ class Currency(str):
         """Check the code's form."""
         if not _CODE.fullmatch(code):
             raise InvalidCurrency(
-                f"{_quoted(code)} is not a currency.", hint="Write the ISO 4217 code, such as UGX or EUR."
+                f"{_quoted(code)} is not a currency." if code else "The amount has no currency.",
+                hint="Write the ISO 4217 code, such as UGX or EUR.",
             )
         return super().__new__(cls, code)
 
@@ -123,7 +124,7 @@ def _exact(amount: object) -> Decimal:
         )
     value = Decimal(text)
     if value <= 0:
-        raise InvalidAmount("An amount must be above zero.")
+        raise InvalidAmount("An amount must be above zero.", hint="Correct the amount, or leave the order out.")
     return value
 
 

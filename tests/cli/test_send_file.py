@@ -15,7 +15,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 NUMBERS = [f"2567721{n:05}" for n in range(40)]
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
 FIELDS += ["attempt", "submissions", "created_at", "updated_at", "next_at", "contradictions"]
-FIELDS += ["row", "same_as_row", "error", "findings"]
+FIELDS += ["row", "same_as_row", "is_new", "error", "findings", "notes"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
@@ -160,7 +160,7 @@ def test_refused_file_shows_all_that_is_wrong_row_by_row(send: Call) -> None:
     assert [line.split()[:3] for line in table] == [
         ["2", "amount", "7000000.5"],
         ["2", "amount", "7000000.5"],
-        ["4", "payee", "07******56"],
+        ["4", "to", "07******56"],
         ["4", "amount", "5x"],
     ]
     for line, text in zip(table, ["whole numbers only", "largest_amount", "country code", "plain digits"], strict=True):
@@ -189,10 +189,23 @@ def test_dry_run_checks_a_file_without_a_question_and_pays_nothing(payouts: Call
     assert "Every row can be paid. Nothing was recorded and nothing was sent." in ran.err
     shown = payouts("send", "--file", "people.csv", "--dry-run", "--json")
     assert [(row["status"], row["error"]) for row in shown.json] == [("SUCCEEDED", None), (None, None), (None, None)]
+    assert [row["is_new"] for row in shown.json] == [False, True, True]
     (folder / "people.csv").write_text(f"key,to,amount\n{rows}wages-4,,1\n", "utf-8")
     assert payouts("send", "--file", "people.csv", "--dry-run").code == 1
     assert len(payouts("list", "--json").json) == 1
     assert payouts("send", "--key", "k", "--to", f"+{NUMBERS[0]}", "--amount", "5", "--dry-run").code == 2
+
+
+def test_file_paid_again_says_that_nothing_is_new(send: Call) -> None:
+    """Without a question too: payees that are paid twice before it is paid, and rows that were known after it."""
+    text = f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+{NUMBERS[0]},6\n"
+    first, again = send(text, "--wait", "10"), send(text, "--wait", "10")
+
+    assert "256******000 is paid 2 times: rows 2, 3." in first.err
+    assert "known before" not in first.out
+    assert "Already paid, and not paid again: rows 2, 3." in again.err
+    assert "2 of them were known before, and are not paid again." in again.out
+    assert "No row is new: there is nothing to pay." in send(text, "--dry-run").err
 
 
 def test_row_that_appears_twice_is_one_payout(send: Call, gateway: MtnMomoEmulator) -> None:
