@@ -57,7 +57,7 @@ def postgres_server() -> Iterator[Callable[[], str] | None]:
 
 def fill(url: str, payouts: int) -> None:
     """Copy the one payout of a journal, final and with all its rows, until it holds so many."""
-    with closing(_connect(url)) as database:
+    with closing(connect(url)) as database:
         one = database.execute('SELECT id, key, "references" FROM payouts').fetchone()
         tables = _tables(database)
         for first in range(1, payouts, _CHUNK):
@@ -107,7 +107,7 @@ def _tables(database: Any) -> list[tuple[str, str, list[str]]]:
     return found
 
 
-def _connect(url: str) -> Any:
+def connect(url: str) -> Any:
     if url.startswith("sqlite:///"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         connection.create_function("md5", 1, lambda text: hashlib.md5(text.encode()).hexdigest(), deterministic=True)  # noqa: S324

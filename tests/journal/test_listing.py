@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -138,6 +139,47 @@ def test_accounts_and_counts_are_those_of_all_payouts(journal: Journal, payouts:
         plain = [row for row in payouts if row.attempt.account == account and row.status is PayoutStatus.FAILED]
         assert found[account, PayoutStatus.FAILED] == len(plain)
     assert {status for _, status in found} == {PayoutStatus.FAILED, PayoutStatus.REVIEW}
+
+
+def test_payouts_to_check_are_those_that_a_provider_may_still_change(journal: Journal, add: AddRow) -> None:
+    """Open, or failed and not settled; in REVIEW only what may have been sent. All are counted, in groups."""
+    draw, at, rows = random.Random(11), later(3600), list[PayoutRecord]()  # noqa: S311 - the same each time
+    codes = (ReasonCode.REJECTED, ReasonCode.EARLIER_ATTEMPT_PAID, ReasonCode.ON_STATEMENT)
+    for number in range(300):
+        row = add(
+            f"{number}",
+            account=draw.choice(ACCOUNTS),
+            status=draw.choice([one for one in PayoutStatus if one is not PayoutStatus.SENDING]),
+            reason=draw.choice([None, *(Reason(code, settling_h=draw.choice([0.0, 0.5, 24.0])) for code in codes)]),
+            ambiguous=draw.random() < 0.2,
+            first_sent_at=draw.choice([None, START]),
+            rechecks_left=draw.choice([0, 0, 0, 2]),
+            submissions=draw.choice([0, 1]),
+            attempt=draw.choice([1, 1, 1, 2]),
+            binding={"host": draw.choice(["one", "two"])},
+        )
+        rows.append(row)
+
+    def is_to_check(row: PayoutRecord) -> bool:
+        if row.status is PayoutStatus.FAILED:
+            return row.reason is not None and row.updated_at + timedelta(hours=row.reason.settling_h) > at
+        return not row.status.is_final and (row.status is not PayoutStatus.REVIEW or row.view().may_have_been_sent)
+
+    expected = Counter(
+        (
+            row.attempt.account,
+            row.status,
+            row.attempt.binding["host"],
+            row.id if row.attempt.number > 1 else None,
+            row.status is PayoutStatus.CREATED and not row.attempt.submissions,
+        )
+        for row in rows
+        if is_to_check(row)
+    )
+    found = journal.to_check(at)
+    assert expected == {
+        (one.account, one.status, one.binding["host"], one.payout_id, one.is_unsent): one.number for one in found
+    }
 
 
 DAY = (START, START + timedelta(days=1))

@@ -103,9 +103,8 @@ class _Statements:
         at, text = sql.schema, sql.text
         self.secret = text(f"SELECT value FROM {at}meta WHERE name = ?")
         self.keep_secret = text(f"INSERT INTO {at}meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING")
-        self.of_payee = text(
-            f"SELECT id FROM {at}payouts WHERE payee_kind = ? AND (payee_value = ? OR payee_value = ?) ORDER BY no"
-        )
+        same = f"{sql.payee_key} = {sql.payee_key_of} AND payee_value = ?"
+        self.of_payee = text(f"SELECT id FROM {at}payouts WHERE payee_kind = ? AND ({same} OR {same}) ORDER BY no")
         self.ended_before = text(
             f"SELECT id, no FROM {at}payouts WHERE no > ? AND updated_at < ? AND erased_at IS NULL"
             f" AND status IN ({_FINAL}) ORDER BY no LIMIT ?"
@@ -231,9 +230,8 @@ class ErasureMixin(SqlAccess):
         """Return the ids of a payee's payouts, the erased ones too."""
         found = self._fetch(_statements(self._sql).secret, (_SECRET,))
         hashed = _hash(bytes.fromhex(found[0][0]), payee.kind, payee.value) if found else payee.value
-        return tuple(
-            payout for (payout,) in self._fetch(_statements(self._sql).of_payee, (payee.kind, payee.value, hashed))
-        )
+        values = (payee.kind, payee.value, payee.value, hashed, hashed)
+        return tuple(payout for (payout,) in self._fetch(_statements(self._sql).of_payee, values))
 
     def ended_before(self, moment: datetime, *, after: int = 0, limit: int) -> tuple[tuple[str, int], ...]:
         """Return ids and numbers of ended payouts that are not erased, and moved last before a time."""
