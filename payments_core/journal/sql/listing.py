@@ -121,7 +121,7 @@ class _List:
         found = [] if self._wanted.payee is not None else self._found(_GROUPS, _WINDOW)
         if len(found) == self._limit:  # many are wanted
             return found
-        if self._span != _EVER or _GROUPS.name in self._conditions:
+        if self._wanted.created_from or self._wanted.created_to or _GROUPS.name in self._conditions:
             sources.append(_GROUPS)
         if len(sources) == 1:
             return self._found(sources[0])
