@@ -363,5 +363,6 @@ def test_operation_that_the_provider_lacks_is_refused() -> None:
         make_draft(some, refund, namespace=NAMESPACE, payout_id="po_x")
 
     assert refused.value.message == f"The provider of account {account.name} has no refund."
+    assert refused.value.field == "operation"
     assert refused.value.hint == "It has deposit, transfer."
     make_draft(account, refund, namespace=NAMESPACE, payout_id="po_x")
