@@ -57,7 +57,8 @@ def list_(
     ] = None,
     newest_first: Annotated[bool, typer.Option("--newest-first", help="The newest first.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="The most payouts; all if left out.", show_default=False)
+        int | None,
+        typer.Option(min=1, max=10_000_000, metavar="N", help="The most payouts; all if left out.", show_default=False),
     ] = None,
     cursor: Annotated[
         str | None,

@@ -26,7 +26,7 @@ GROUP = group("review", "Payouts that wait for a person's decision.")
 @command
 def list_(
     terminal: Terminal,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="The most payouts.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="The most payouts.")] = 1000,
 ) -> int:
     """List the payouts that wait for a decision, oldest first.
 

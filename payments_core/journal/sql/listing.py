@@ -100,7 +100,7 @@ class _List:
         if prefix := wanted.key_prefix:
             end = _after_all(prefix)
             text, values = ("key >= ? AND key < ?", (prefix, end)) if end else ("key >= ?", (prefix,))
-            found["payouts_by_key"] = _Condition(text, values)
+            found[sql.key_index] = _Condition(text, values)
         if wanted.reason is not None:
             text = f"reason IS NOT NULL AND {sql.reason_code} = ?"
             found["payouts_by_reason"] = _Condition(text, (str(wanted.reason),))

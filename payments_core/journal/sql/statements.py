@@ -83,6 +83,7 @@ class Statements:
         includes: Whether a unique index may hold more columns.
         reason_code: The code in ``reason``, which its JSON begins with.
         settling_h: The hours in ``reason`` during which a failure is not settled.
+        key_index: The name of the unique index of keys.
         by_index: Has a table read by the index of this name.
         by_number: Has a table read by its ``no``.
         not_by_index: A column for which no index is read; the column itself where the database knows which is best.
@@ -104,6 +105,7 @@ class Statements:
         bytewise: str,
         reason_code: str,
         settling_h: str,
+        key_index: str,
         by_index: str,
         by_number: str,
         not_by_index: str,
@@ -118,6 +120,7 @@ class Statements:
         self.schema, self._folded, self.same = schema, folded, same
         self.includes, self.bytewise = includes, bytewise
         self.reason_code, self.settling_h = reason_code, settling_h
+        self.key_index = key_index
         self.by_number, self._by_index, self._not_by_index = by_number, by_index, not_by_index
         self.each_group, self.group_columns = each_group, group_columns
         # An index has no room for a text of any length.
@@ -311,6 +314,7 @@ SQLITE = Statements(
     includes=False,
     reason_code="substr(reason, 10, instr(substr(reason, 10), '\"') - 1)",
     settling_h="json_extract(reason, '$.settling_h')",
+    key_index="sqlite_autoindex_payouts_2",  # the second UNIQUE of the table
     by_index=" INDEXED BY {}",
     by_number=" NOT INDEXED",
     not_by_index="+{}",
@@ -328,6 +332,7 @@ POSTGRES = Statements(
     includes=True,
     reason_code="split_part(reason, '\"', 4)",
     settling_h="CAST(CAST(reason AS json) ->> 'settling_h' AS double precision)",
+    key_index="payouts_key_key",
     by_index="",
     by_number="",
     not_by_index="{}",

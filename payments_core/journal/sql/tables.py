@@ -90,7 +90,6 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         # The condition of `undecided`.
         f"CREATE INDEX payouts_undecided ON {at}payouts (no) WHERE status = 'REVIEW' OR contradicted_at IS NOT NULL",
         # What payouts are listed by, in the order of acceptance: see `listing.py`.
-        *(() if sql.includes else (f"CREATE INDEX payouts_by_key ON {at}payouts (key, created_at, no)",)),
         f"CREATE INDEX payouts_listed ON {at}payouts (account, status, created_at, no)",
         f"CREATE INDEX payouts_by_payee ON {at}payouts ({sql.payee_key}, created_at, no)",
         f"CREATE INDEX payouts_by_reason ON {at}payouts ({sql.reason_code}, created_at, no, account, status)"
