@@ -69,7 +69,7 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
         stage.gateway.set_faults(cast.faults)
         say(f"An emulator of {PROVIDER} serves at {stage.gateway.url}. It will lose answers, refuse, and be slow.")
         say(f"people.csv: {len(cast.people)} people, one of them in two rows, one in a currency that is not paid here.")
-        say("\n$ payouts send --file people.csv --yes")
+        say("\n$ payouts send --file people.csv --yes --skip-refused")
         killed = _pay_until_killed(terminal, stage, cast)
         at_kill = Counter(payout["status"] for payout in stage.listed())
         outcome = f"killed with SIGKILL when the gateway had taken {len(stage.gateway.ledger())}"
@@ -78,8 +78,8 @@ def _play(terminal: Terminal, cast: Cast, folder: Path) -> Ending:
         stage.gateway.advance(30)  # for the payment that takes half a minute
         with spinner(terminal, "resuming"):
             stage.settle(on_line=lambda line: say(f"  {line}"))
-        say("\n$ payouts send --file people.csv --yes     # the same file again, the same keys")
-        rows = stage.ask("send", "--file", "people.csv", "--yes", "--reveal", "--wait", "5")
+        say("\n$ payouts send --file people.csv --yes --skip-refused     # the same file again, the same keys")
+        rows = stage.ask("send", "--file", "people.csv", "--yes", "--skip-refused", "--reveal", "--wait", "5")
         paid = Counter(row["status"] for row in rows if row["error"] is None and row["same_as_row"] is None)
         say(f"  {_in_words(paid)}")
         stage.settle(on_line=lambda line: say(f"  {line}"))
@@ -100,7 +100,7 @@ def _pay_until_killed(terminal: Terminal, stage: Stage, cast: Cast) -> bool:
             show(f"paying: the gateway has taken {taken} of {len(cast.people)}")
             return taken >= cast.kill_at
 
-        return stage.kill_when(stage.start("send", "--file", "people.csv", "--yes"), is_time)
+        return stage.kill_when(stage.start("send", "--file", "people.csv", "--yes", "--skip-refused"), is_time)
 
 
 def _report(terminal: Terminal, cast: Cast, ending: Ending, *, seed: int, seconds: float) -> None:
