@@ -57,7 +57,7 @@ def route(
 
 
 def _money(runtime: Runtime, written: str, currency: str | None) -> Money:
-    from payments_core.cli.payee_file import currency_of
+    from payments_core.client import currency_of
     from payments_core.domain.money import Money
 
     amount, _, code = written.strip().partition(" ")

@@ -133,8 +133,7 @@ def _pay(
 ) -> int:
     """Make one payout, wait for it if requested, and print it."""
     from payments_core.cli import output
-    from payments_core.cli.payee_file import currency_of
-    from payments_core.client import PayoutClient
+    from payments_core.client import PayoutClient, currency_of
     from payments_core.domain.money import Money
 
     runtime = terminal.runtime()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
+from payments_core.batch.reading import open_rows
 from payments_core.cli import confirm, error_output, exit_codes, messages, output, payee_file
 from payments_core.cli.payee_file import Defaults, Row
 from payments_core.cli.progress import bar, spinner
@@ -56,10 +57,10 @@ def send_file(terminal: Terminal, path: Path, defaults: Defaults, ways: Ways) ->
     is_asked = not ways.dry_run and confirm.has_to_ask(terminal, yes=ways.yes)
     runtime = terminal.runtime()
     try:
-        read, ignored = payee_file.read_file(path)
-        if ignored:
-            terminal.note(f"Unknown columns are ignored: {scrub(', '.join(ignored))}.")
-        rows = payee_file.rows_of(read, runtime, defaults)
+        with open_rows(path, defaults.of_rows(runtime)) as file:
+            if file.form.ignored:
+                terminal.note(f"Unknown columns are ignored: {scrub(', '.join(file.form.ignored))}.")
+            rows = payee_file.rows_of(file)
     except BaseException:
         runtime.journal.close()
         raise
@@ -190,13 +191,12 @@ def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
         return {**output.record(end, reveal=reveal), **_of_row(row, None)}
     shown: dict[str, Any] = dict.fromkeys(output.FIELDS)
     given, found = row.given, row.checked
-    account = (found.account if found else "") or (given.account if given else None)
+    account = (found.account if found else "") or row.read.account
     shown |= {"key": row.key or None, "account": account and mask_numbers(account)}
-    read = given.read() if given else None
-    if isinstance(read, dict):
-        amount = read["amount"]
-        shown |= {"payee": output.address(read["payee"], reveal=reveal)}
-        shown |= {"amount": amount.text, "currency": str(amount.currency)}
+    if given:
+        order = given.arguments()
+        shown |= {"payee": output.address(order["payee"], reveal=reveal)}
+        shown |= {"amount": order["amount"].text, "currency": str(order["amount"].currency)}
     if found:
         shown |= {"operation": found.operation and str(found.operation), "status": found.status and str(found.status)}
         shown |= {"id": found.payout_id or None}

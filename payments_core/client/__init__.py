@@ -1,5 +1,6 @@
 """The clients: what an application pays with."""
 
+from payments_core.client.account_choice import currency_of
 from payments_core.client.assembly import assemble, build_account, build_webhook
 from payments_core.client.asynchronous.event_iterator import AsyncEvents
 from payments_core.client.asynchronous.payout_client import AsyncPayoutClient
@@ -31,6 +32,7 @@ __all__ = [
     "assemble",
     "build_account",
     "build_webhook",
+    "currency_of",
     "erase",
     "in_review",
 ]

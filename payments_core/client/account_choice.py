@@ -21,6 +21,7 @@ __all__ = [
     "check_provider_config",
     "choose",
     "choose_at_once",
+    "currency_of",
     "existing_payout",
     "parse_operation",
 ]
@@ -183,6 +184,29 @@ def check_provider_config(runtime: Runtime, account: Account) -> None:
             "network.",
             hint=f'Call client.refresh_provider_config("{account.name}") once when the process starts.',
         )
+
+
+def currency_of(runtime: Runtime, account: str | None) -> str:
+    """Return the currency of an account, or the one all accounts share.
+
+    Args:
+        runtime: Whose accounts there are.
+        account: Its name; None where a row names none.
+
+    Raises:
+        UnknownAccount: The account is not configured.
+        InvalidPayout: No account is named, and the accounts pay in several currencies.
+
+    """
+    if account is not None:
+        return runtime.account(account).settings.currency
+    currencies = sorted({one.settings.currency for one in runtime.accounts.values()})
+    if len(currencies) != 1:
+        raise InvalidPayout(
+            f"No currency is given, and the accounts pay in {', '.join(currencies) or 'none'}.",
+            hint="Give --currency, or the account to pay from.",
+        )
+    return currencies[0]
 
 
 def _names(runtime: Runtime) -> Sequence[str]:

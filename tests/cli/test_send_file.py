@@ -49,7 +49,7 @@ def test_refused_rows_are_named_by_their_lines_and_can_be_skipped(send: Call, pa
     """Nothing of the file is sent because of them, unless the others are wanted."""
     text = f"""key,to,amount,currency
 wages-1,+{NUMBERS[0]},5,UGX
-wages-2,0772123456,5,UGX
+wages-2,077212345,5,UGX
 wages-3,+{NUMBERS[2]},5.5,UGX
 wages-4,+{NUMBERS[3]},5,EUR
 wages-5,+{NUMBERS[4]},five,UGX
@@ -67,12 +67,12 @@ wages-8,+{NUMBERS[7]},5,UGX
     codes = {row["row"]: row["error"]["code"] for row in ran.json if row["error"]}
     assert {row["row"]: row["error"]["code"] for row in stopped.json if row["error"]} == codes
     assert codes == {
-        3: "invalid_payee",
+        3: "national_number",
         4: "invalid_amount",
         5: "invalid_currency",
         6: "invalid_amount",
         7: "invalid_payout",
-        8: "invalid_payout",
+        8: "too_many_fields",
     }
     assert [row["key"] for row in ran.json if row["status"] == "SUCCEEDED"] == ["wages-1", "wages-8"]
 
@@ -84,7 +84,8 @@ def test_numbers_changed_by_a_spreadsheet_are_refused_row_by_row(send: Call, gat
     ran = send("key,to,amount\n" + "\n".join(f"sheet-{n},{to},5" for n, to in enumerate(rows)), "--json")
 
     assert ran.code == 1
-    assert {row["error"]["code"] for row in ran.json} == {"invalid_payee"}
+    codes = [row["error"]["code"] for row in ran.json]
+    assert codes == ["invalid_payee", "scientific_notation", "invalid_payee", "invalid_payee", "invalid_payee"]
     fields = [row["error"]["message"] for row in ran.json]
     assert ["spreadsheet" in one for one in fields] == [True, True, True, False, False]
     assert "line break" in fields[3]
@@ -136,22 +137,22 @@ def test_table_names_refused_rows_and_its_summary_counts(send: Call) -> None:
 
 def test_refused_row_shows_what_the_file_contains(send: Call) -> None:
     """A number that cannot be read is masked all the same, and what is empty is called empty."""
-    rows = f"wages-1,0772123456,5\nwages-2,,7\nwages-3,+{NUMBERS[0]},\n,+{NUMBERS[0]},9\nwages-5,+{NUMBERS[0]},"
+    rows = f"wages-1,077212345,5\nwages-2,,7\nwages-3,+{NUMBERS[0]},\n,+{NUMBERS[0]},9\nwages-5,+{NUMBERS[0]},"
     lines = send(f"key,to,amount\n{rows}{NUMBERS[1]}x\n", "--skip-refused").out.splitlines()
 
-    assert lines[1].split()[:4] == ["2", "wages-1", "07******56", "5"]
+    assert lines[1].split()[:4] == ["2", "wages-1", "07*****45", "5"]
     assert "The payee's number is empty." in lines[2]
     assert "The amount is empty." in lines[3]
     assert "The key is empty." in lines[4]
     assert lines[5].split()[2:4] == ["+25*******000", "256******001x"]
     assert "What was given is not a positive amount." in lines[5]
-    assert [line for line in lines if NUMBERS[0] in line or NUMBERS[1] in line or "0772123456" in line] == []
+    assert [line for line in lines if NUMBERS[0] in line or NUMBERS[1] in line or "077212345" in line] == []
     assert lines[6].startswith("5 rows: 5 REFUSED.")
 
 
 def test_refused_file_shows_all_that_is_wrong_row_by_row(send: Call) -> None:
     """Each finding with the row, the field, the value (a number masked) and what to do: it is corrected once."""
-    rows = f"wages-1,+{NUMBERS[0]},7000000.5\n\nwages-2,0772123456,5x\nwages-3,+{NUMBERS[0]},5\n"
+    rows = f"wages-1,+{NUMBERS[0]},7000000.5\n\nwages-2,077212345,5x\nwages-3,+{NUMBERS[0]},5\n"
     ran = send(f"key,to,amount\n{rows}")
     lines = ran.out.splitlines()
 
@@ -160,7 +161,7 @@ def test_refused_file_shows_all_that_is_wrong_row_by_row(send: Call) -> None:
     assert [line.split()[:3] for line in table] == [
         ["2", "amount", "7000000.5"],
         ["2", "amount", "7000000.5"],
-        ["4", "to", "07******56"],
+        ["4", "to", "07*****45"],
         ["4", "amount", "5x"],
     ]
     for line, text in zip(table, ["whole numbers only", "largest_amount", "country code", "plain digits"], strict=True):
@@ -256,10 +257,10 @@ def test_misspelt_column_stops_the_file(send: Call, gateway: MtnMomoEmulator) ->
 
 
 def test_unknown_column_is_ignored(send: Call) -> None:
-    ran = send(f"key,Name,to,amount\nwages-1,Achieng,+{NUMBERS[0]},5\n", "--wait", "10")
+    ran = send(f"key,Shirt,to,amount\nwages-1,Large,+{NUMBERS[0]},5\n", "--wait", "10")
 
     assert ran.code == 0
-    assert "Unknown columns are ignored: Name." in ran.err
+    assert "Unknown columns are ignored: Shirt." in ran.err
 
 
 @pytest.mark.parametrize(
@@ -284,10 +285,10 @@ def test_spreadsheet_formats_are_read(send: Call, text: bytes) -> None:
         (b"", "people.csv is empty."),
         (b"key,to\nwages-1,5\n", "people.csv, line 1: the header has no column amount. It has: key, to."),
         (b"key,to,amount,to\n", "people.csv, line 1: the column to is there twice."),
-        (b"key,to,amount\nk\xe9,1,1\n", "people.csv is not UTF-8."),
+        (b"key,to,amount\nk\xe9\xc3\xa9,1,1\n", "people.csv mixes UTF-8 with another encoding."),
         (b'key,to,amount\nwages-1,"46,5\n', "people.csv, line 2: unexpected end of data."),
     ],
-    ids=["empty", "column missing", "column twice", "not UTF-8", "open quote"],
+    ids=["empty", "column missing", "column twice", "two encodings", "open quote"],
 )
 def test_file_that_cannot_be_read_sends_nothing(send: Call, payouts: Call, text: bytes, message: str) -> None:
     ran = send(text, "--json")

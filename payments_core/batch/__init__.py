@@ -1,0 +1,1 @@
+"""Files of payees: read, checked, and later approved and paid as one batch."""
