@@ -48,7 +48,7 @@ _VALUES = {
     "request": f"'{'x' * 600}'",
     "amount": "'25000'",
     "currency": "'UGX'",
-    **dict.fromkeys(["note", "request_hash", "decided_by", "lease_owner"], "''"),
+    **dict.fromkeys(["note", "metadata", "request_hash", "decided_by", "lease_owner"], "''"),
     "status": "CASE WHEN n % 25 = 1 THEN 'FAILED' WHEN n % 1000 = 14 THEN 'REVIEW' ELSE 'SUCCEEDED' END",
     "reason": f"CASE WHEN n % 100000 = 1 THEN {_REASON % R.REJECTED}"
     f" WHEN n % 25 = 1 THEN {_REASON % R.PAYEE_NOT_FOUND}"

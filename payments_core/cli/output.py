@@ -48,6 +48,8 @@ _READ: Mapping[str, Callable[[Payout], Any]] = {
     "status": lambda payout: str(payout.status),
     "reason": lambda payout: str(payout.reason.code) if payout.reason else None,
     "references": lambda payout: dict(payout.references),
+    "note": lambda payout: payout.note,
+    "metadata": lambda payout: dict(payout.metadata),
     "attempt": lambda payout: payout.attempt,
     "submissions": lambda payout: payout.submissions,
     "created_at": lambda payout: _written(payout.created_at),

@@ -34,6 +34,10 @@ Account = Annotated[
     ),
 ]
 Wait = Annotated[float, seconds("Seconds to wait for the final status; otherwise return at the first answer.")]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Text of your own, stored and never sent; may be repeated."),
+]
 OperatorKey = Annotated[str | None, typer.Option(metavar="KEY", help="The payee's operator, if known; routes use it.")]
 
 
@@ -49,6 +53,7 @@ def _send(
     option: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the provider; may be repeated.")
     ] = None,
+    metadata: Metadata = None,
     operator: OperatorKey = None,
     wait: Wait = 0.0,
     file: Annotated[
@@ -75,9 +80,9 @@ def _send(
     check_operation(operation)
     missing = [name for name, given in (("--key", key), ("--to", to), ("--amount", amount)) if given is None]
     if file is not None:
-        if len(missing) < 3 or note or option or operator:
+        if len(missing) < 3 or note or option or operator or metadata:
             raise typer.BadParameter(
-                "With --file, the file has key, number, amount, note and operator, and --option is not allowed."
+                "With --file, the file has key, number, amount, note and operator; --option and --metadata are refused."
             )
         from payments_core.cli.payee_file import Defaults
         from payments_core.cli.send_file import Ways, send_file
@@ -90,7 +95,8 @@ def _send(
         raise typer.BadParameter(f"Missing {', '.join(missing)}; or give --file.")
     from payments_core.domain.payout import Payee
 
-    payee, options = Payee.msisdn(to, operator=operator or ""), _options(option)
+    payee = Payee.msisdn(to, operator=operator or "")
+    options, own = _pairs("--option", option), _pairs("--metadata", metadata)
 
     def begin(client: PayoutClient, money: Callable[[str], Money]) -> Payout:
         return client.send(
@@ -101,6 +107,7 @@ def _send(
             note=note,
             operation=operation,
             options=options,
+            metadata=own,
         )
 
     return _pay(terminal, begin, currency=currency, account=account, wait_s=wait)
@@ -113,12 +120,12 @@ def check_operation(operation: str | None) -> None:
         raise typer.BadParameter(f"--operation {quote(operation)} is unknown. {hint}")
 
 
-def _options(written: list[str] | None) -> Mapping[str, str]:
+def _pairs(option: str, written: list[str] | None) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for one in written or ():
         name, given, value = one.partition("=")
         if not given or not name or name in found:
-            raise typer.BadParameter("Write each --option once, as NAME=VALUE.")
+            raise typer.BadParameter(f"Write each {option} once, as NAME=VALUE.")
         found[name] = value
     return found
 
@@ -134,20 +141,23 @@ def _pay(
     """Make one payout, wait for it if requested, and print it."""
     from payments_core.cli import output
     from payments_core.client import PayoutClient, currency_of
+    from payments_core.client.account_choice import difference_note
     from payments_core.domain.money import Money
 
     runtime = terminal.runtime()
     with PayoutClient(runtime) as client:
         code = currency or currency_of(runtime, account)
         payout = begin(client, lambda amount: Money(amount, code))
-        is_new = payout.is_new
+        is_new, differences = payout.is_new, payout.differences
         if wait_s and not payout.is_final:
             client.wait(payout.id, timeout_s=wait_s)
         payout = client.get(payout.id)  # with its history
         pauses = client.pauses()
     if not is_new and not terminal.as_json:
         terminal.say("This key is known. It is the payout below; nothing was added.")
-    return output.print_payout(terminal, payout, pauses, is_new=is_new)
+        if differences:
+            terminal.say(difference_note(differences))
+    return output.print_payout(terminal, payout, pauses, is_new=is_new, differences=differences)
 
 
 def _deposit(terminal: Terminal, /, **options: Any) -> int:
@@ -177,12 +187,14 @@ def refund(
     currency: Currency = None,
     account: Account = None,
     note: Annotated[str, typer.Option(help=f"Text for the payer. {CUT}")] = "",
+    metadata: Metadata = None,
     wait: Wait = 0.0,
 ) -> int:
     """Refund a collection, in full or in part.
 
     All refunds of one collection together never exceed its amount; a refund with an unknown result counts.
     """
+    own = _pairs("--metadata", metadata)
 
     def begin(client: PayoutClient, money: Callable[[str], Money]) -> Payout:
         return client.refund(
@@ -192,6 +204,7 @@ def refund(
             original_amount=money(original_amount),
             account=account,
             note=note,
+            metadata=own,
         )
 
     return _pay(terminal, begin, currency=currency, account=account, wait_s=wait)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from payments_core.domain.errors import InvalidPayout, KeyReused
+from payments_core.domain.events import EventName
 from payments_core.domain.masking import mask_key, quote, scrub
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.records import PayoutRecord
-from payments_core.engine import same_order
+from payments_core.engine import differences, same_order
+from payments_core.logs import log_payout
 from payments_core.provider import Account, Capability
 from payments_core.routing import Choice, Choosing
 from payments_core.routing import choose as choose_by_routes
@@ -22,7 +24,9 @@ __all__ = [
     "choose",
     "choose_at_once",
     "currency_of",
+    "difference_note",
     "existing_payout",
+    "log_differences",
     "parse_operation",
 ]
 
@@ -56,6 +60,23 @@ def existing_payout(
             "payment.",
         )
     return row
+
+
+def log_differences(row: PayoutRecord, order: Order) -> tuple[str, ...]:
+    """Return which of note and metadata a repeated key has otherwise than recorded, and log their names."""
+    if names := differences(row, order):
+        log_payout(EventName.PAYOUT_KEPT_AS_RECORDED, row, {"fields": names})
+    return names
+
+
+def difference_note(names: Sequence[str]) -> str:
+    """Return the sentence about what a repeated key has otherwise than recorded."""
+    what = " and ".join(names)
+    return (
+        f"The {what} differs from the recorded one, and is kept as recorded."
+        if len(names) == 1
+        else f"The {what} differ from the recorded ones, and are kept as recorded."
+    )
 
 
 def _first_account(runtime: Runtime, row: PayoutRecord) -> str:

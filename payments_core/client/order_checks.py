@@ -8,16 +8,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Context, Decimal
 
-from payments_core.client.account_choice import apply_choice, choose, choose_at_once, existing_payout, parse_operation
+from payments_core.client.account_choice import (
+    apply_choice,
+    choose,
+    choose_at_once,
+    difference_note,
+    existing_payout,
+    parse_operation,
+)
 from payments_core.client.payout_order import PayoutOrder
 from payments_core.client.validation import AccountTotal, CheckedOrder, OrderFinding, RepeatedPayee, Validation
 from payments_core.domain.errors import InvalidArgument, JournalError, KeyReused, PaymentsError
 from payments_core.domain.masking import mask_key
 from payments_core.domain.money import Currency
 from payments_core.domain.payout import Operation, Order, PayoutStatus
+from payments_core.domain.payout.metadata import encode_metadata
 from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.domain.references import check_key, payout_id
-from payments_core.engine import new_payout, refusals
+from payments_core.engine import differences, new_payout, refusals
 from payments_core.provider import Account
 from payments_core.routing import Choice
 from payments_core.runtime import Runtime, session_rules
@@ -98,6 +106,7 @@ def _place(runtime: Runtime, given: PayoutOrder) -> PlacedOrder:
             options=dict(read["options"] or {}),
             not_before=read["not_before"],
             expires_at=read["expires_at"],
+            metadata=dict(read["metadata"] or {}),
         )
         found.recorded = existing_payout(runtime, order, given.account, by_default=found.by_default)
         if found.recorded is None:
@@ -115,6 +124,7 @@ class _FirstOfKey:
 
     number: int
     fingerprint: str
+    texts: int
     operation: Operation
     account: str
     is_recorded: bool
@@ -158,7 +168,7 @@ class ValidationBuilder:
             operation=operation,
             account=account,
             findings=tuple(_finding(problem, given) for problem in placed.problems),
-            notes=self._notes(placed) if is_accepted and first is None else (),
+            notes=self._notes(placed, first) if is_accepted else (),
             same_key_as=first.number if first else None,
             payout_id=recorded.id if recorded else "",
             status=recorded.status if recorded else None,
@@ -167,7 +177,9 @@ class ValidationBuilder:
         if order is None or not is_accepted or first is not None:
             return
         paid = replace(order, operation=operation) if operation else order  # as it is, or would be, recorded
-        self._keys[given.key] = _FirstOfKey(number, paid.fingerprint, paid.operation, account, bool(recorded))
+        self._keys[given.key] = _FirstOfKey(
+            number, paid.fingerprint, _texts(paid), paid.operation, account, bool(recorded)
+        )
         self._payees.setdefault((order.payee.kind, order.payee.value), []).append(number)
         if checked.is_new:
             place = account, order.amount.currency
@@ -203,15 +215,24 @@ class ValidationBuilder:
             notes.append("A plugin's guard decides about each payout when it is sent, and may refuse it.")
         return Validation(tuple(self._orders), tuple(totals), tuple(repeated), tuple(notes))
 
-    def _notes(self, placed: PlacedOrder) -> tuple[str, ...]:
+    def _notes(self, placed: PlacedOrder, first: _FirstOfKey | None) -> tuple[str, ...]:
         order, recorded, account = placed.order, placed.recorded, placed.account
+        notes: list[str] = []
+        if recorded is not None and order is not None and (names := differences(recorded, order)):
+            notes.append(difference_note(names))
+        if first is not None:
+            if recorded is None and order is not None and first.texts != _texts(order):
+                notes.append(f"Its note or metadata differs from that of order {first.number}, which is kept.")
+            return tuple(notes)
         if recorded is not None:
-            if recorded.status not in _ENDED_UNPAID:
-                return ()
-            return (f"The recorded payout ended {recorded.status}: this key pays it no more; `payouts reissue` can.",)
+            if recorded.status in _ENDED_UNPAID:
+                notes.append(
+                    f"The recorded payout ended {recorded.status}: this key pays it no more; `payouts reissue` can."
+                )
+            return tuple(notes)
         if order is None or account is None:
             return ()
-        notes, now = [], self._runtime.clock()
+        now = self._runtime.clock()
         if order.expires_at is not None and order.expires_at <= max(now, order.not_before or now):
             notes.append(f"It would end FAILED unsent: expires_at is {_when(order.expires_at)}.")
         elif order.not_before is not None and order.not_before > now:
@@ -229,6 +250,11 @@ def _is_same(first: _FirstOfKey, placed: PlacedOrder) -> bool:
         return False
     again = replace(order, operation=first.operation) if placed.by_default else order
     return again.fingerprint == first.fingerprint
+
+
+def _texts(order: Order) -> int:
+    """Return a hash of what is kept as it was recorded first."""
+    return hash((order.note, encode_metadata(order.metadata)))
 
 
 def _key_reused(key: str, number: int) -> KeyReused:

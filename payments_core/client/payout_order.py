@@ -12,7 +12,7 @@ from payments_core.domain.characters import clean
 from payments_core.domain.errors import InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.domain.masking import mask_key, mask_number, scrub
 from payments_core.domain.money import Money
-from payments_core.domain.payout import Operation, Payee
+from payments_core.domain.payout import MetadataValue, Operation, Payee
 
 __all__ = ["PayoutOrder", "SendArguments"]
 
@@ -29,6 +29,7 @@ class SendArguments(TypedDict):
     options: Mapping[str, str] | None
     not_before: datetime | None
     expires_at: datetime | None
+    metadata: Mapping[str, MetadataValue] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -47,6 +48,7 @@ class PayoutOrder:
         options: The provider's options.
         not_before: Not sent earlier; aware.
         expires_at: Not sent later; aware.
+        metadata: Names and values of your own, stored with the payout and never sent.
 
     """
 
@@ -61,6 +63,7 @@ class PayoutOrder:
     options: Mapping[str, str] | None = None
     not_before: datetime | None = None
     expires_at: datetime | None = None
+    metadata: Mapping[str, MetadataValue] | None = None
 
     def arguments(self) -> SendArguments:
         """Return the arguments of ``send``: ``client.send(**order.arguments())``.
@@ -98,6 +101,7 @@ class PayoutOrder:
             "options": self.options,
             "not_before": self.not_before,
             "expires_at": self.expires_at,
+            "metadata": self.metadata,
         }
 
     @property
@@ -108,7 +112,7 @@ class PayoutOrder:
         return clean(mask_number(str(self.payee)))
 
     def shown(self, name: str) -> str:
-        """Return a field as a message may show it: payee and key masked; empty for a note and for no field.
+        """Return a field as a message may show it: payee and key masked; empty for note, metadata and no field.
 
         Args:
             name: Of the field.

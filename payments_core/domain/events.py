@@ -42,6 +42,7 @@ class EventName(StrEnum):
     PAYOUT_ATTESTED = "payout.attested"
     PAYOUT_CANCELLED = "payout.cancelled"
     PAYOUT_ERASED = "payout.erased"
+    PAYOUT_KEPT_AS_RECORDED = "payout.kept_as_recorded"
     CALLBACK_RECEIVED = "callback.received"
     CALLBACK_MATCHED = "callback.matched"
     CALLBACK_IGNORED = "callback.ignored"
@@ -106,6 +107,7 @@ _MEANING = {
     EventName.PAYOUT_ATTESTED: "A person gave evidence that an attempt failed which the provider no longer shows.",
     EventName.PAYOUT_CANCELLED: "A person cancelled it before anything of it was sent; it is never sent.",
     EventName.PAYOUT_ERASED: "The payee was erased from the journal; hashes, amounts and ends stay.",
+    EventName.PAYOUT_KEPT_AS_RECORDED: "A repeated key had another note or metadata (`fields`); the recorded stays.",
     EventName.CALLBACK_RECEIVED: "A callback came to an account's path and is stored; it only makes a check due.",
     EventName.CALLBACK_MATCHED: "A callback is about this payout: its next check is due sooner.",
     EventName.CALLBACK_IGNORED: "A callback was handled and needs nothing (`why`).",

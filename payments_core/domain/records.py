@@ -171,7 +171,9 @@ class PayoutRecord:
         stopped = self.reason is not None and self.reason.code is ReasonCode.NEEDS_APPROVAL
         return stopped and self.status is PayoutStatus.CREATED
 
-    def view(self, history: Sequence[HistoryEntry] = (), *, is_new: bool = False) -> Payout:
+    def view(
+        self, history: Sequence[HistoryEntry] = (), *, is_new: bool = False, differences: tuple[str, ...] = ()
+    ) -> Payout:
         """Return what a caller sees."""
         order, attempt = self.order, self.attempt
         return Payout(
@@ -206,6 +208,9 @@ class PayoutRecord:
             original_amount=order.original_amount,
             is_new=is_new,
             contradictions=self.contradictions,
+            note=order.note,
+            metadata=dict(order.metadata),
+            differences=differences,
         )
 
 

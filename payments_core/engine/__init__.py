@@ -23,7 +23,7 @@ from payments_core.engine.reissuance import reissue
 from payments_core.engine.result_callbacks import Answered, Effect, answer
 from payments_core.engine.review import OperatorDecision, approve, reopen, resolve
 from payments_core.engine.review_actions import SAFE, STOPS, ProviderSays, ReviewAction, allowed
-from payments_core.engine.same_order import same_order
+from payments_core.engine.same_order import differences, same_order
 from payments_core.engine.steps import accept, advance, new_payout, send
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "check_previous_attempts",
     "derived_references",
     "diagnose",
+    "differences",
     "differs_from",
     "draft_of",
     "kept_balances",

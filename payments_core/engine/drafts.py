@@ -95,7 +95,7 @@ def findings(account: Account, order: Order) -> Sequence[InvalidPayout]:
         found.append(InvalidPayout(why, hint=hint, field="options"))
     if Capability.VALIDATION in account.capabilities:
         validator: Any = account.provider
-        given: Any = validator.validate(order)
+        given: Any = validator.validate(_as_sent(order))
         given = list(given) if isinstance(given, Iterable) else [given]
         if not all(isinstance(one, InvalidPayout) for one in given):
             raise ProviderBug("A provider's validate must return findings: a sequence of InvalidPayout.")
@@ -162,11 +162,16 @@ def refusals(account: Account, order: Order) -> Iterator[InvalidPayout]:
 
 def _draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int) -> Draft:
     seed = derive(namespace, order.key, number)
-    draft = account.provider.draft(order, Attempt(number, seed, payout_id))
+    draft = account.provider.draft(_as_sent(order), Attempt(number, seed, payout_id))
     # Unmarked, its lost answer would count as "not sent"; repeatable, the line would send it twice.
     if not draft.request.moves_money or draft.request.repeatable:
         raise ProviderBug("A provider's draft must move money and must not be repeatable.")
     return draft
+
+
+def _as_sent(order: Order) -> Order:
+    """Return an order as its provider sees it: metadata stays with the caller."""
+    return replace(order, metadata={}) if order.metadata else order
 
 
 def derived_references(

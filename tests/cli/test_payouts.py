@@ -17,7 +17,7 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBER = "256700199887"
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
-FIELDS += ["attempt", "submissions", "created_at", "updated_at", "next_at", "contradictions"]
+FIELDS += ["note", "metadata", "attempt", "submissions", "created_at", "updated_at", "next_at", "contradictions"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
@@ -32,6 +32,24 @@ def test_send_that_waits_ends_paid_once_and_exits_with_0(pay: Call, gateway: Mtn
     reference = ran.json["references"]["reference"]
     rows = [one for one in gateway.ledger() if one["reference"] == reference]
     assert [(row["posts"], row["credits"]) for row in rows] == [(1, 1)]
+
+
+def test_send_with_metadata_stores_it_and_keeps_what_is_recorded(pay: Call, payouts: Call) -> None:
+    """Shown by every command with --json; another note or metadata under the key is said, and changes nothing."""
+    own = ["--metadata", "employee=a-17", "--metadata", "run=11=b", "--wait", "10"]
+    ran = pay("wages-1", *own, "--note", "November")
+    again = pay("wages-1", *own, "--note", "December")
+    bare = pay("wages-1", "--json").json
+
+    assert (ran.code, again.code) == (0, 0)
+    assert "The note differs from the recorded one, and is kept as recorded." in again.out
+    assert "kept as recorded" not in ran.out
+    assert (bare["differences"], bare["note"]) == (["note", "metadata"], "November")
+    for shown in (payouts("show", "wages-1", "--json").json, *payouts("list", "--json").json):
+        assert shown["metadata"] == {"employee": "a-17", "run": "11=b"}
+    for wrong in (["a"], ["a=1", "--metadata", "a=2"], ["=1"]):
+        refused = pay("wages-2", "--metadata", *wrong)
+        assert (refused.code, "Write each --metadata once, as NAME=VALUE." in refused.err) == (2, True)
 
 
 def test_send_of_a_pending_payout_exits_with_4_and_says_how_to_wait(pay: Call) -> None:
@@ -71,6 +89,8 @@ def test_list_as_json_is_one_array_of_exactly_these_fields(pay: Call, payouts: C
         "currency": "UGX",
         "status": "SUCCEEDED",
         "reason": None,
+        "note": "",
+        "metadata": {},
         "attempt": 1,
         "submissions": 1,
         "next_at": None,

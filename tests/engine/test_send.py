@@ -135,7 +135,7 @@ def test_send_pays_a_key_once(stage: MakeStage) -> None:
     assert (again.created, again.row) == (False, one.journal.get(first.row.id))
     assert len(one.posts()) == 1
     with pytest.raises(KeyReused):
-        one.send(note="other")
+        one.send(operation=Operation.DEPOSIT)
     assert one.journal.get(first.row.id) == first.row
 
 

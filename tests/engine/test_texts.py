@@ -164,24 +164,32 @@ def test_reissue_of_an_absent_attempt_asks_for_evidence(stage: MakeStage) -> Non
         ({"payee": Payee("msisdn", "46733123498")}, "payee (recorded 46*******99, now 46*******98)"),
         ({"amount": Money("26", "EUR")}, "amount (recorded 25 EUR, now 26 EUR)"),
         ({"operation": Operation.DEPOSIT}, "operation (recorded transfer, now deposit)"),
-        ({"note": "rent"}, "note"),
         ({"options": {"a": "b"}}, "set of options"),
         (
-            {"note": "rent", "amount": Money("26", "EUR")},
-            "amount (recorded 25 EUR, now 26 EUR) and another note",
+            {"options": {"a": "b"}, "amount": Money("26", "EUR")},
+            "amount (recorded 25 EUR, now 26 EUR) and another set of options",
         ),
     ],
     ids=lambda given: "" if isinstance(given, str) else "+".join(given),
 )
 def test_reused_key_says_what_differs(changed: dict[str, Any], differs: str) -> None:
-    """It says what is different: of a payee only what is masked, of a note and of options no word."""
+    """It says what is different: of a payee only what is masked, of options no word."""
     order = order_of(**changed)
     assert reply_of(lambda: engine.same_order(row_of(S.PENDING), order), KeyReused) == (
         f"The key '…' already stands for another payout (po_x, PENDING): another {differs}. "
         "This time nothing was sent, and nothing was changed.",
-        "Payee, amount, operation, note and options belong to a key. Use the recorded ones. Another key makes another "
+        "Payee, amount, operation and options belong to a key. Use the recorded ones. Another key makes another "
         "payment: right if both are owed, or if the recorded one FAILED because of what was wrong in it.",
     )
+
+
+def test_differences_name_note_and_metadata_of_a_repeated_key() -> None:
+    """By their names, in whatever order their parts are written; true is not 1. Of an erased payout both are gone."""
+    row = row_of(S.PENDING, note="rent", metadata={"a": 1, "b": None})
+    assert engine.differences(row, order_of(note="rent", metadata={"b": None, "a": 1})) == ()
+    assert engine.differences(row, order_of(note="rent", metadata={"a": True, "b": None})) == ("metadata",)
+    assert engine.differences(row, order_of()) == ("note", "metadata")
+    assert engine.differences(replace(row, erased_at=T0), order_of()) == ()
 
 
 def test_reused_refund_key_says_which_original_amount_differs() -> None:
@@ -214,5 +222,5 @@ def test_reused_key_of_an_erased_payee_names_nothing() -> None:
     """Only the fingerprint still tells: nothing is named, not even as what it became."""
     row = replace(row_of(S.SUCCEEDED), erased_at=T0)
     engine.same_order(row, order_of())
-    message, _ = reply_of(lambda: engine.same_order(row, order_of(note="rent")), KeyReused)
+    message, _ = reply_of(lambda: engine.same_order(row, order_of(options={"a": "b"})), KeyReused)
     assert ": another intent. This time" in message

@@ -78,7 +78,14 @@ def orders(draw: st.DrawFn) -> Order:
     times, amount = st.none() | MOMENTS.filter(lambda at: at.year >= 2000), Money(draw(AMOUNTS), "UGX")
     payee = Payee(draw(TEXT), draw(TEXT), draw(MAPPINGS))
     order = Order(draw(st.text("aé-/", min_size=1)), payee, amount, note=draw(TEXT), options=draw(MAPPINGS))
-    order = dataclasses.replace(order, not_before=draw(times), expires_at=draw(times))
+    values = (
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**63 - 1)
+        | st.text(st.characters(codec="utf-8"), max_size=20)
+    )
+    metadata = draw(st.dictionaries(TEXT.filter(bool), values, max_size=3))
+    order = dataclasses.replace(order, not_before=draw(times), expires_at=draw(times), metadata=metadata)
     if draw(st.booleans()):
         return dataclasses.replace(order, operation=draw(st.sampled_from(sorted({*Operation} - {Operation.REFUND}))))
     return dataclasses.replace(

@@ -43,9 +43,9 @@ class World:
     def client(self) -> PayoutClient:
         return PayoutClient.from_config(self.config)
 
-    def pay(self, key: str, *, to: str = PAID, amount: int = 5, note: str = "") -> Any:
+    def pay(self, key: str, *, to: str = PAID, amount: int = 5, note: str = "", **more: Any) -> Any:
         with self.client() as client:
-            return client.send(key=key, payee=Payee.msisdn(to), amount=Money(amount, "EUR"), note=note)
+            return client.send(key=key, payee=Payee.msisdn(to), amount=Money(amount, "EUR"), note=note, **more)
 
     def refund(self, key: str, collection: str, amount: int) -> Any:
         with self.client() as client:

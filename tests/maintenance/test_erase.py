@@ -17,7 +17,7 @@ from payments_core.domain.records import Event
 from payments_core.engine.commands import ApplyTransition, CreateAttempt, Stale
 
 PAID, FAILS, PENDING = "46733123499", "46733123457", "46733123453"
-NOTE = "wages of Mrs Namukasa"
+NOTE, OWN = "wages of Mrs Namukasa", "employee of house 17b"
 PERSON = {"actor": "Ann", "reason": "asked for it"}
 
 
@@ -30,22 +30,23 @@ def held(world: Any, *words: str) -> set[str]:
 
 
 def ended(world: Any, key: str, *, to: str = PAID, note: str = NOTE) -> Any:
-    world.pay(key, to=to, note=note)
+    world.pay(key, to=to, note=note, metadata={"whose": OWN})
     with world.client() as client:
         client.refresh(key)
         return client.get(key)
 
 
-def test_erased_payout_has_no_payee_note_or_request(world: Any) -> None:
-    """Payee, note and request are gone from every table; amount, references, states, times and hashes are not."""
+def test_erased_payout_has_no_payee_note_metadata_or_request(world: Any) -> None:
+    """Payee, note, metadata and request are gone from every table; what the promises need is not."""
     before = ended(world, "one")
-    assert held(world, PAID, NOTE) == {PAID, NOTE}
+    assert held(world, PAID, NOTE, OWN) == {PAID, NOTE, OWN}
     with world.client() as client:
         row = client._runtime.journal.get(before.id)
         assert client.erase("one", **PERSON).erased == (before.id,)
         after = client.get("one")
         now = client._runtime.journal.get(before.id)
-    assert held(world, PAID, NOTE) == set()
+    assert (after.note, after.metadata) == ("", {})
+    assert held(world, PAID, NOTE, OWN) == set()
     kept = ("key", "fingerprint", "amount", "currency", "references", "request_hash", "status", "decided_by", "sent_at")
     assert [columns_of(now)[name] for name in kept] == [columns_of(row)[name] for name in kept]
     assert after.payee.masked.startswith("erased:")
@@ -61,7 +62,7 @@ def test_erased_key_is_known_and_never_paid_again(world: Any) -> None:
     with world.client() as client:
         client.erase("one", **PERSON)
         again = client.send(key="one", payee=Payee.msisdn(PAID), amount=Money(5, "EUR"), note=NOTE)
-        assert (again.id, again.status) == (before.id, PayoutStatus.SUCCEEDED)
+        assert (again.id, again.status, again.differences) == (before.id, PayoutStatus.SUCCEEDED, ())
         with pytest.raises(KeyReused, match="another intent") as refused:
             client.send(key="one", payee=Payee.msisdn("46733123498"), amount=Money(5, "EUR"), note=NOTE)
         assert "erased:" not in str(refused.value)

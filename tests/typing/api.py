@@ -179,6 +179,7 @@ def pay(at: datetime) -> Payout:
             options={"a": "b"},
             not_before=at,
             expires_at=None,
+            metadata={"run": 11, "final": True, "branch": None},
         )
         payout = client.refund(
             key="k",

@@ -12,7 +12,12 @@ from types import TracebackType
 from typing import Self
 
 from payments_core.client import resuming
-from payments_core.client.account_choice import account_without_routing, existing_payout, parse_operation
+from payments_core.client.account_choice import (
+    account_without_routing,
+    existing_payout,
+    log_differences,
+    parse_operation,
+)
 from payments_core.client.assembly import assemble
 from payments_core.client.inbox import PAGE
 from payments_core.client.interruptions import of_one_payout
@@ -27,7 +32,7 @@ from payments_core.client.synchronous.validation_mixin import ValidationMixin
 from payments_core.domain.bounds import LONGEST_S, check_number
 from payments_core.domain.errors import InvalidPayout, KeyReused, PayoutInterrupted
 from payments_core.domain.money import Money
-from payments_core.domain.payout import Operation, Order, Payee, Payout, PayoutStatus
+from payments_core.domain.payout import MetadataValue, Operation, Order, Payee, Payout, PayoutStatus
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import accept, answer, token_hash
 from payments_core.engine.commands import CreateResult
@@ -73,6 +78,7 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
         options: Mapping[str, str] | None = None,
         not_before: datetime | None = None,
         expires_at: datetime | None = None,
+        metadata: Mapping[str, MetadataValue] | None = None,
     ) -> Payout:
         """Pay a payee once; the same key again returns the same payout and never a second payment.
 
@@ -85,10 +91,12 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
             amount: How much.
             account: The account's name; may be left out when plugins, routes or a default choose, or there is only one.
             operation: Which kind of payment; the account's ``default_operation`` when left out.
-            note: Text for the payee.
+            note: Text for the payee; of a repeated key the recorded one stands, as of ``metadata``.
             options: The provider's options.
             not_before: Not sent earlier; aware.
             expires_at: Not sent later; aware.
+            metadata: Names and values of your own, stored with the payout and never sent: at most 50 names of 100
+                characters, and 4 KiB as JSON.
 
         Raises:
             InvalidPayout: It cannot be paid as asked; nothing is recorded or sent.
@@ -107,6 +115,7 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
             options=dict(options or {}),
             not_before=not_before,
             expires_at=expires_at,
+            metadata=dict(metadata or {}),
         )
         return self._pay(order, account, by_default=operation is None)
 
@@ -122,6 +131,7 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
         options: Mapping[str, str] | None = None,
         not_before: datetime | None = None,
         expires_at: datetime | None = None,
+        metadata: Mapping[str, MetadataValue] | None = None,
         connection: object = None,
     ) -> Payout:
         """Write a payout down and send nothing; ``send`` with the same key, or ``resume``, sends it.
@@ -132,10 +142,12 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
             amount: How much.
             account: The account's name; may be left out when plugins, routes or a default choose, or there is only one.
             operation: Which kind of payment; the account's ``default_operation`` when left out.
-            note: Text for the payee.
+            note: Text for the payee; of a repeated key the recorded one stands, as of ``metadata``.
             options: The provider's options.
             not_before: Not sent earlier; aware.
             expires_at: Not sent later; aware.
+            metadata: Names and values of your own, stored with the payout and never sent: at most 50 names of 100
+                characters, and 4 KiB as JSON.
             connection: Of psycopg (``Connection`` here, ``AsyncConnection`` for the asynchronous client), to the
                 journal's database, in a transaction of yours: the payout is there exactly if you commit. No observer
                 is called.
@@ -158,9 +170,11 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
             options=dict(options or {}),
             not_before=not_before,
             expires_at=expires_at,
+            metadata=dict(metadata or {}),
         )
         opened = self._accept(order, account, by_default=operation is None, connection=connection)
-        return opened.row.view(is_new=opened.created)
+        differences = () if opened.created else log_differences(opened.row, order)
+        return opened.row.view(is_new=opened.created, differences=differences)
 
     def refund(
         self,
@@ -174,6 +188,7 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
         options: Mapping[str, str] | None = None,
         not_before: datetime | None = None,
         expires_at: datetime | None = None,
+        metadata: Mapping[str, MetadataValue] | None = None,
     ) -> Payout:
         """Pay a collection back, whole or in part; otherwise as :meth:`send`.
 
@@ -185,10 +200,12 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
             amount: How much goes back.
             original_amount: How much was collected; the same each time.
             account: The account's name; may be left out when plugins, routes or a default choose, or there is only one.
-            note: Text for the payer.
+            note: Text for the payer; of a repeated key the recorded one stands, as of ``metadata``.
             options: The provider's options.
             not_before: Not sent earlier; aware.
             expires_at: Not sent later; aware.
+            metadata: Names and values of your own, stored with the payout and never sent: at most 50 names of 100
+                characters, and 4 KiB as JSON.
 
         Raises:
             OverRefund: There is not that much left to refund; nothing is recorded or sent.
@@ -208,6 +225,7 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
             options=dict(options or {}),
             not_before=not_before,
             expires_at=expires_at,
+            metadata=dict(metadata or {}),
             original_amount=original_amount,
         )
         return self._pay(order, account)
@@ -346,10 +364,10 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
 
     def _pay(self, order: Order, account: str | None, *, by_default: bool = False) -> Payout:
         created = self._pay_new(order, account, by_default=by_default)
-        row = created.row
+        row, differences = created.row, () if created.created else log_differences(created.row, order)
         if not created.created or resuming.is_due(row, self._runtime.clock()):
             row = self._settle(row)
-        return row.view(is_new=created.created)
+        return row.view(is_new=created.created, differences=differences)
 
     def _pay_new(self, order: Order, account: str | None, *, by_default: bool) -> CreateResult:
         """Record and send a payout whose key is new, or find the one that stands under its key."""

@@ -13,6 +13,7 @@ from typing import Any
 from payments_core.domain.characters import UNSTORABLE
 from payments_core.domain.errors import InvalidAmount, InvalidPayee, InvalidPayout
 from payments_core.domain.money import Money
+from payments_core.domain.payout.metadata import MetadataValue, check_metadata
 from payments_core.domain.payout.payee import Payee
 from payments_core.domain.payout.status import Operation
 from payments_core.domain.references import LONGEST_KEY, check_key
@@ -33,15 +34,16 @@ class Order:
         payee: The receiver of the money.
         amount: The amount.
         operation: The kind of payment.
-        note: Text for the payee's and the payer's history.
+        note: Text for the payee's and the payer's history; not part of the fingerprint.
         options: Options of the provider, by its own names. The core knows none of them: the account's provider refuses
             what it does not have, before anything is recorded.
         not_before: Not sent earlier than this; aware.
         expires_at: Not sent later than this; aware.
         original_amount: Of a refund: what was collected. All refunds of one collection together stay within it.
+        metadata: The caller's own names and values, stored and never sent; not part of the fingerprint.
 
     Raises:
-        InvalidPayout: A key, note, time or option that cannot be used.
+        InvalidPayout: A key, note, time, option or metadata that cannot be used.
 
     """
 
@@ -54,6 +56,7 @@ class Order:
     not_before: datetime | None = None
     expires_at: datetime | None = None
     original_amount: Money | None = None
+    metadata: Mapping[str, MetadataValue] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what could not be stored or distinguished later."""
@@ -78,6 +81,8 @@ class Order:
                 raise InvalidPayout("not_before and expires_at lie between the years 2000 and 2999.", field=name)
         if self.operation is Operation.REFUND or self.payee.kind == "collection" or self.original_amount is not None:
             self._check_refund()
+        if self.metadata != {}:
+            check_metadata(self.metadata)
         text = "\n".join(self.texts)
         # A slot mark is where a secret goes: the caller's text must never become one.
         if _SLOT_MARK in text:
@@ -103,7 +108,7 @@ class Order:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Every text in it that is the caller's own."""
+        """Every text in it that is the caller's own, and may be sent."""
         details, options = self.payee.details, self.options
         return self.key, self.note, self.payee.value, *details, *details.values(), *options, *options.values()
 
@@ -128,12 +133,11 @@ class Order:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over everything that makes it this payment and no other; the key is not part of it."""
+        """SHA-256 over everything that makes it this payment and no other: neither key nor note, metadata or times."""
         fields: dict[str, Any] = {
             "payee": [self.payee.kind, self.payee.value, sorted(self.payee.details.items())],
             "amount": [self.amount.text, str(self.amount.currency)],
             "operation": str(self.operation),
-            "note": self.note,
             "options": sorted(self.options.items()),
         }
         if self.original_amount is not None:  # only then: fingerprints are compared with those of earlier versions

@@ -9,6 +9,7 @@ from typing import Any
 
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.money import Money
+from payments_core.domain.payout.metadata import MetadataValue
 from payments_core.domain.payout.payee import Payee
 from payments_core.domain.payout.reason import Reason
 from payments_core.domain.payout.status import Operation, PayoutStatus
@@ -66,6 +67,10 @@ class Payout:
         original_amount: Of a refund: what was collected.
         is_new: True where the call that returned it has recorded it; False for a repeated key, and where it is read.
         contradictions: What its provider has said against the end of an attempt, oldest first; the status stands.
+        note: Text for the payee, as recorded.
+        metadata: The caller's own names and values, as recorded.
+        differences: Of a repeated key: which of ``note`` and ``metadata`` the call that returned it gave otherwise than
+            recorded; what is recorded stands.
 
     """
 
@@ -88,6 +93,9 @@ class Payout:
     original_amount: Money | None = None
     is_new: bool = field(default=False, compare=False)
     contradictions: tuple[Contradiction, ...] = ()
+    note: str = field(default="", repr=False)
+    metadata: Mapping[str, MetadataValue] = field(default_factory=dict, repr=False)
+    differences: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def is_final(self) -> bool:

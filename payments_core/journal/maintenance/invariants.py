@@ -100,7 +100,7 @@ def _identity(stored: Stored, namespace: str) -> Broken:
     if (derived := payout_id(namespace, row.order.key)) != row.id:
         yield "identity", f"its key gives the id {derived}"
     if row.erased_at is None and order.fingerprint != row.fingerprint:
-        yield "fingerprint", "payee, amount, operation, note or options are not those that were accepted"
+        yield "fingerprint", "payee, amount, operation or options are not those that were accepted"
     for attempt, fingerprint in stored.approvals:
         if attempt > row.attempt.number or fingerprint != row.fingerprint:
             yield "approval", f"attempt {attempt} was approved as another payment"
@@ -112,6 +112,8 @@ def _requests(stored: Stored) -> Broken:
     if row.erased_at is not None:
         if row.status not in _FINALS:
             yield "erased", f"its payee was erased although it is {row.status}"
+        if row.order.note or row.order.metadata or row.order.options:
+            yield "erased", "its payee was erased, and note, metadata or options are left"
         return
     for number, request, wanted in [
         *((one.number, one.request, one.request_hash) for one in stored.attempts),

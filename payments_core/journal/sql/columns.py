@@ -16,6 +16,7 @@ from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.money import Money
 from payments_core.domain.payout import HistoryEntry, Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
+from payments_core.domain.payout.metadata import encode_metadata
 from payments_core.domain.records import (
     Approval,
     AttemptRecord,
@@ -72,6 +73,7 @@ PATHS: Mapping[str, str] = {
     "currency": "order.amount.currency",
     "note": "order.note",
     "options": "order.options",
+    "metadata": "order.metadata",
     "not_before": "order.not_before",
     "expires_at": "order.expires_at",
     "original_amount": "order.original_amount",
@@ -212,6 +214,10 @@ def _read_contradictions(text: str) -> tuple[Contradiction, ...]:
     return () if text == "[]" else tuple(map(_contradiction, json.loads(text)))
 
 
+def _read_metadata(text: str) -> Any:
+    return json.loads(text) if text else {}
+
+
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 # Columns that are not stored as they are, beside times; None is NULL in all of them.
@@ -223,10 +229,16 @@ _CODECS: Mapping[str, Codec] = {
     "original_amount": (lambda money: f"{money.amount:f}", str),
     "reason": (write_reason, read_reason),
     "contradictions": (write_contradictions, _read_contradictions),
+    "metadata": (encode_metadata, _read_metadata),
     **dict.fromkeys(("payee_details", "options", "binding", "references", "evidence"), (write_json, _read_json)),
     **dict.fromkeys(("ambiguous", "guards_passed", "duplicate_unverified", "refused", "absence_attested"), (int, bool)),
 }
-_EMPTY = {"payee_details": "{}", "options": "{}", "contradictions": "[]"}  # mostly: written without a call
+_EMPTY = {
+    "payee_details": "{}",
+    "options": "{}",
+    "metadata": "",
+    "contradictions": "[]",
+}  # mostly: written without a call
 
 
 def _times(names: Sequence[str]) -> tuple[int, ...]:

@@ -110,8 +110,9 @@ class _Statements:
             f" AND status IN ({_FINAL}) ORDER BY no LIMIT ?"
         )
         self.erase_payout = text(
-            f"UPDATE {at}payouts SET payee_value = ?, payee_details = '{{}}', note = '', options = '{{}}', request = ?,"
-            " reason = ?, contradictions = ?, version = version + 1, updated_at = ?, erased_at = ? WHERE id = ?"
+            f"UPDATE {at}payouts SET payee_value = ?, payee_details = '{{}}', note = '', options = '{{}}',"
+            " metadata = '', request = ?, reason = ?, contradictions = ?, version = version + 1, updated_at = ?,"
+            " erased_at = ? WHERE id = ?"
         )
         self.evidence = text(f"SELECT seq, evidence FROM {at}history WHERE payout_id = ?")
         self.erase_evidence = text(f"UPDATE {at}history SET evidence = ? WHERE payout_id = ? AND seq = ?")

@@ -33,7 +33,7 @@ __all__ = [
 
 POSTGRES_SCHEMA = "payments_core"
 
-# The order is covered by the fingerprint and never changes; a payout keeps its id and key for life.
+# The order never changes; a payout keeps its id and key for life.
 FIXED = (
     "id",
     "key",
@@ -46,6 +46,7 @@ FIXED = (
     "currency",
     "note",
     "options",
+    "metadata",
     "original_amount",
     "created_at",
 )

@@ -47,6 +47,7 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         currency TEXT NOT NULL,
         note TEXT NOT NULL,
         options TEXT NOT NULL,
+        metadata TEXT NOT NULL,
         not_before {integer},
         expires_at {integer},
         original_amount TEXT,

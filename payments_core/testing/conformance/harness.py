@@ -30,7 +30,9 @@ from payments_core.testing.conformance.profile import Profile
 from payments_core.testing.emulator.connections import ServerThread
 from payments_core.testing.emulator.server import Emulator
 
-__all__ = ["CallbackReceiver", "Harness", "Kind", "Payer"]
+__all__ = ["METADATA", "CallbackReceiver", "Harness", "Kind", "Payer"]
+
+METADATA = "metadata-of-the-conformance-suite"  # with every payout; nothing may show it
 
 _LONGEST, _MOST_STEPS = timedelta(hours=80), 120  # longer than every schedule
 _numbers = itertools.count(1)
@@ -190,7 +192,8 @@ class Harness:
     def asked(self, key: str, **other: Any) -> Mapping[str, Any]:
         """Return the arguments of ``send``."""
         order = self.order(key, **other)
-        return {"key": order.key, "payee": order.payee, "amount": order.amount, "options": order.options}
+        asked = {"key": order.key, "payee": order.payee, "amount": order.amount, "options": order.options}
+        return asked | {"metadata": {"conformance": METADATA}}
 
     def pay(self, key: str, *, payee: Payee | None = None, by: Payer | None = None) -> Payout:
         """Pay once."""

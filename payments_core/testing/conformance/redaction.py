@@ -12,7 +12,7 @@ from payments_core.domain.errors import PaymentsError
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Authenticates, Credential
 from payments_core.testing.conformance.drafts import DraftPromises, leaked, secrets_of
-from payments_core.testing.conformance.harness import Harness
+from payments_core.testing.conformance.harness import METADATA, Harness
 from payments_core.testing.conformance.payments import TROUBLES
 from payments_core.testing.leaks import SHORTEST_SECRET, CapturedText, Forbidden, LogCapture
 
@@ -25,7 +25,7 @@ class SecrecyPromises(DraftPromises):
     def test_no_secret_leaks(
         self, harness: Harness, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """No credential, PIN or number, in any form, is in logs, errors, reprs or output.
+        """No credential, PIN, number or metadata, in any form, is in logs, errors, reprs or output.
 
         Tested with a successful payment, one with each fault, and refused ones.
         """
@@ -58,7 +58,7 @@ class SecrecyPromises(DraftPromises):
         payees = [self.payee, self.other_payee, *self.wrong_payees, *filter(None, [self.unpayable])]
         addresses = {payee.value.lstrip("+") for payee in payees}
         numbers = {address for address in addresses if address.isdigit()}
-        leaks = Forbidden(long_enough, numbers, addresses - numbers).leaks(captured)
+        leaks = Forbidden(long_enough, numbers, {*addresses - numbers, METADATA}).leaks(captured)
 
         assert not leaks, "; ".join(leaks)
 
