@@ -433,6 +433,8 @@ def provider_page(spec: ProviderSpec) -> str:
         "## Settings\n",
         f'Of accounts with `provider = "{spec.name}"`, beside those of every account.\n',
         fields(spec.settings, own),
+        "\n## What it calls a payment\n",
+        f"`{spec.transaction_reference}`: `Payout.provider_reference`." if spec.transaction_reference else "Nothing.",
         *command_parts(brought_by(spec.name)),
         "\n## Skipped promises\n",
     ]

@@ -48,6 +48,7 @@ _READ: Mapping[str, Callable[[Payout], Any]] = {
     "status": lambda payout: str(payout.status),
     "reason": lambda payout: str(payout.reason.code) if payout.reason else None,
     "references": lambda payout: dict(payout.references),
+    "provider_reference": lambda payout: payout.provider_reference,
     "note": lambda payout: payout.note,
     "metadata": lambda payout: dict(payout.metadata),
     "attempt": lambda payout: payout.attempt,

@@ -18,6 +18,7 @@ from payments_core.domain.errors import InvalidPayout
 __all__ = [
     "LONGEST_KEY",
     "LONGEST_REFERENCE",
+    "PROVIDER_REFERENCE",
     "canonical",
     "check_key",
     "derive",
@@ -32,6 +33,8 @@ _VERSION = b"payments_core/1"
 _ID = re.compile("po_[a-z2-7]{24}", re.IGNORECASE)
 LONGEST_REFERENCE = 200  # characters
 LONGEST_KEY = 200  # characters
+#: The name of the reference by which a provider itself calls a payment, in its portal and on its statements.
+PROVIDER_REFERENCE = "provider_reference"
 _NFC = 'Its normal form is unicodedata.normalize("NFC", key).'
 _REFERENCE = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
 

@@ -101,6 +101,9 @@ class ProviderSpec:
         operations: What it can pay.
         options: The names of the options it takes, by operation; one that ends in ``*`` stands for all that begin so.
             The core refuses any other.
+        transaction_reference: What the provider calls the number that it gives a payment, such as
+            ``financialTransactionId``: its answers teach it, as the reference ``provider_reference``. Empty where no
+            answer tells one.
         facts: What the engine decides by.
         retry: The retry policy of each repeatable operation.
         emulator: Where its :class:`Emulator` is, as ``"package.module:Class"``; imported only when one is started.
@@ -119,6 +122,7 @@ class ProviderSpec:
     build: Callable[[Any], PayoutProvider]
     operations: frozenset[Operation]
     options: Mapping[Operation, frozenset[str]] = field(default_factory=dict)
+    transaction_reference: str = ""
     facts: Facts = field(default_factory=Facts)
     retry: Mapping[str, RetryPolicy] = field(default_factory=dict)
     emulator: str = ""

@@ -17,7 +17,17 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBER = "256700199887"
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
-FIELDS += ["note", "metadata", "attempt", "submissions", "created_at", "updated_at", "next_at", "contradictions"]
+FIELDS += [
+    "provider_reference",
+    "note",
+    "metadata",
+    "attempt",
+    "submissions",
+    "created_at",
+    "updated_at",
+    "next_at",
+    "contradictions",
+]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
 
@@ -76,7 +86,8 @@ def test_list_as_json_is_one_array_of_exactly_these_fields(pay: Call, payouts: C
 
     assert [list(one) for one in shown] == [FIELDS, FIELDS]
     first = shown[0]
-    assert set(first.pop("references")) == {"reference", "external_id", "financial_transaction_id"}
+    assert first.pop("provider_reference") == first["references"]["provider_reference"]
+    assert set(first.pop("references")) == {"reference", "external_id", "provider_reference"}
     assert first.pop("id").startswith("po_")
     created, updated = (datetime.fromisoformat(first.pop(name)) for name in ("created_at", "updated_at"))
     assert timedelta() < updated - created < timedelta(seconds=60)

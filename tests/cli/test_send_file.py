@@ -14,7 +14,17 @@ from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBERS = [f"2567721{n:05}" for n in range(40)]
 FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
-FIELDS += ["note", "metadata", "attempt", "submissions", "created_at", "updated_at", "next_at", "contradictions"]
+FIELDS += [
+    "provider_reference",
+    "note",
+    "metadata",
+    "attempt",
+    "submissions",
+    "created_at",
+    "updated_at",
+    "next_at",
+    "contradictions",
+]
 FIELDS += ["row", "same_as_row", "is_new", "error", "findings", "notes"]
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")

@@ -194,6 +194,7 @@ def pay(at: datetime) -> Payout:
         )
         payout = client.wait(payout.id, timeout_s=60)
         payout = client.refresh(payout.key)
+        assert_type(payout.provider_reference, str | None)
         resumed = client.resume(timeout_s=0.0, on_change=show)
         assert_type(resumed, ResumeResult)
         left: tuple[int, int, int, int, datetime | None] = (

@@ -13,6 +13,7 @@ from payments_core.domain.payout.metadata import MetadataValue
 from payments_core.domain.payout.payee import Payee
 from payments_core.domain.payout.reason import Reason
 from payments_core.domain.payout.status import Operation, PayoutStatus
+from payments_core.domain.references import PROVIDER_REFERENCE
 
 __all__ = ["HistoryEntry", "Payout"]
 
@@ -96,6 +97,11 @@ class Payout:
     note: str = field(default="", repr=False)
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict, repr=False)
     differences: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def provider_reference(self) -> str | None:
+        """What the provider calls the payment of this attempt, as on its statements; None while it has given none."""
+        return self.references.get(PROVIDER_REFERENCE)
 
     @property
     def is_final(self) -> bool:

@@ -48,7 +48,7 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
     """No payment is made twice, lost or guessed."""
 
     def test_a_payment_is_made_once(self, harness: Harness) -> None:
-        """It succeeds with one request; the same key again sends nothing."""
+        """One request pays; the same key again sends nothing. A declared number of the provider's is learned."""
         self.builds_on(harness, self.test_a_check_moves_no_money)
         key = harness.key("once")
         first = harness.pay(key)
@@ -59,6 +59,8 @@ class PaymentPromises(DraftPromises, StatusMappingPromises):
         assert first.id == paid.id == again.id
         assert again.status is PAID
         assert (harness.credits(paid), harness.posts(paid)) == (1, 1)
+        learned, declared = paid.provider_reference, self.spec.transaction_reference
+        assert bool(learned) is bool(declared), f"declared: {declared!r}, learned: {learned!r}"
 
     def test_references_are_written_down_before_anything_is_sent(self, harness: Harness) -> None:
         """An accepted payout already has them, and the provider later knows the payment by them."""

@@ -73,6 +73,8 @@ def read_status(response: HttpResponse, reference: str) -> CheckOutcome:
     word = text_of(fields.get("status"))
     code = text_of(fields.get("reason"))
     details: dict[str, Any] = {"code": code or word, "http_status": 200, "seen": _reported(fields)}
+    if number := text_of(fields.get("number")):
+        details["references"] = {"provider_reference": number}
     if word == "failed":
         return Final(reason=Reason(REASONS.get(code, ReasonCode.UNRECOGNISED), code), **details)
     meaning = STATUSES.get(word)

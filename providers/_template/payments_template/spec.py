@@ -15,6 +15,7 @@ SPEC = ProviderSpec(
     settings=TemplateSettings,
     build=TemplateProvider,
     operations=frozenset({Operation.TRANSFER}),
+    transaction_reference="number",  # the API's page on payments: what a paid one is called in the portal
     # The facts have their most cautious values: what may have arrived is never sent again, and a person decides.
     # Declare one only with evidence, named in `sources`; a wrong one pays twice.
     #   resend="safe", dedupe_window_s   a second payment under one reference is refused, and for how long: the API's

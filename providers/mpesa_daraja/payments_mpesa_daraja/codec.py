@@ -178,7 +178,7 @@ def _of_payment(result: Result, *, is_certain: bool) -> CheckOutcome:
         currency=CURRENCY,
         payee=_payee(result.first("ReceiverPartyPublicName")),
     )
-    references = _learned(receipt=result.first("TransactionReceipt") or result.receipt)
+    references = _learned(provider_reference=result.first("TransactionReceipt") or result.receipt)
     return _outcome(meaning, result.code, result.text, seen, references)
 
 
@@ -200,7 +200,7 @@ def _of_question(result: Result, ours: str) -> CheckOutcome:
         payee=next((found for party in parties if (found := _payee(party))), None),
         fee=number(charges[2]) if len(charges) == 3 and charges[1] == CURRENCY else None,
     )
-    references = _learned(receipt=result.first("ReceiptNo"))
+    references = _learned(provider_reference=result.first("ReceiptNo"))
     text = result.first("TransactionReason")
     return _outcome(STATUSES.get(status, "unknown"), status, text, seen, references)
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
 from payments_core.domain.payout import Operation, Order, Reason, ReasonCode
+from payments_core.domain.references import PROVIDER_REFERENCE
 from payments_core.http.flow import HttpFlow, exchange
 from payments_core.http.messages import HttpRequest, HttpResponse, fill, slot
 from payments_core.provider import (
@@ -115,7 +116,7 @@ class MpesaDarajaProvider(UnsignedCallbacks):
             "CommandID": "TransactionStatusQuery",
             # Without OriginatorConversationID: the result could be taken for the payment's own.
             "OriginalConversationID": draft.references["originator"],
-            **({"TransactionID": draft.references["receipt"]} if "receipt" in draft.references else {}),
+            **({"TransactionID": receipt} if (receipt := draft.references.get(PROVIDER_REFERENCE)) else {}),
             "PartyA": self._settings.shortcode,
             "IdentifierType": "4",
             "Remarks": "Status",

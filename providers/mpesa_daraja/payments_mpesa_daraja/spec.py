@@ -16,6 +16,7 @@ SPEC = ProviderSpec(
     build=MpesaDarajaProvider,
     operations=frozenset({Operation.TRANSFER}),
     options={Operation.TRANSFER: frozenset({"command_id"})},
+    transaction_reference="TransactionReceipt",  # portal, B2C: the M-Pesa receipt number among the result's parameters
     # A duplicate is refused, but how long a reference is remembered is undocumented, and no answer proves that a
     # payment never arrived. So nothing that may have arrived is sent again: resend keeps its cautious value.
     facts=Facts(

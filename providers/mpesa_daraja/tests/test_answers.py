@@ -69,7 +69,7 @@ def test_result_reports_what_was_paid_to_whom(taken: Draft, called: Make) -> Non
     assert isinstance(outcome, Final)
     assert outcome.succeeded
     assert outcome.seen == ReportedDetails(Decimal(50), "KES", "254708374149")
-    assert outcome.references == {"receipt": "SK9"}
+    assert outcome.references == {"provider_reference": "SK9"}
 
 
 def test_result_unknown_operator_counts_for_the_payment_only(draft: Draft, taken: Draft, called: Make) -> None:

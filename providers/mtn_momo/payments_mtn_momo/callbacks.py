@@ -12,7 +12,7 @@ from payments_core.provider import Callback, ParsedCallback
 __all__ = ["parse"]
 
 _LONGEST = 64 * 1024  # bytes; a status has a few hundred
-_REFERENCES = {"external_id": "externalId", "financial_transaction_id": "financialTransactionId"}
+_REFERENCES = {"external_id": "externalId", "provider_reference": "financialTransactionId"}
 
 
 def parse(callback: Callback) -> ParsedCallback | None:

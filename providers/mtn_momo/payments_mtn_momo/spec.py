@@ -17,6 +17,7 @@ SPEC = ProviderSpec(
     build=MtnMomoProvider,
     operations=frozenset({Operation.TRANSFER, Operation.DEPOSIT, Operation.REFUND}),
     options={Operation.TRANSFER: frozenset({"transfer_type"})},  # of aggregators
+    transaction_reference="financialTransactionId",  # OpenAPI export of Disbursements: TransferResult
     facts=Facts(
         resend="safe",
         dedupe_window_s=24 * 3600.0,

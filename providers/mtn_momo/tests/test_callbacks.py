@@ -31,8 +31,8 @@ SUCCESSFUL = {
     "status": "SUCCESSFUL",
 }
 EXTERNAL = {"external_id": "po_dvdtynnhgitzk6di2ynv6jio"}
-BOTH = EXTERNAL | {"financial_transaction_id": "1234567890"}
-ONE = {"financial_transaction_id": "1"}
+BOTH = EXTERNAL | {"provider_reference": "1234567890"}
+ONE = {"provider_reference": "1"}
 
 
 def came(body: object, method: str = "PUT") -> Callback:
@@ -109,7 +109,7 @@ def test_callback_of_any_content_raises_nothing(raw: bytes, method: str) -> None
 
     if parsed is not None:
         assert parsed.references
-        assert set(parsed.references) <= {"external_id", "financial_transaction_id"}
+        assert set(parsed.references) <= {"external_id", "provider_reference"}
         for text in (parsed.status, *parsed.references.values()):
             assert len(text.encode()) <= 4 * 300
 
@@ -138,7 +138,7 @@ def test_callback_with_the_body_of_a_status_is_received(operation: Operation, nu
         assert parsed is not None
         assert (parsed.references["external_id"], parsed.status) == (EXTERNAL["external_id"], status)
         numbered = operation is Operation.TRANSFER and status == "SUCCESSFUL"
-        assert ("financial_transaction_id" in parsed.references) is numbered
+        assert ("provider_reference" in parsed.references) is numbered
 
 
 def test_provider_has_the_callbacks_capability(make_settings: Callable[..., MtnMomoSettings]) -> None:

@@ -190,7 +190,7 @@ def test_success_reports_what_was_paid() -> None:
     assert outcome == Final(
         code="SUCCESSFUL",
         http_status=200,
-        references={"financial_transaction_id": "1234567890"},
+        references={"provider_reference": "1234567890"},
         seen=SEEN,
     )
     assert outcome.succeeded
@@ -207,7 +207,7 @@ def test_numbers_are_read_like_text() -> None:
 
     assert isinstance(outcome, Final)
     assert outcome.seen == SEEN
-    assert outcome.references == {"financial_transaction_id": "1234567890"}
+    assert outcome.references == {"provider_reference": "1234567890"}
 
 
 @pytest.mark.parametrize("amount", ["", "a lot", "500,00", "NaN", "Infinity", "1e999999999", True, [], {}])

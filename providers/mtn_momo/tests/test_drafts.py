@@ -195,7 +195,7 @@ def test_deposit_arrives_once(ask: Ask, kind: str) -> None:
     assert (row["operation"], row["payee"], row["posts"], row["credits"]) == ("deposit", value, 1, 1)
     assert (payment["version"], payment["callback_method"]) == ("v2_0", "PUT")
     assert payment["callback_url"] == "http://pay.example.org/momo"
-    assert "financial_transaction_id" not in first.references  # MTN gives a deposit none
+    assert "provider_reference" not in first.references  # MTN gives a deposit none
 
 
 def test_refund_goes_back_to_the_payer(ask: Ask) -> None:

@@ -133,4 +133,4 @@ def _reported(data: Mapping[str, Any]) -> ReportedDetails:
 
 def _learned(data: Mapping[str, Any]) -> Mapping[str, str]:
     given = text_of(data.get("providerTransactionId"))
-    return {"provider_transaction_id": given} if given else {}
+    return {"provider_reference": given} if given else {}

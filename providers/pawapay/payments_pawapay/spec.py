@@ -17,6 +17,7 @@ SPEC = ProviderSpec(
     build=PawapayProvider,
     operations=frozenset({Operation.TRANSFER}),
     options={Operation.TRANSFER: frozenset({"provider", "customer_message", "metadata.*", "pii.*"})},
+    transaction_reference="providerTransactionId",  # API reference v2, Check payout status: the operator's own number
     facts=Facts(
         resend="safe",
         dedupe_window_s=24 * 3600.0,

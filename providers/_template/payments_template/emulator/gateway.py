@@ -47,6 +47,7 @@ class Payment:
     """An accepted payment."""
 
     order: Mapping[str, Any]
+    number: str
     accepted_at: datetime
     visible_at: datetime
     ends_at: datetime | None
@@ -66,7 +67,8 @@ class Payment:
         """Return the payment as a status answer or a callback writes it."""
         state = self.state(at)
         payload = {name: self.order[name] for name in ("id", "to", "amount", "currency")} | {"status": state}
-        return payload | ({"reason": self.reason} if state == "failed" else {}) | changed
+        own = {"failed": {"reason": self.reason}, "paid": {"number": self.number}}
+        return payload | own.get(state, {}) | changed
 
 
 class Gateway(emulator.Gateway[Request]):
@@ -105,7 +107,8 @@ class Gateway(emulator.Gateway[Request]):
             return _error(409, "duplicate_id", "The id was used before.")
         ends_at = None if request.stuck else at + timedelta(seconds=self._switches.ends_after_s)
         visible_at = at + timedelta(seconds=request.invisible_s)
-        self._payments[order["id"]] = Payment(order, at, visible_at, ends_at)
+        number = f"TP{len(self._payments) + 1:08}"
+        self._payments[order["id"]] = Payment(order, number, at, visible_at, ends_at)
         return Answer.json(201, {"id": order["id"], "status": "accepted"})
 
     def refuse(self, fault: str, rule: Rule, request: Request) -> Answer:

@@ -104,7 +104,7 @@ def _evidence(response: HttpResponse, body: Body) -> dict[str, Any]:
 
 def _references(fields: Mapping[str, Any]) -> dict[str, str]:
     transaction_id = text_of(fields.get("financialTransactionId"))
-    return {"financial_transaction_id": transaction_id} if transaction_id else {}
+    return {"provider_reference": transaction_id} if transaction_id else {}
 
 
 def _reported(fields: Mapping[str, Any]) -> ReportedDetails:
