@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAIRS = {
     "payments_core/client/asynchronous": "payments_core/client/synchronous",
     "payments_core/runtime/asynchronous": "payments_core/runtime/synchronous",
+    "payments_core/batch/asynchronous": "payments_core/batch/synchronous",
     "providers/mtn_momo/payments_mtn_momo/native/asynchronous": (
         "providers/mtn_momo/payments_mtn_momo/native/synchronous"
     ),
@@ -59,6 +60,9 @@ PHRASES = {
     "    A cancelled payment may have been sent: treat it as unknown.\n": "",
     "The client for an event loop, written by hand; ``synchronous`` is generated from this package.": (
         "The client for threads; every module of this package is generated from ``asynchronous``."
+    ),
+    "Batches for an event loop, written by hand; ``synchronous`` is generated from this package.": (
+        "Batches for threads; every module of this package is generated from ``asynchronous``."
     ),
     "Sessions and executors for an event loop, written by hand; ``synchronous`` is generated from this package.": (
         "Sessions and executors for threads; every module of this package is generated from ``asynchronous``."

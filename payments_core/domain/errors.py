@@ -18,6 +18,7 @@
     ├── InvalidArgument            a number given to a method is outside of its bounds; nothing was done
     ├── UnknownPayout              no payout has this id or key, or two have it
     ├── UnknownEvent               no event has this id
+    ├── UnknownBatch               no batch has this id or name, or several have the name
     ├── DecisionRefused            what a person decided about a payout is not safe, or not yet; nothing was changed
     ├── JournalError               the journal cannot be read or written
     │   ├── JournalMissing         there is none where the configuration says
@@ -72,6 +73,7 @@ __all__ = [
     "SecretMissing",
     "SettingsError",
     "UnknownAccount",
+    "UnknownBatch",
     "UnknownEvent",
     "UnknownPayout",
 ]
@@ -215,6 +217,12 @@ class UnknownEvent(PaymentsError):
     """No event has this id."""
 
     code = "unknown_event"
+
+
+class UnknownBatch(PaymentsError):
+    """No batch has this id or name, or several have the name."""
+
+    code = "unknown_batch"
 
 
 class DecisionRefused(PaymentsError):

@@ -43,6 +43,11 @@ class EventName(StrEnum):
     PAYOUT_CANCELLED = "payout.cancelled"
     PAYOUT_ERASED = "payout.erased"
     PAYOUT_KEPT_AS_RECORDED = "payout.kept_as_recorded"
+    BATCH_CREATED = "batch.created"
+    BATCH_APPROVED = "batch.approved"
+    BATCH_PAUSED = "batch.paused"
+    BATCH_UNPAUSED = "batch.unpaused"
+    BATCH_CANCELLED = "batch.cancelled"
     CALLBACK_RECEIVED = "callback.received"
     CALLBACK_MATCHED = "callback.matched"
     CALLBACK_IGNORED = "callback.ignored"
@@ -108,6 +113,11 @@ _MEANING = {
     EventName.PAYOUT_CANCELLED: "A person cancelled it before anything of it was sent; it is never sent.",
     EventName.PAYOUT_ERASED: "The payee was erased from the journal; hashes, amounts and ends stay.",
     EventName.PAYOUT_KEPT_AS_RECORDED: "A repeated key had another note or metadata (`fields`); the recorded stays.",
+    EventName.BATCH_CREATED: "The rows of a batch are frozen; it waits for an approval.",
+    EventName.BATCH_APPROVED: "A person approved a batch: its rows and its total. It may be run.",
+    EventName.BATCH_PAUSED: "A person stopped a batch: nothing of it is sent.",
+    EventName.BATCH_UNPAUSED: "A person let a paused batch go on.",
+    EventName.BATCH_CANCELLED: "A person cancelled a batch: what was not sent is never sent.",
     EventName.CALLBACK_RECEIVED: "A callback came to an account's path and is stored; it only makes a check due.",
     EventName.CALLBACK_MATCHED: "A callback is about this payout: its next check is due sooner.",
     EventName.CALLBACK_IGNORED: "A callback was handled and needs nothing (`why`).",

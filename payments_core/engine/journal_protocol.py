@@ -7,10 +7,11 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
+from payments_core.domain.batches import Batch, BatchReply, BatchRow, BatchWrite, RowResult
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
 from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck
-from payments_core.domain.payout import HistoryEntry, Payee, PayoutStatus
+from payments_core.domain.payout import HistoryEntry, Payee, PayoutStatus, ReasonCode
 from payments_core.domain.rates import AcquirePermit, Hold, Permit
 from payments_core.domain.records import Approval, EndedAttempt, ErasureResult, Gap, Pause, PayoutRecord
 from payments_core.domain.shared_tokens import SharedToken, TokenChange
@@ -231,6 +232,35 @@ class Journal(Outbox, Protocol):
 
     def trim(self, before: datetime, *, limit: int) -> int:
         """Remove callbacks that were handled before a moment; return how many."""
+        ...
+
+    def write_batch(self, change: BatchWrite) -> BatchReply:
+        """Write one change of a batch; see each change for what it returns."""
+        ...
+
+    def batch(self, batch: str) -> Batch | None:
+        """Return a batch with its history."""
+        ...
+
+    def batches(self, *, name: str | None = None, limit: int = 100) -> tuple[Batch, ...]:
+        """Return batches, newest first; with a name, all of it, oldest first."""
+        ...
+
+    def batch_rows(self, batch: str, *, after: int = 0, limit: int, unrecorded: bool = False) -> tuple[RowResult, ...]:
+        """Return rows of a batch from after a number, each beside its payout; or only those that have none."""
+        ...
+
+    def batch_counts(
+        self, batch: str, *, own: bool = False
+    ) -> Mapping[tuple[PayoutStatus | None, ReasonCode | None], int]:
+        """Return how many rows have a payout of each status and reason; None is a row without one.
+
+        With ``own``, only payouts that this batch has made are counted: that reads an index alone.
+        """
+        ...
+
+    def last_row_of(self, payee_id: str) -> BatchRow | None:
+        """Return the row of a payee's id in the last batch that has it."""
         ...
 
     def prove_writable(self) -> None:

@@ -14,6 +14,7 @@ import pluggy
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from payments_core.domain.batches import Batch
     from payments_core.domain.payout import Order, Payout
     from payments_core.domain.records import Event
     from payments_core.provider import ProviderSpec
@@ -89,6 +90,21 @@ def payments_needs_approval(payout: Payout) -> str | None:
 
     Args:
         payout: The payout that is about to be sent.
+
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def payments_approve_batch(batch: Batch, actor: str) -> str | None:
+    """Return the reason why a person may not approve a batch; None lets the approval pass.
+
+    Called before an approval is recorded, once the total was compared and the actor is not who created the batch. A
+    reason refuses the approval. May raise: the approval is refused then, and the exception is the caller's.
+
+    Args:
+        batch: The batch, with its totals and who created it.
+        actor: The person, as the application names them.
 
     """
     raise NotImplementedError

@@ -28,6 +28,7 @@ from payments_core.plugins.hookspecs import GROUP, PREFIX
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from payments_core.domain.batches import Batch
     from payments_core.domain.payout import Order, Payout
     from payments_core.domain.records import Event
     from payments_core.provider import ProviderSpec
@@ -253,6 +254,11 @@ class Plugins:
     def before_submit(self, payout: Payout) -> str | None:
         """Return the first refusal of the guards, or None. An exception of a guard propagates: it fails closed."""
         return _first_reason(self._manager.hook.payments_before_submit(payout=payout), "a guard", "refused")
+
+    def refuses_batch(self, batch: Batch, actor: str) -> str | None:
+        """Return the first reason why a person may not approve a batch, or None. An exception propagates."""
+        reasons = self._manager.hook.payments_approve_batch(batch=batch, actor=actor)
+        return _first_reason(reasons, "a plugin", "refuses the approval")
 
     def needs_approval(self, payout: Payout) -> str | None:
         """Return the first reason for an approval, or None. An exception propagates: it fails closed."""

@@ -119,6 +119,17 @@ class AsyncPayoutClient(AsyncListingMixin, AsyncReviewMixin, AsyncValidationMixi
         )
         return await self._pay(order, account, by_default=operation is None)
 
+    async def send_order(self, order: Order, account: str | None = None) -> Payout:
+        """Pay an order that is made already, as :meth:`send` does; raises as it does.
+
+        Args:
+            order: What is to be paid.
+            account: The account's name; chosen as for :meth:`send` when left out.
+
+        """
+        self._runtime.check_process()
+        return await self._pay(order, account)
+
     async def accept(
         self,
         *,

@@ -41,6 +41,7 @@ class Order:
         expires_at: Not sent later than this; aware.
         original_amount: Of a refund: what was collected. All refunds of one collection together stay within it.
         metadata: The caller's own names and values, stored and never sent; not part of the fingerprint.
+        batch: The id of the batch that it is a row of; not part of what makes it this payment.
 
     Raises:
         InvalidPayout: A key, note, time, option or metadata that cannot be used.
@@ -57,6 +58,7 @@ class Order:
     expires_at: datetime | None = None
     original_amount: Money | None = None
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict, repr=False)
+    batch: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could not be stored or distinguished later."""

@@ -46,6 +46,27 @@ class ReasonCode(StrEnum):
     NEEDS_APPROVAL = "needs_approval"
     ABOVE_LARGEST_AMOUNT = "above_largest_amount"
 
+    @property
+    def is_reissuable(self) -> bool:
+        """Whether paying a payout that failed for it once more, as it is, can succeed."""
+        return self in _REISSUABLE
+
+
+# What may be different next time without a change of the payout: money, limits of the day, the provider itself.
+_REISSUABLE = frozenset(
+    {
+        ReasonCode.PAYEE_LIMIT_REACHED,
+        ReasonCode.INSUFFICIENT_FUNDS,
+        ReasonCode.PAYER_LIMIT_REACHED,
+        ReasonCode.FUNDS_OR_LIMIT,
+        ReasonCode.EXPIRED,
+        ReasonCode.NOT_COMPLETED,
+        ReasonCode.PROVIDER_UNAVAILABLE,
+        ReasonCode.PROVIDER_ERROR,
+        ReasonCode.NOT_SENT_IN_TIME,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:

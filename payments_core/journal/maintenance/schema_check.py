@@ -18,6 +18,7 @@ REFERENCES = (
     *((table, "payout_id", "payouts", "id") for table in ("history", "outbox", "queries", "claims", "attempts")),
     *((table, "payout_id", "payouts", "id") for table in ("approvals", "inbox", "by_provider_reference")),
     *((table, "event_id", "outbox", "event_id") for table in ("outbox_reads", "deliveries")),
+    *((table, "batch", "batches", "id") for table in ("batch_rows", "batch_history")),
 )
 
 

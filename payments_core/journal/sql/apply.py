@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from payments_core.domain.batches import (
+    BatchChange,
+    BatchReply,
+    BatchWrite,
+    BeginBatch,
+    DropBatch,
+    FreezeBatch,
+    WriteRows,
+)
 from payments_core.domain.inbox_records import Arrival, Handled, Handling
 from payments_core.domain.rates import AcquirePermit, Permit
 from payments_core.domain.records import ErasureResult
@@ -22,6 +31,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.journal.sql import (
     attempts,
+    batches,
     circuits,
     claims,
     erasure,
@@ -54,9 +64,20 @@ Change: TypeAlias = (
     | OutboxChange
     | Erase
     | Trim
+    | BatchWrite
 )
 Reply: TypeAlias = (
-    JournalResult | bool | ClaimReply | Permit | SharedToken | Handled | OutboxReply | ErasureResult | int | None
+    JournalResult
+    | bool
+    | ClaimReply
+    | Permit
+    | SharedToken
+    | Handled
+    | OutboxReply
+    | ErasureResult
+    | BatchReply
+    | int
+    | None
 )
 
 
@@ -98,6 +119,8 @@ def apply(session: DbTransaction, change: Change) -> Reply:
             return outbox.apply(session, change)
         case Erase() | Trim():
             return erasure.apply(session, change)
+        case BeginBatch() | WriteRows() | FreezeBatch() | DropBatch() | BatchChange():
+            return batches.apply(session, change)
         case AskToken() | KeepToken():
             return tokens.apply(session, change)
         case Arrival() | Handling() | inbox.StoreFact():

@@ -109,6 +109,7 @@ PATHS: Mapping[str, str] = {
     "erased_at": "erased_at",
     "contradictions": "contradictions",
     "contradicted_at": "contradicted_at",
+    "batch": "order.batch",
 }
 COLUMNS: tuple[str, ...] = tuple(PATHS)
 

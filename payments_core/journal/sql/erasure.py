@@ -117,6 +117,7 @@ class _Statements:
         self.evidence = text(f"SELECT seq, evidence FROM {at}history WHERE payout_id = ?")
         self.erase_evidence = text(f"UPDATE {at}history SET evidence = ? WHERE payout_id = ? AND seq = ?")
         self.erase_attempt = text(f"UPDATE {at}attempts SET request = ?, reason = ? WHERE payout_id = ? AND number = ?")
+        self.erase_batch_rows = text(f"UPDATE {at}batch_rows SET content = '', payee_id = '' WHERE key = ?")
         self.erase_approvals = text(f"UPDATE {at}approvals SET reason = '' WHERE payout_id = ?")
         self.events = text(f"SELECT no, reason FROM {at}outbox WHERE payout_id = ? AND reason IS NOT NULL")
         self.erase_event = text(f"UPDATE {at}outbox SET reason = ? WHERE no = ?")
@@ -182,6 +183,7 @@ def _erase(session: DbTransaction, row: PayoutRecord, change: Erase, secret: byt
         values = (_without_payee(ended.request), _without_text(ended.reason), row.id, ended.number)
         session.execute(sql.erase_attempt, values)
     session.execute(sql.erase_approvals, (row.id,))
+    session.execute(sql.erase_batch_rows, (row.order.key,))
     for no, reason in session.execute(sql.events, (row.id,)).fetchall():
         session.execute(sql.erase_event, (_without_text(read_reason(reason)), no))
     event = Event(EventName.PAYOUT_ERASED, change.at, {"actor": change.actor, "reason": change.reason})

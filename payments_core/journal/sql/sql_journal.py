@@ -11,6 +11,7 @@ from payments_core.domain.rates import AcquirePermit, Permit
 from payments_core.domain.records import Pause
 from payments_core.domain.shared_tokens import SharedToken, TokenChange
 from payments_core.engine.commands import JournalCommand, JournalResult
+from payments_core.journal.sql.batches import BatchesMixin
 from payments_core.journal.sql.claims import ClaimsMixin
 from payments_core.journal.sql.erasure import ErasureMixin
 from payments_core.journal.sql.inbox import InboxMixin
@@ -21,7 +22,7 @@ from payments_core.journal.sql.queries import QueriesMixin
 __all__ = ["SqlJournal"]
 
 
-class SqlJournal(QueriesMixin, ClaimsMixin, InboxMixin, OutboxMixin, ErasureMixin):
+class SqlJournal(QueriesMixin, ClaimsMixin, InboxMixin, OutboxMixin, ErasureMixin, BatchesMixin):
     """A journal in a database."""
 
     is_remote: bool

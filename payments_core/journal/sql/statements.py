@@ -49,6 +49,7 @@ FIXED = (
     "metadata",
     "original_amount",
     "created_at",
+    "batch",
 )
 # Written without a transition: the caller of one may have read the record before.
 UNVERSIONED = ("contradictions", "contradicted_at")

@@ -83,6 +83,7 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         erased_at {integer},
         contradictions TEXT NOT NULL,
         contradicted_at {integer},
+        batch TEXT NOT NULL, -- '' is none
         {unique_key}
     )
     """,
@@ -95,6 +96,7 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         f"CREATE INDEX payouts_by_payee ON {at}payouts ({sql.payee_key}, created_at, no)",
         f"CREATE INDEX payouts_by_reason ON {at}payouts ({sql.reason_code}, created_at, no, account, status)"
         " WHERE reason IS NOT NULL",
+        f"CREATE INDEX payouts_of_batch ON {at}payouts (batch, status, {sql.reason_code}) WHERE batch <> ''",
         f"""
     CREATE TABLE {at}history (
         payout_id TEXT NOT NULL REFERENCES {at}payouts (id),
@@ -254,6 +256,44 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         reference TEXT PRIMARY KEY NOT NULL, -- without capitals, - and _
         account TEXT NOT NULL, -- of the statement
         kept_at {integer} NOT NULL
+    ){without_rowid}
+    """,
+        f"""
+    CREATE TABLE {at}batches (
+        no {row_number},
+        id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        state TEXT NOT NULL,
+        content_hash TEXT, -- none while its rows are being written
+        row_count {integer} NOT NULL,
+        totals TEXT NOT NULL, -- JSON: decimal text for each currency
+        begun_at {integer} NOT NULL
+    )
+    """,
+        f"CREATE UNIQUE INDEX batches_content ON {at}batches (content_hash) WHERE content_hash IS NOT NULL",
+        f"""
+    CREATE TABLE {at}batch_rows (
+        batch TEXT NOT NULL REFERENCES {at}batches (id),
+        number {integer} NOT NULL,
+        line {integer} NOT NULL,
+        key TEXT{sql.bytewise} NOT NULL,
+        digest TEXT NOT NULL,
+        payee_id TEXT NOT NULL,
+        content TEXT NOT NULL, -- JSON of order and account; '' once its payee was erased
+        PRIMARY KEY (batch, number)
+    ){without_rowid}
+    """,
+        f"CREATE UNIQUE INDEX batch_rows_by_key ON {at}batch_rows (key, batch)",
+        f"CREATE INDEX batch_rows_by_payee_id ON {at}batch_rows (payee_id) WHERE payee_id <> ''",
+        f"""
+    CREATE TABLE {at}batch_history (
+        batch TEXT NOT NULL REFERENCES {at}batches (id),
+        seq {integer} NOT NULL,
+        at {integer} NOT NULL,
+        event TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (batch, seq)
     ){without_rowid}
     """,
         f"CREATE TABLE {at}meta (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL){without_rowid}",

@@ -1,0 +1,1 @@
+"""Batches for an event loop, written by hand; ``synchronous`` is generated from this package."""

@@ -1,0 +1,95 @@
+"""What a run of a batch knows while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from payments_core.batch.orders import MOST_REFUSED
+from payments_core.batch.progress import BatchProgress, Counts, StopRules, Tally, by_status
+from payments_core.domain.batches import Batch, BatchRow, BatchState
+from payments_core.domain.errors import PaymentsError
+from payments_core.domain.records import Pause
+
+__all__ = ["RunningBatch"]
+
+_LOOK_EVERY = timedelta(seconds=1)
+
+
+class RunningBatch:
+    """One run of a batch.
+
+    Args:
+        batch: The batch.
+        left: What the rows come to that have no payout.
+        counts: Its rows by the status of their payouts.
+        own: Only the payouts that it has made.
+        stop: When no further row is sent.
+        on_progress: Called at each look.
+        at: Now.
+
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        left: Tally,
+        *,
+        counts: Counts,
+        own: Counts,
+        stop: StopRules,
+        on_progress: Callable[[BatchProgress], None] | None,
+        at: datetime,
+    ) -> None:
+        self.batch, self.left, self._stop = batch, left, stop
+        self._before, self._on_progress = own, on_progress
+        # What stood under a row's key before the batch is counted once: it belongs to another batch.
+        self._earlier = {which: count - own.get(which, 0) for which, count in counts.items() if which[0] is not None}
+        self._accounts = frozenset[str]()
+        self._look_at = at + _LOOK_EVERY
+        self.stopped = ""
+        self.refused: dict[int, PaymentsError] = {}
+
+    def refuse(self, row: BatchRow, error: PaymentsError) -> None:
+        """Keep that ``send`` refuses a row."""
+        if len(self.refused) < MOST_REFUSED:
+            self.refused[row.number] = error
+
+    def is_look_due(self, at: datetime) -> bool:
+        """Whether the last look is a second ago."""
+        return at >= self._look_at
+
+    def look(self, now: Batch | None, own: Counts, pauses: Iterable[Pause], at: datetime) -> BatchProgress:
+        """Take in how the batch stands, and stop where a person or a rule wants it.
+
+        Args:
+            now: The batch.
+            own: The payouts that it has made.
+            pauses: In force.
+            at: Now.
+
+        """
+        self._look_at = at + _LOOK_EVERY
+        self.batch = now or self.batch
+        if self.batch.state is not BatchState.APPROVED:
+            last = self.batch.history[-1]
+            self.stopped = f"It was {last.event.removeprefix('batch.')} by {last.actor}: {last.reason}"
+        elif pause := next((one for one in pauses if one.account is None or one.account in self._accounts), None):
+            self.stopped = f"Payments from {pause.account or 'every account'} are paused: {pause.why}"
+        elif rule := self._stop.reached(self._before, own):
+            self.stopped = rule
+        progress = self.progress(own)
+        if self._on_progress is not None:
+            self._on_progress(progress)
+        return progress
+
+    def uses(self, accounts: Iterable[str]) -> None:
+        """Note which accounts pay its rows."""
+        self._accounts |= frozenset(accounts)
+
+    def progress(self, own: Counts) -> BatchProgress:
+        """Return how far the batch is."""
+        statuses = by_status(
+            {which: own.get(which, 0) + self._earlier.get(which, 0) for which in {*own, *self._earlier}}
+        )
+        return BatchProgress(self.batch, statuses, self.batch.row_count - sum(statuses.values()), self.left.totals())

@@ -1,0 +1,287 @@
+"""Batches: frozen rows, who approved them, and what became of each row."""
+
+# ruff: noqa: S608 - put together from constants of this module
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from payments_core.domain.batches import (
+    TRANSITIONS,
+    Batch,
+    BatchChange,
+    BatchEntry,
+    BatchReply,
+    BatchRow,
+    BatchState,
+    BatchWrite,
+    BeginBatch,
+    DropBatch,
+    FreezeBatch,
+    RowResult,
+    WriteRows,
+)
+from payments_core.domain.errors import JournalError
+from payments_core.domain.events import EventName
+from payments_core.domain.money import Money
+from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, ReasonCode
+from payments_core.journal.sql.access import SqlAccess
+from payments_core.journal.sql.columns import checked, from_us, to_us
+from payments_core.journal.sql.statements import DbTransaction, Statements
+
+__all__ = ["BatchesMixin", "apply"]
+
+
+_BATCH = "id, name, state, COALESCE(content_hash, ''), row_count, totals"
+_ROW = "r.batch, r.number, r.line, r.key, r.digest, r.payee_id, r.content"
+
+
+class _Statements:
+    """The statements, in one dialect."""
+
+    def __init__(self, sql: Statements) -> None:
+        at, text = sql.schema, sql.text
+        self.begin = text(
+            f"INSERT INTO {at}batches (id, name, state, row_count, totals, begun_at)"
+            " VALUES (?, ?, 'WRITING', 0, '{}', ?)"
+        )
+        self.add_row = text(
+            f"INSERT INTO {at}batch_rows (batch, number, line, key, digest, payee_id, content)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        )
+        self.is_writing = text(f"SELECT 1 FROM {at}batches WHERE id = ? AND state = 'WRITING'")
+        self.freeze = text(
+            f"UPDATE {at}batches SET state = 'CREATED', content_hash = ?, row_count = ?, totals = ?"
+            " WHERE id = ? AND state = 'WRITING'"
+        )
+        self.move = text(f"UPDATE {at}batches SET state = ? WHERE id = ? AND state = ?")
+        self.add_history = text(
+            f"INSERT INTO {at}batch_history (batch, seq, at, event, actor, reason) VALUES (?, COALESCE((SELECT MAX(seq)"
+            f" FROM {at}batch_history WHERE batch = ?), 0) + 1, ?, ?, ?, ?)"
+        )
+        self.drop_rows = text(f"DELETE FROM {at}batch_rows WHERE batch = ?")
+        self.drop = text(f"DELETE FROM {at}batches WHERE id = ? AND state = 'WRITING'")
+        self.by_id = text(f"SELECT {_BATCH} FROM {at}batches WHERE id = ?")
+        self.by_hash = text(f"SELECT {_BATCH} FROM {at}batches WHERE content_hash = ?")
+        self.by_name = text(f"SELECT {_BATCH} FROM {at}batches WHERE name = ? ORDER BY no")
+        self.all = text(f"SELECT {_BATCH} FROM {at}batches ORDER BY no DESC LIMIT ?")
+        self.history = text(f"SELECT seq, at, event, actor, reason FROM {at}batch_history WHERE batch = ? ORDER BY seq")
+        results = (
+            f"SELECT {_ROW}, p.id, p.status, {sql.reason_code.replace('reason', 'p.reason')} FROM {at}batch_rows r"
+            f" LEFT JOIN {at}payouts p ON p.key = r.key WHERE r.batch = ? AND r.number > ?"
+        )
+        self.rows = text(f"{results} ORDER BY r.number LIMIT ?")
+        self.unrecorded = text(f"{results} AND p.id IS NULL ORDER BY r.number LIMIT ?")
+        reason = sql.reason_code.replace("reason", "p.reason")
+        self.counts = text(
+            f"SELECT p.status, {reason}, COUNT(*) FROM {at}batch_rows r LEFT JOIN {at}payouts p ON p.key = r.key"
+            f" WHERE r.batch = ? GROUP BY 1, 2"
+        )
+        # The index of a batch alone: what stood under a row's key before the batch is not in it.
+        self.own_counts = text(
+            f"SELECT status, {sql.reason_code}, COUNT(*) FROM {at}payouts WHERE batch = ? AND batch <> '' GROUP BY 1, 2"
+        )
+        self.last_of_payee_id = text(
+            f"SELECT {_ROW} FROM {at}batch_rows r JOIN {at}batches b ON b.id = r.batch"
+            " WHERE r.payee_id = ? AND b.state <> 'WRITING' AND r.content <> ''"
+            " ORDER BY b.no DESC, r.number DESC LIMIT 1"
+        )
+
+
+_statements = functools.cache(_Statements)
+
+
+def apply(session: DbTransaction, change: BatchWrite) -> BatchReply:
+    """Write one change; see each for what it returns."""
+    sql = _statements(session.sql)
+    match change:
+        case BeginBatch(batch, name, at):
+            session.execute(sql.begin, (batch, name, to_us(at)))
+            return None
+        case WriteRows(batch, rows):
+            return _add(session, batch, rows)
+        case FreezeBatch():
+            return _freeze(session, change)
+        case DropBatch(batch):
+            _drop(session, batch)
+            return None
+        case BatchChange():
+            return _move(session, change)
+
+
+def _add(session: DbTransaction, batch: str, rows: Iterable[BatchRow]) -> tuple[int, ...]:
+    """Add rows; return the numbers of those whose key another row has."""
+    sql = _statements(session.sql)
+    if session.execute(sql.is_writing, (batch,)).fetchone() is None:
+        raise _gone(batch)
+    twice = []
+    for row in rows:
+        values = (batch, row.number, row.line, row.order.key, row.digest, row.payee_id, _content(row))
+        if session.execute(sql.add_row, values).rowcount != 1:
+            twice.append(row.number)
+    return tuple(twice)
+
+
+def _gone(batch: str) -> JournalError:
+    return JournalError(f"Batch {batch} is not being written any more.", hint="Create it again from its file.")
+
+
+def _freeze(session: DbTransaction, change: FreezeBatch) -> Batch:
+    sql, batch = _statements(session.sql), change.batch
+    session.lock("batches")  # of two that write the same content, the second finds the first
+    found = session.execute(sql.by_hash, (batch.content_hash,)).fetchone()
+    if found is not None:
+        _drop(session, batch.id)
+        return _with_history(session, found)
+    totals = json.dumps({total.currency: total.text for total in batch.totals})
+    if session.execute(sql.freeze, (batch.content_hash, batch.row_count, totals, batch.id)).rowcount != 1:
+        raise _gone(batch.id)
+    _note(session, batch.id, change.at, EventName.BATCH_CREATED, change.actor, change.reason)
+    return _with_history(session, session.execute(sql.by_id, (batch.id,)).fetchone())
+
+
+def _move(session: DbTransaction, change: BatchChange) -> Batch | None:
+    """Change the state of a batch; None, and nothing is written, where its state does not allow it."""
+    sql = _statements(session.sql)
+    session.lock("batches")
+    found = session.execute(sql.by_id, (change.batch,)).fetchone()
+    allowed, becomes = TRANSITIONS[change.event]
+    if found is None or (state := _read(found).state) not in allowed:
+        return None
+    session.execute(sql.move, (str(becomes), change.batch, str(state)))
+    _note(session, change.batch, change.at, change.event, change.actor, change.reason)
+    return _with_history(session, session.execute(sql.by_id, (change.batch,)).fetchone())
+
+
+def _note(session: DbTransaction, batch: str, at: datetime, event: EventName, actor: str, reason: str) -> None:
+    session.execute(_statements(session.sql).add_history, (batch, batch, to_us(at), str(event), actor, reason))
+
+
+def _drop(session: DbTransaction, batch: str) -> None:
+    sql = _statements(session.sql)
+    if session.execute(sql.is_writing, (batch,)).fetchone() is not None:
+        session.execute(sql.drop_rows, (batch,))
+        session.execute(sql.drop, (batch,))
+
+
+def _with_history(session: DbTransaction, found: Sequence[Any]) -> Batch:
+    return _read(found, session.execute(_statements(session.sql).history, (found[0],)).fetchall())
+
+
+def _content(row: BatchRow) -> str:
+    order, payee = row.order, row.order.payee
+    fields = {
+        "account": row.account,
+        "payee": [payee.kind, payee.value, dict(payee.details)],
+        "amount": [order.amount.text, str(order.amount.currency)],
+        "operation": str(order.operation),
+        "note": order.note,
+        "options": dict(order.options),
+    }
+    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+
+
+@checked
+def _read_row(stored: Sequence[Any]) -> BatchRow | None:
+    batch, number, line, key, _, payee_id, content = stored
+    if not content:
+        return None
+    fields = json.loads(content)
+    order = Order(
+        key=key,
+        payee=Payee(*fields["payee"]),
+        amount=Money(*fields["amount"]),
+        operation=Operation(fields["operation"]),
+        note=fields["note"],
+        options=fields["options"],
+        batch=batch,
+    )
+    return BatchRow(number, line, order, fields["account"], payee_id)
+
+
+def _read(stored: Sequence[Any], history: Iterable[Sequence[Any]] = ()) -> Batch:
+    return _read_batch((stored, history))
+
+
+@checked
+def _read_batch(stored: tuple[Sequence[Any], Iterable[Sequence[Any]]]) -> Batch:
+    (batch, name, state, content_hash, row_count, totals), entries = stored
+    amounts = tuple(Money(amount, currency) for currency, amount in sorted(json.loads(totals).items()))
+    history = tuple(
+        BatchEntry(seq, from_us(at), EventName(event), actor, reason) for seq, at, event, actor, reason in entries
+    )
+    return Batch(batch, name, BatchState(state), content_hash, row_count, amounts, history)
+
+
+@checked
+def _read_counts(stored: Iterable[Sequence[Any]]) -> dict[tuple[PayoutStatus | None, ReasonCode | None], int]:
+    return {
+        (status and PayoutStatus(status), (reason and ReasonCode(reason)) or None): int(count)
+        for status, reason, count in stored
+    }
+
+
+class BatchesMixin(SqlAccess):
+    """The batches' part of the journal's protocol, for both databases."""
+
+    def write_batch(self, change: BatchWrite) -> BatchReply:
+        """Write one change of a batch; see each change for what it returns."""
+        return self.execute(change)  # type: ignore[no-any-return]
+
+    def batch(self, batch: str) -> Batch | None:
+        """Return a batch with its history."""
+        found = self._fetch(self._batch_sql.by_id, (batch,))
+        return self._batch_of(found[0]) if found else None
+
+    def batches(self, *, name: str | None = None, limit: int = 100) -> tuple[Batch, ...]:
+        """Return batches, newest first; with a name, all of it, oldest first."""
+        sql = self._batch_sql
+        found = self._fetch(sql.all, (limit,)) if name is None else self._fetch(sql.by_name, (name,))
+        return tuple(map(self._batch_of, found))
+
+    def batch_rows(self, batch: str, *, after: int = 0, limit: int, unrecorded: bool = False) -> tuple[RowResult, ...]:
+        """Return rows of a batch from after a number, each beside its payout; or only those that have none."""
+        statement = self._batch_sql.unrecorded if unrecorded else self._batch_sql.rows
+        return tuple(map(_read_result, self._fetch(statement, (batch, after, limit))))
+
+    def batch_counts(
+        self, batch: str, *, own: bool = False
+    ) -> Mapping[tuple[PayoutStatus | None, ReasonCode | None], int]:
+        """Return how many rows have a payout of each status and reason; None is a row without one.
+
+        Args:
+            batch: Its id.
+            own: Count only payouts that this batch has made: that reads an index alone.
+
+        """
+        return _read_counts(self._fetch(self._batch_sql.own_counts if own else self._batch_sql.counts, (batch,)))
+
+    def last_row_of(self, payee_id: str) -> BatchRow | None:
+        """Return the row of a payee's id in the last batch that has it."""
+        found = self._fetch(self._batch_sql.last_of_payee_id, (payee_id,))
+        return _read_row(found[0]) if found else None
+
+    @property
+    def _batch_sql(self) -> _Statements:
+        return _statements(self._sql)
+
+    def _batch_of(self, stored: Sequence[Any]) -> Batch:
+        return _read(stored, self._fetch(self._batch_sql.history, (stored[0],)))
+
+
+@checked
+def _read_result(stored: Sequence[Any]) -> RowResult:
+    *row, payout, status, reason = stored
+    read = _read_row(row)
+    return RowResult(
+        read,
+        row[1],
+        row[4],
+        payout,
+        PayoutStatus(status) if status else None,
+        ReasonCode(reason) if reason else None,
+    )
