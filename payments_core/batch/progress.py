@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
-from payments_core.domain.batches import Batch
+from payments_core.batch.decisions import find_batch
+from payments_core.domain.batches import Batch, RowResult
 from payments_core.domain.bounds import check_number
 from payments_core.domain.errors import PaymentsError
 from payments_core.domain.money import Money
 from payments_core.domain.payout import PayoutStatus, ReasonCode
+from payments_core.engine.journal_protocol import Journal
 
-__all__ = ["BatchProgress", "BatchRun", "Counts", "StopRules", "Tally", "by_status"]
+__all__ = ["PAGE", "BatchProgress", "BatchRun", "Counts", "StopRules", "Tally", "by_status", "progress_of", "rows_of"]
 
 Counts = Mapping[tuple[PayoutStatus | None, ReasonCode | None], int]
+#: So many rows are read at once.
+PAGE = 500
 _EXACT = Context(prec=60)  # an application may have changed its own
 _NO_FUNDS = frozenset({ReasonCode.INSUFFICIENT_FUNDS, ReasonCode.FUNDS_OR_LIMIT})
 _FAILED = frozenset({PayoutStatus.FAILED})
@@ -137,6 +142,36 @@ class Tally:
     def totals(self) -> tuple[Money, ...]:
         """Return the sums that are more than nothing, by currency."""
         return tuple(Money(total, currency) for currency, total in sorted(self._sums.items()) if total)
+
+
+def rows_of(journal: Journal, batch: str) -> Iterator[tuple[RowResult, ...]]:
+    """Yield the rows of a batch in their order, each beside its payout, page by page.
+
+    Raises:
+        UnknownBatch: There is none.
+
+    """
+    found, after = find_batch(journal, batch), 0
+    while page := journal.batch_rows(found.id, after=after, limit=PAGE):
+        yield page
+        after = page[-1].number
+
+
+def progress_of(journal: Journal, batch: str) -> BatchProgress:
+    """Return how far a batch is; all of its rows are read.
+
+    Raises:
+        UnknownBatch: There is none.
+
+    """
+    counts, left, unsent = dict[PayoutStatus, int](), Tally(), 0
+    for result in itertools.chain.from_iterable(rows_of(journal, batch)):
+        if result.status is not None:
+            counts[result.status] = counts.get(result.status, 0) + 1
+        elif result.row is not None:
+            unsent += 1
+            left.add(result.row.order.amount)
+    return BatchProgress(find_batch(journal, batch), counts, unsent, left.totals())
 
 
 def by_status(counts: Counts) -> dict[PayoutStatus, int]:

@@ -10,6 +10,7 @@ from payments_core.batch.progress import BatchProgress, Counts, StopRules, Tally
 from payments_core.domain.batches import Batch, BatchRow, BatchState
 from payments_core.domain.errors import PaymentsError
 from payments_core.domain.records import Pause
+from payments_core.runtime import Runtime
 
 __all__ = ["RunningBatch"]
 
@@ -86,6 +87,10 @@ class RunningBatch:
     def uses(self, accounts: Iterable[str]) -> None:
         """Note which accounts pay its rows."""
         self._accounts |= frozenset(accounts)
+
+    def in_flight(self, runtime: Runtime) -> int:
+        """Return how many rows are sent side by side: enough to keep the connections busy, and few enough to stop."""
+        return 4 * sum(runtime.account(name).settings.max_in_flight for name in self._accounts)
 
     def progress(self, own: Counts) -> BatchProgress:
         """Return how far the batch is."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
 
 from payments_core.batch.decisions import check_approval, damaged, find_batch, not_allowed, not_runnable
 from payments_core.batch.orders import MOST_REFUSED, BatchOrder, RefusedRow, finding_of, frozen, refusal, twice
-from payments_core.batch.progress import BatchProgress, BatchRun, Counts, StopRules, Tally
+from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, Tally, progress_of
 from payments_core.batch.running import RunningBatch
 from payments_core.client import AsyncPayoutClient
 from payments_core.domain.batches import (
@@ -44,7 +44,6 @@ from payments_core.waiting import tasks as waiting
 
 __all__ = ["AsyncBatches"]
 
-_PAGE = 500
 _MOMENT_S = 0.25
 
 
@@ -89,7 +88,7 @@ class AsyncBatches:
             hashes, totals, count = RowHashes(name), Tally(), 0
             refused = list[RefusedRow]()
             skipped = 0
-            while page := list(islice(rest, _PAGE)):
+            while page := list(islice(rest, PAGE)):
                 rows, wrong = await self._checked(batch, count, page)
                 count += len(page)
                 skipped += max(len(wrong) + len(refused) - MOST_REFUSED, 0)
@@ -139,15 +138,7 @@ class AsyncBatches:
             UnknownBatch: There is none.
 
         """
-        found = await self.get(batch)
-        counts, left, unsent = dict[PayoutStatus, int](), Tally(), 0
-        async for result in self._pages(found.id):
-            if result.status is not None:
-                counts[result.status] = counts.get(result.status, 0) + 1
-            elif result.row is not None:
-                unsent += 1
-                left.add(result.row.order.amount)
-        return BatchProgress(found, counts, unsent, left.totals())
+        return await waiting.run_blocking(progress_of, self._journal, batch)
 
     async def approve(
         self, batch: str, *, actor: str, totals: Iterable[Money], reason: str = "approved", content_hash: str = ""
@@ -241,8 +232,8 @@ class AsyncBatches:
         await self._send_all(run)
         until = self._clock() + timedelta(seconds=timeout_s)
         while True:
-            await self._resume(min(max((until - self._clock()).total_seconds(), 0.0), 1.0))
-            progress = await self._look(run)
+            left_s = (until - self._clock()).total_seconds()
+            progress = await self._look(run, resume_s=min(max(left_s, 0.0), 1.0))
             in_review = progress.by_status.get(PayoutStatus.REVIEW, 0)
             if progress.open <= in_review or self._clock() >= until:
                 return BatchRun(await self.progress(found.id), run.stopped, run.refused)
@@ -333,8 +324,8 @@ class AsyncBatches:
 
     # --- reading ---
 
-    async def _pages(self, batch: str, *, unrecorded: bool = False) -> AsyncIterator[RowResult]:
-        read, after = partial(self._journal.batch_rows, batch, limit=_PAGE, unrecorded=unrecorded), 0
+    async def _pages(self, batch: str) -> AsyncIterator[RowResult]:
+        read, after = partial(self._journal.batch_rows, batch, limit=PAGE), 0
         while page := await waiting.run_blocking(partial(read, after=after)):
             for result in page:
                 yield result
@@ -374,16 +365,17 @@ class AsyncBatches:
     async def _send_all(self, run: RunningBatch) -> None:
         """Send the rows that have no payout, and look between them whether to stop."""
         after = 0
-        read = partial(self._journal.batch_rows, run.batch.id, limit=_PAGE, unrecorded=True)
+        read = partial(self._journal.batch_rows, run.batch.id, limit=PAGE, unrecorded=True)
         while not run.stopped and (page := await waiting.run_blocking(partial(read, after=after))):
             after = page[-1].number
             run.uses(result.row.account for result in page if result.row is not None)
-            async with aclosing(waiting.each(partial(self._send, run), page)) as sent:
-                async for _ in sent:
-                    if run.is_look_due(self._clock()):
-                        await self._look(run)
-            await self._resume(0.0)
-            await self._look(run)
+            size = run.in_flight(self._client.runtime)
+            for few in (page[start : start + size] for start in range(0, len(page), size)):
+                if run.is_look_due(self._clock()):
+                    await self._look(run)
+                async with aclosing(waiting.each(partial(self._send, run), few)) as sent:
+                    async for _ in sent:
+                        pass
 
     async def _send(self, run: RunningBatch, result: RowResult) -> None:
         if run.stopped or result.row is None:
@@ -400,13 +392,10 @@ class AsyncBatches:
             return
         run.left.add(row.order.amount, -1)
 
-    async def _resume(self, timeout_s: float) -> None:
-        try:
-            await self._client.resume(timeout_s=timeout_s)
-        except PayoutInterrupted:
-            return  # one of them; each stays recorded, and is due again
-
-    async def _look(self, run: RunningBatch) -> BatchProgress:
+    async def _look(self, run: RunningBatch, *, resume_s: float = 0.0) -> BatchProgress:
+        """Work on what is due, and see how the batch stands."""
+        with suppress(PayoutInterrupted):  # one of them; each stays recorded, and is due again
+            await self._client.resume(timeout_s=resume_s)
         now = await waiting.run_blocking(self._journal.batch, run.batch.id)
         own = await self._counts(run.batch, own=True)
         pauses = await waiting.run_blocking(self._journal.pauses)

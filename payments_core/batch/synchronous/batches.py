@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
 
 from payments_core.batch.decisions import check_approval, damaged, find_batch, not_allowed, not_runnable
 from payments_core.batch.orders import MOST_REFUSED, BatchOrder, RefusedRow, finding_of, frozen, refusal, twice
-from payments_core.batch.progress import BatchProgress, BatchRun, Counts, StopRules, Tally
+from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, Tally, progress_of
 from payments_core.batch.running import RunningBatch
 from payments_core.client import PayoutClient
 from payments_core.domain.batches import (
@@ -45,7 +45,6 @@ from payments_core.waiting import threads as waiting
 
 __all__ = ["Batches"]
 
-_PAGE = 500
 _MOMENT_S = 0.25
 
 
@@ -90,7 +89,7 @@ class Batches:
             hashes, totals, count = RowHashes(name), Tally(), 0
             refused = list[RefusedRow]()
             skipped = 0
-            while page := list(islice(rest, _PAGE)):
+            while page := list(islice(rest, PAGE)):
                 rows, wrong = self._checked(batch, count, page)
                 count += len(page)
                 skipped += max(len(wrong) + len(refused) - MOST_REFUSED, 0)
@@ -140,15 +139,7 @@ class Batches:
             UnknownBatch: There is none.
 
         """
-        found = self.get(batch)
-        counts, left, unsent = dict[PayoutStatus, int](), Tally(), 0
-        for result in self._pages(found.id):
-            if result.status is not None:
-                counts[result.status] = counts.get(result.status, 0) + 1
-            elif result.row is not None:
-                unsent += 1
-                left.add(result.row.order.amount)
-        return BatchProgress(found, counts, unsent, left.totals())
+        return waiting.run_blocking(progress_of, self._journal, batch)
 
     def approve(
         self, batch: str, *, actor: str, totals: Iterable[Money], reason: str = "approved", content_hash: str = ""
@@ -242,8 +233,8 @@ class Batches:
         self._send_all(run)
         until = self._clock() + timedelta(seconds=timeout_s)
         while True:
-            self._resume(min(max((until - self._clock()).total_seconds(), 0.0), 1.0))
-            progress = self._look(run)
+            left_s = (until - self._clock()).total_seconds()
+            progress = self._look(run, resume_s=min(max(left_s, 0.0), 1.0))
             in_review = progress.by_status.get(PayoutStatus.REVIEW, 0)
             if progress.open <= in_review or self._clock() >= until:
                 return BatchRun(self.progress(found.id), run.stopped, run.refused)
@@ -332,8 +323,8 @@ class Batches:
 
     # --- reading ---
 
-    def _pages(self, batch: str, *, unrecorded: bool = False) -> Iterator[RowResult]:
-        read, after = partial(self._journal.batch_rows, batch, limit=_PAGE, unrecorded=unrecorded), 0
+    def _pages(self, batch: str) -> Iterator[RowResult]:
+        read, after = partial(self._journal.batch_rows, batch, limit=PAGE), 0
         while page := waiting.run_blocking(partial(read, after=after)):
             for result in page:
                 yield result
@@ -373,16 +364,17 @@ class Batches:
     def _send_all(self, run: RunningBatch) -> None:
         """Send the rows that have no payout, and look between them whether to stop."""
         after = 0
-        read = partial(self._journal.batch_rows, run.batch.id, limit=_PAGE, unrecorded=True)
+        read = partial(self._journal.batch_rows, run.batch.id, limit=PAGE, unrecorded=True)
         while not run.stopped and (page := waiting.run_blocking(partial(read, after=after))):
             after = page[-1].number
             run.uses(result.row.account for result in page if result.row is not None)
-            with closing(waiting.each(partial(self._send, run), page)) as sent:
-                for _ in sent:
-                    if run.is_look_due(self._clock()):
-                        self._look(run)
-            self._resume(0.0)
-            self._look(run)
+            size = run.in_flight(self._client.runtime)
+            for few in (page[start : start + size] for start in range(0, len(page), size)):
+                if run.is_look_due(self._clock()):
+                    self._look(run)
+                with closing(waiting.each(partial(self._send, run), few)) as sent:
+                    for _ in sent:
+                        pass
 
     def _send(self, run: RunningBatch, result: RowResult) -> None:
         if run.stopped or result.row is None:
@@ -399,13 +391,10 @@ class Batches:
             return
         run.left.add(row.order.amount, -1)
 
-    def _resume(self, timeout_s: float) -> None:
-        try:
-            self._client.resume(timeout_s=timeout_s)
-        except PayoutInterrupted:
-            return  # one of them; each stays recorded, and is due again
-
-    def _look(self, run: RunningBatch) -> BatchProgress:
+    def _look(self, run: RunningBatch, *, resume_s: float = 0.0) -> BatchProgress:
+        """Work on what is due, and see how the batch stands."""
+        with suppress(PayoutInterrupted):  # one of them; each stays recorded, and is due again
+            self._client.resume(timeout_s=resume_s)
         now = waiting.run_blocking(self._journal.batch, run.batch.id)
         own = self._counts(run.batch, own=True)
         pauses = waiting.run_blocking(self._journal.pauses)

@@ -1,0 +1,371 @@
+"""``payouts batch``: a batch is approved by a second person, run, stopped and looked at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from payments_core.cli import exit_codes
+from payments_core.cli.options import Actor, Reason, seconds
+from payments_core.cli.terminal import Terminal, command, group
+
+if TYPE_CHECKING:
+    from payments_core.batch import Batch, Batches, BatchProgress
+    from payments_core.domain.batches import RowResult
+
+__all__ = ["GROUP"]
+
+GROUP = group("batch", "Batches: many payouts that are validated, approved and run as one.")
+T = TypeVar("T")
+
+Which = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id, or its name where only one has it.")]
+_FOLLOW_S = 1.0
+
+
+@GROUP.command("list")
+@command
+def list_(
+    terminal: Terminal,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, metavar="N", help="The most batches.")] = 100,
+) -> int:
+    """List batches, newest first."""
+    from payments_core.batch.decisions import totals_text
+    from payments_core.cli import messages, output
+
+    def cells(batch: Batch) -> dict[str, str]:
+        return {
+            "batch": batch.id,
+            "name": batch.name,
+            "state": str(batch.state),
+            "rows": str(batch.row_count),
+            "total": totals_text(batch.totals),
+            "created by": batch.created_by,
+            "approved by": batch.approved_by,
+            "since": messages.moment(batch.history[-1].at) if batch.history else "",
+        }
+
+    with terminal.journal() as journal:
+        found = journal.batches(limit=limit)
+    output.print_list(terminal, found, _record, cells, empty="There is no batch.")
+    return exit_codes.DONE
+
+
+@GROUP.command("show")
+@command
+def show(
+    terminal: Terminal,
+    batch: Which,
+    follow: Annotated[bool, typer.Option("--follow", help="Show it again each second, until every row ended.")] = False,
+) -> int:
+    """Show how far a batch is, and who did what.
+
+    Ends with 0 when every row is paid, 3 when one has failed, 4 when one is open or was not sent.
+    """
+    from payments_core.batch.progress import progress_of
+    from payments_core.cli.progress import spinner
+
+    with terminal.journal() as journal:
+        progress = progress_of(journal, batch)
+        if follow:
+            with spinner(terminal, _line(progress)) as update:
+                while not progress.is_done and progress.batch.state != "CANCELLED":
+                    time.sleep(_FOLLOW_S)
+                    progress = progress_of(journal, batch)
+                    update(_line(progress))
+    terminal.show(_progress_record(progress), _text(progress))
+    return _exit_code(progress)
+
+
+@GROUP.command("rows")
+@command
+def rows(
+    terminal: Terminal,
+    batch: Which,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="Only rows with this status, such as FAILED or UNSENT; may be repeated.", show_default=False),
+    ] = None,
+) -> int:
+    """List the rows of a batch, each with what became of it. With --json, one row a line."""
+    from payments_core.batch.progress import rows_of
+    from payments_core.cli import output
+    from payments_core.cli.terminal import to_json
+    from payments_core.domain.payout import PayoutStatus
+
+    wanted = {one.upper() for one in status or ()}
+    if unknown := sorted(wanted - {*PayoutStatus, _UNSENT}):
+        raise typer.BadParameter(f"There is no status {unknown[0]}.")
+    widths: dict[str, int] = {}
+    with terminal.journal() as journal:
+        for page in rows_of(journal, batch):
+            shown = [one for one in page if not wanted or str(one.status or _UNSENT) in wanted]
+            if terminal.as_json:
+                for one in shown:
+                    print(to_json(_row_record(one, terminal)))
+            else:
+                output.print_table([_row_cells(one, terminal) for one in shown], widths)
+    return exit_codes.DONE
+
+
+_UNSENT = "UNSENT"
+
+
+@GROUP.command("approve")
+@command
+def approve(
+    terminal: Terminal,
+    batch: Which,
+    actor: Actor,
+    total: Annotated[
+        list[str],
+        typer.Option(metavar="TOTAL", help='The total that you approve, such as "1500000 UGX"; one for each currency.'),
+    ],
+    reason: Reason = "approved",
+    content_hash: Annotated[
+        str, typer.Option("--hash", metavar="HASH", help="The content hash that you were shown.")
+    ] = "",
+) -> int:
+    """Approve a batch: exactly its rows, and exactly its total.
+
+    The actor is another person than created it: the application authenticates them, not this command. Nothing is sent:
+    `payouts batch run` does.
+    """
+    totals = [_money(text) for text in total]
+    return _decided(
+        terminal,
+        lambda one: one.approve(batch, actor=actor, totals=totals, reason=reason, content_hash=content_hash),
+    )
+
+
+@GROUP.command("pause")
+@command
+def pause(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> int:
+    """Stop a batch: nothing of it is sent until it is unpaused. What was sent is followed."""
+    return _decided(terminal, lambda one: one.pause(batch, actor=actor, reason=reason))
+
+
+@GROUP.command("unpause")
+@command
+def unpause(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> int:
+    """Let a paused batch be run again."""
+    return _decided(terminal, lambda one: one.unpause(batch, actor=actor, reason=reason))
+
+
+@GROUP.command("cancel")
+@command
+def cancel(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> int:
+    """Cancel a batch: what was not sent is never sent. What may have arrived is followed as before."""
+    progress = _with_batches(terminal, lambda one: one.cancel(batch, actor=actor, reason=reason))
+    terminal.show(_progress_record(progress), _text(progress))
+    return exit_codes.DONE
+
+
+@GROUP.command("run")
+@command
+def run(
+    terminal: Terminal,
+    batch: Which,
+    wait: Annotated[float, seconds("Longest wait for ends once every row is sent.")] = 60.0,
+    stop_at_failed: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Send no further row when so many have failed in this run.")
+    ] = None,
+    stop_at_unknown: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Send no further row when so many results are not known.")
+    ] = None,
+    ignore_funds: Annotated[
+        bool, typer.Option("--ignore-funds", help='Go on after a payout failed for "not enough money".')
+    ] = False,
+) -> int:
+    """Send every row of an approved batch that was not sent, and follow what is open.
+
+    It may be stopped or killed at any moment: run it again, and no row is paid twice. It stops at the first payout that
+    fails because the account has not enough money. Ends with 0 when every row is paid, 3 when one failed or was
+    refused, 4 when one is open or was not sent.
+    """
+    import asyncio
+
+    from payments_core.batch import AsyncBatches, StopRules
+    from payments_core.cli import error_output
+    from payments_core.cli.progress import spinner
+    from payments_core.client import AsyncPayoutClient
+
+    rules = StopRules(failed=stop_at_failed, unknown=stop_at_unknown, no_funds=not ignore_funds)
+    runtime = terminal.runtime()
+    began = time.monotonic()
+
+    async def work(update: Callable[[str], None]) -> Any:
+        async with AsyncPayoutClient(runtime) as client:
+
+            def on_progress(progress: BatchProgress) -> None:
+                update(_line(progress, time.monotonic() - began))
+
+            return await AsyncBatches(client).run(batch, timeout_s=wait, stop=rules, on_progress=on_progress)
+
+    with spinner(terminal, "Checking the rows") as update:
+        done = asyncio.run(work(update))
+    refused = {number: error_output.problem(error, pays=True) for number, error in (done.refused or {}).items()}
+    record = _progress_record(done.progress) | {"stopped": done.stopped or None, "refused": refused}
+    lines = [_text(done.progress)]
+    lines += [f"Row {number} was refused: {one['message']} {one['hint']}".strip() for number, one in refused.items()]
+    if done.stopped:
+        lines.append(f"Stopped: {done.stopped} `payouts batch run {done.progress.batch.id}` goes on.")
+    terminal.show(record, "\n".join(lines))
+    return exit_codes.FAILED if refused else _exit_code(done.progress)
+
+
+@GROUP.command("reissue")
+@command
+def reissue(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> int:
+    """Pay the failed rows again whose reason is worth it, such as not enough money.
+
+    Rows that failed for another reason are not: correct them in another file. Each row needs a proof that its earlier
+    attempts failed; where the provider gives none, compare its statement, then use `payouts reissue`.
+    """
+    from payments_core.cli import error_output
+    from payments_core.domain.payout import Payout
+
+    results = _with_batches(terminal, lambda one: one.reissue(batch, actor=actor, reason=reason))
+    shown: dict[int, Any] = {
+        number: {"status": str(one.status), "id": one.id} if isinstance(one, Payout) else error_output.problem(one)
+        for number, one in results.items()
+    }
+    refused = sum(1 for one in results.values() if not isinstance(one, Payout))
+    lines = [f"Row {number}: {one.get('status') or one['message']}" for number, one in shown.items()]
+    lines.append(f"{len(results) - refused} reissued, {refused} refused.")
+    terminal.show(shown, "\n".join(lines))
+    return exit_codes.FAILED if refused else exit_codes.DONE
+
+
+def _with_batches(terminal: Terminal, call: Callable[[Batches], T]) -> T:
+    from payments_core.batch import Batches
+
+    with terminal.client() as client:
+        return call(Batches(client))
+
+
+def _decided(terminal: Terminal, decision: Callable[[Batches], Batch]) -> int:
+    from payments_core.batch.decisions import totals_text
+
+    batch = _with_batches(terminal, decision)
+    last = batch.history[-1]
+    what = f"Batch {batch.id} ({batch.name}): {batch.row_count} rows, {totals_text(batch.totals)}"
+    terminal.show(_record(batch), f"{what}. It is {batch.state}, by {last.actor}.")
+    return exit_codes.DONE
+
+
+def _money(text: str) -> Any:
+    from payments_core.domain.errors import InvalidPayout
+    from payments_core.domain.money import Money
+
+    amount, _, currency = text.replace(",", "").partition(" ")
+    try:
+        return Money(amount, currency.strip())
+    except InvalidPayout as error:
+        raise typer.BadParameter(f'{error.message} Write it such as "1500000 UGX".') from None
+
+
+def _exit_code(progress: BatchProgress) -> int:
+    if progress.succeeded == progress.batch.row_count:
+        return exit_codes.DONE
+    return exit_codes.NOT_KNOWN if not progress.is_done else exit_codes.FAILED
+
+
+def _record(batch: Batch) -> dict[str, Any]:
+    return {
+        "id": batch.id,
+        "name": batch.name,
+        "state": str(batch.state),
+        "content_hash": batch.content_hash,
+        "rows": batch.row_count,
+        "totals": {str(total.currency): total.text for total in batch.totals},
+        "created_by": batch.created_by,
+        "approved_by": batch.approved_by or None,
+        "history": [
+            {
+                "at": entry.at.isoformat(),
+                "event": str(entry.event),
+                "actor": entry.actor,
+                "reason": entry.reason,
+            }
+            for entry in batch.history
+        ],
+    }
+
+
+def _progress_record(progress: BatchProgress) -> dict[str, Any]:
+    return _record(progress.batch) | {
+        "by_status": {str(status): count for status, count in sorted(progress.by_status.items())},
+        "unsent": progress.unsent,
+        "unsent_totals": {str(total.currency): total.text for total in progress.left},
+    }
+
+
+def _text(progress: BatchProgress) -> str:
+    from payments_core.batch.decisions import totals_text
+    from payments_core.cli import messages, output
+
+    batch = progress.batch
+    facts = {
+        "batch": batch.id,
+        "name": batch.name,
+        "state": str(batch.state),
+        "rows": str(batch.row_count),
+        "total": totals_text(batch.totals),
+        "hash": batch.content_hash,
+    }
+    facts |= {str(status).lower(): str(count) for status, count in sorted(progress.by_status.items())}
+    if progress.unsent:
+        facts["not sent"] = f"{progress.unsent}, {totals_text(progress.left)}"
+    facts |= {
+        messages.moment(entry.at): f"{entry.event.removeprefix('batch.')} by {entry.actor}: {entry.reason}"
+        for entry in batch.history
+    }
+    return output.facts(facts)
+
+
+def _line(progress: BatchProgress, after_s: float = 0.0) -> str:
+    from payments_core.batch.decisions import totals_text
+
+    rows = progress.batch.row_count
+    ended = rows - progress.unsent - progress.open
+    parts = [
+        f"{rows - progress.unsent} of {rows} sent",
+        f"{progress.succeeded} paid",
+        f"{progress.failed} failed",
+        f"{progress.unknown} not known",
+    ]
+    if after_s > 1 and ended:
+        rate = ended / after_s
+        parts.append(f"{rate:.0f} a second, about {(rows - ended) / rate:.0f} s left")
+    if progress.left:
+        parts.append(f"{totals_text(progress.left)} left")
+    return ", ".join(parts)
+
+
+def _row_record(one: RowResult, terminal: Terminal) -> dict[str, Any]:
+    from payments_core.cli import output
+
+    order = one.row.order if one.row else None
+    return {
+        "row": one.number,
+        "line": one.row.line if one.row else None,
+        "key": order.key if order else None,
+        "payee": output.address(order.payee, reveal=terminal.reveal) if order else None,
+        "amount": order.amount.text if order else None,
+        "currency": str(order.amount.currency) if order else None,
+        "account": one.row.account if one.row else None,
+        "status": str(one.status) if one.status else None,
+        "reason": str(one.reason) if one.reason else None,
+        "id": one.payout_id,
+    }
+
+
+def _row_cells(one: RowResult, terminal: Terminal) -> dict[str, str]:
+    record = _row_record(one, terminal)
+    amount = f"{record['amount']} {record['currency']}" if record["amount"] else ""
+    order = {"row": one.number, "key": record["key"], "payee": record["payee"], "amount": amount}
+    cells = order | {"status": record["status"] or _UNSENT, "why": record["reason"], "id": record["id"]}
+    return {name: "" if value is None else str(value) for name, value in cells.items()}

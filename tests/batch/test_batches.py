@@ -1,0 +1,222 @@
+"""A batch: frozen, approved by another person, run once however often it is interrupted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_core import Money, PayoutStatus
+from payments_core.batch import Batch, BatchOrder, BatchRefused, BatchState, StopRules
+from payments_core.domain.errors import DecisionRefused, JournalDamaged, UnknownBatch
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+Run = Callable[[Callable[[Any], Any]], Any]
+People = Callable[..., list[BatchOrder]]
+ON_FILE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def approved(people: People, batches: Run) -> Callable[..., Batch]:
+    """Create a batch and have it approved."""
+
+    def make(count: int = 3, **given: Any) -> Batch:
+        created: Batch = batches(lambda one: one.create(people(count, **given), name="salary", actor="ann"))[0]
+        batch: Batch = batches(lambda one: one.approve(created.id, actor="bob", totals=created.totals))
+        return batch
+
+    return make
+
+
+def credits_of(gateway: MtnMomoEmulator) -> dict[str, int]:
+    return {entry["payee"]: entry["credits"] for entry in gateway.ledger()}
+
+
+def test_batch_pays_every_row_once_also_when_it_is_run_again(
+    batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator
+) -> None:
+    batch = approved(20)
+    seen: list[Any] = []
+
+    ran = batches(lambda one: one.run(batch.id, timeout_s=20, on_progress=seen.append))
+    again = batches(lambda one: one.run("salary", timeout_s=20))
+
+    assert ran.progress.is_done
+    assert (ran.progress.succeeded, ran.stopped, ran.refused) == (20, "", {})
+    assert again.progress.by_status == {PayoutStatus.SUCCEEDED: 20}
+    assert Counter(credits_of(gateway).values()) == {1: 20}
+    assert (seen[-1].unsent, seen[-1].left) == (0, ())
+
+
+def test_batch_is_paid_by_a_synchronous_client_too(
+    people: People, batches_in_threads: Run, gateway: MtnMomoEmulator
+) -> None:
+    created, _ = batches_in_threads(lambda one: one.create(people(3), name="salary", actor="ann"))
+    batches_in_threads(lambda one: one.approve(created.id, actor="bob", totals=created.totals))
+
+    ran = batches_in_threads(lambda one: one.run(created.id, timeout_s=20))
+
+    assert ran.progress.succeeded == 3
+    assert [row.status for row in batches_in_threads(lambda one: one.rows(created.id))] == [PayoutStatus.SUCCEEDED] * 3
+
+
+def test_create_finds_the_batch_of_the_same_rows(people: People, batches: Run) -> None:
+    """The same rows under one name are one batch; a corrected row makes another one."""
+    first, is_new = batches(lambda one: one.create(people(3), name="salary", actor="ann"))
+    second, is_new_again = batches(lambda one: one.create(people(3), name="salary", actor="bob"))
+    other, _ = batches(lambda one: one.create(people(3, amount="6"), name="salary", actor="ann"))
+
+    assert (is_new, is_new_again) == (True, False)
+    assert second == first
+    assert other.id != first.id
+    assert [one.id for one in batches(lambda one: one.all())] == [other.id, first.id]
+    with pytest.raises(UnknownBatch, match="2 batches"):
+        batches(lambda one: one.get("salary"))
+
+
+def test_create_refuses_what_send_would_refuse_and_leaves_nothing(people: People, batches: Run) -> None:
+    """Every wrong row is named, and a key that stands twice, on one page or on two."""
+    rows = people(600)
+    rows[3] = replace(rows[3], order=replace(rows[3].order, amount="-1"))
+    rows[4] = replace(rows[4], order=replace(rows[4].order, key="salary/1"))
+    with pytest.raises(BatchRefused, match="2 of 600 rows") as caught:
+        batches(lambda one: one.create(rows, name="salary", actor="ann"))
+    assert [(row.number, row.line, row.findings[0].field) for row in caught.value.rows] == [
+        (4, 5, "amount"),
+        (5, 6, "key"),
+    ]
+    far = people(600)
+    far[599] = replace(far[599], order=replace(far[599].order, key="salary/1"))
+    with pytest.raises(BatchRefused, match="1 of 600 rows"):
+        batches(lambda one: one.create(far, name="salary", actor="ann"))
+    with pytest.raises(BatchRefused, match="no row"):
+        batches(lambda one: one.create([], name="salary", actor="ann"))
+
+    assert batches(lambda one: one.all()) == ()
+
+
+def test_approve_takes_another_person_and_the_exact_total(
+    people: People, batches: Run, gateway: MtnMomoEmulator
+) -> None:
+    created, _ = batches(lambda one: one.create(people(3), name="salary", actor="Ann"))
+
+    def approve(actor: str, *totals: Money, **more: Any) -> Batch:
+        batch: Batch = batches(lambda one: one.approve(created.id, actor=actor, totals=totals, **more))
+        return batch
+
+    with pytest.raises(DecisionRefused, match="created batch"):
+        approve("ann ", Money("15", "EUR"))
+    with pytest.raises(DecisionRefused, match="15 EUR, and 16 EUR was approved"):
+        approve("bob", Money("16", "EUR"))
+    with pytest.raises(DecisionRefused, match="15 EUR and 1 UGX was approved"):
+        approve("bob", Money("15", "EUR"), Money("1", "UGX"))
+    with pytest.raises(DecisionRefused, match="another content"):
+        approve("bob", Money("15", "EUR"), content_hash="0" * 64)
+    with pytest.raises(DecisionRefused, match="nothing of it is sent"):
+        batches(lambda one: one.run(created.id))
+    assert gateway.ledger() == []
+
+    batch = approve("bob", Money("15.0", "EUR"), content_hash=created.content_hash)
+
+    assert (batch.state, batch.created_by, batch.approved_by) == (BatchState.APPROVED, "Ann", "bob")
+    with pytest.raises(DecisionRefused, match="cannot be approved"):
+        approve("carol", Money("15", "EUR"))
+
+
+@ON_FILE
+@pytest.mark.parametrize(
+    "change", ["content = replace(content, '\"5\"', '\"500\"')", "digest = 'ab'", "key = key || 'x'"]
+)
+def test_run_refuses_rows_that_were_changed_after_the_approval(
+    change: str, batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    batch = approved(3)
+    with closing(sqlite3.connect(tmp_path / "payouts.db", isolation_level=None)) as connection:
+        connection.execute(f"UPDATE batch_rows SET {change} WHERE number = 2")  # noqa: S608 - written here
+
+    with pytest.raises(JournalDamaged, match="not those that were frozen"):
+        batches(lambda one: one.run(batch.id))
+
+    assert gateway.ledger() == []
+
+
+def test_paused_batch_sends_nothing_until_it_is_unpaused(
+    batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator
+) -> None:
+    batch = approved(3)
+    batches(lambda one: one.pause(batch.id, actor="carol", reason="wrong month"))
+    with pytest.raises(DecisionRefused, match="PAUSED"):
+        batches(lambda one: one.run(batch.id))
+    assert gateway.ledger() == []
+
+    batches(lambda one: one.unpause(batch.id, actor="carol", reason="right after all"))
+
+    assert batches(lambda one: one.run(batch.id, timeout_s=20)).progress.succeeded == 3
+
+
+def test_cancelled_batch_is_never_sent(batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator) -> None:
+    batch = approved(3)
+
+    progress = batches(lambda one: one.cancel(batch.id, actor="carol", reason="wrong month"))
+
+    assert (progress.batch.state, progress.unsent) == (BatchState.CANCELLED, 3)
+    with pytest.raises(DecisionRefused, match="CANCELLED"):
+        batches(lambda one: one.unpause(batch.id, actor="carol", reason="again"))
+    with pytest.raises(DecisionRefused, match="CANCELLED"):
+        batches(lambda one: one.run(batch.id))
+    assert gateway.ledger() == []
+
+
+@pytest.mark.parametrize(
+    ("payee", "stop", "why"),
+    [
+        ("+46733123455", StopRules(), "The account has not enough money: a payout failed for that."),
+        ("+46733123457", StopRules(failed=1), "1 payouts of this run have failed."),
+    ],
+    ids=["no money", "failures"],
+)
+def test_run_stops_at_a_rule_and_goes_on_when_it_is_run_again(
+    payee: str, stop: StopRules, why: str, people: People, batches: Run, gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """The rows that were sent are followed; run again, the others are sent, and what is worth it is reissued."""
+    with (tmp_path / "payouts.toml").open("a") as config:
+        config.write("max_in_flight = 4\n")
+    gateway.set_faults({"slow_s": {"value": 0.1}})
+    rows = people(120)
+    rows[0] = replace(rows[0], order=replace(rows[0].order, payee=payee))
+    created, _ = batches(lambda one: one.create(rows, name="salary", actor="ann"))
+    batches(lambda one: one.approve(created.id, actor="bob", totals=created.totals))
+
+    ran = batches(lambda one: one.run(created.id, timeout_s=30, stop=stop))
+
+    assert ran.stopped == why
+    assert (ran.progress.failed, ran.progress.open) == (1, 0)
+    assert 0 < ran.progress.unsent < 119
+
+    gateway.set_faults({})
+    again = batches(lambda one: one.run(created.id, timeout_s=30, stop=stop))
+    reissued = batches(lambda one: one.reissue(created.id, actor="ann", reason="topped up"))
+
+    assert (again.stopped, again.progress.succeeded) == ("", 119)
+    assert list(reissued) == ([1] if stop.failed is None else [])
+    assert Counter(credits_of(gateway).values()) == {1: 119, 0: 1}
+
+
+def test_corrected_batch_pays_only_who_was_not_paid(
+    batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator
+) -> None:
+    """A row that another batch has paid already counts as paid, and is not paid again."""
+    batch = approved(3)
+    batches(lambda one: one.run(batch.id, timeout_s=20))
+
+    corrected = approved(5)
+    ran = batches(lambda one: one.run(corrected.id, timeout_s=20))
+
+    assert ran.progress.succeeded == 5
+    assert Counter(credits_of(gateway).values()) == {1: 5}
