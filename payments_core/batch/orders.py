@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from payments_core.client.payout_order import PayoutOrder
 from payments_core.client.validation import CheckedOrder, OrderFinding
 from payments_core.domain.batches import BatchRow
-from payments_core.domain.errors import InvalidPayout, KeyReused, PaymentsError
+from payments_core.domain.errors import BatchRefused, InvalidPayout, KeyReused, PaymentsError
 from payments_core.domain.payout import Order
 
-__all__ = ["MOST_REFUSED", "BatchOrder", "BatchRefused", "RefusedRow", "finding_of", "frozen", "refusal", "twice"]
+__all__ = ["MOST_REFUSED", "BatchOrder", "RefusedRow", "finding_of", "frozen", "refusal", "twice"]
 
 #: So many refused rows are named; the others are counted.
 MOST_REFUSED = 1000
@@ -47,23 +47,6 @@ class RefusedRow:
     number: int
     line: int
     findings: tuple[OrderFinding, ...]
-
-
-class BatchRefused(InvalidPayout):
-    """Rows of a batch cannot be paid; nothing was recorded.
-
-    Args:
-        message: What is wrong, in one sentence.
-        hint: What to do next.
-        rows: The refused rows, at most 1,000 of them.
-
-    """
-
-    code = "batch_refused"
-
-    def __init__(self, message: str, *, hint: str = "", rows: Sequence[RefusedRow] = ()) -> None:
-        super().__init__(message, hint=hint)
-        self.rows = tuple(rows)
 
 
 def frozen(batch: str, number: int, given: BatchOrder, checked: CheckedOrder) -> BatchRow:

@@ -170,10 +170,14 @@ def run(
     batch: Which,
     wait: Annotated[float, seconds("Longest wait for ends once every row is sent.")] = 60.0,
     stop_at_failed: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Send no further row when so many have failed in this run.")
+        int | None,
+        typer.Option(
+            min=1, max=1_000_000, metavar="N", help="Send no further row when so many have failed in this run."
+        ),
     ] = None,
     stop_at_unknown: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Send no further row when so many results are not known.")
+        int | None,
+        typer.Option(min=1, max=1_000_000, metavar="N", help="Send no further row when so many results are not known."),
     ] = None,
     ignore_funds: Annotated[
         bool, typer.Option("--ignore-funds", help='Go on after a payout failed for "not enough money".')

@@ -12,6 +12,7 @@
     │   ├── InvalidAmount
     │   ├── InvalidPayee
     │   ├── InvalidCurrency
+    │   ├── BatchRefused           rows of a batch cannot be paid
     │   ├── OverRefund             the refunds of one collection would be more than was collected
     │   └── NoRoute                no route names the account to pay from, or that is not known
     ├── KeyReused                  the key belongs to another order; nothing was changed
@@ -39,13 +40,14 @@ exception. No message carries a secret or a complete payee, or a character that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from payments_core.domain.characters import clean_lines
 
 __all__ = [
+    "BatchRefused",
     "DecisionRefused",
     "InvalidAmount",
     "InvalidArgument",
@@ -179,6 +181,23 @@ class InvalidCurrency(InvalidPayout):
 
     code = "invalid_currency"
     field = "currency"
+
+
+class BatchRefused(InvalidPayout):
+    """Rows of a batch cannot be paid; nothing was recorded.
+
+    Args:
+        message: What is wrong, in one sentence.
+        hint: What to do next.
+        rows: The refused rows (``payments_core.batch.RefusedRow``), at most 1,000 of them.
+
+    """
+
+    code = "batch_refused"
+
+    def __init__(self, message: str, *, hint: str = "", rows: Sequence[Any] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.rows = tuple(rows)
 
 
 class OverRefund(InvalidPayout):

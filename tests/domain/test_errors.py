@@ -17,6 +17,7 @@ CLASSES = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cl
 
 # Codes are what other people's programs and alerts are written against: only ever added.
 CODES = {
+    "BatchRefused": "batch_refused",
     "DecisionRefused": "decision_refused",
     "InvalidAmount": "invalid_amount",
     "InvalidArgument": "invalid_argument",
@@ -44,6 +45,7 @@ CODES = {
     "SecretMissing": "secret_missing",
     "SettingsError": "settings_invalid",
     "UnknownAccount": "unknown_account",
+    "UnknownBatch": "unknown_batch",
     "UnknownEvent": "unknown_event",
     "UnknownPayout": "unknown_payout",
 }

@@ -19,6 +19,7 @@ HOOKS = {
     "payments_resolve_secret": ("reference",),
     "payments_before_submit": ("payout",),
     "payments_needs_approval": ("payout",),
+    "payments_approve_batch": ("batch", "actor"),
     "payments_payout_changed": ("payout", "event"),
     "payments_cli_commands": (),
 }
