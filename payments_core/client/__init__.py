@@ -1,6 +1,7 @@
 """The clients: what an application pays with."""
 
 from payments_core.client.account_choice import currency_of
+from payments_core.client.account_info import AccountInfo
 from payments_core.client.assembly import assemble, build_account, build_webhook
 from payments_core.client.asynchronous.event_iterator import AsyncEvents
 from payments_core.client.asynchronous.payout_client import AsyncPayoutClient
@@ -15,6 +16,7 @@ from payments_core.client.validation import AccountTotal, CheckedOrder, OrderFin
 from payments_core.client.webhook_sending import DeliverySummary
 
 __all__ = [
+    "AccountInfo",
     "AccountTotal",
     "AsyncEvents",
     "AsyncPayoutClient",

@@ -33,7 +33,15 @@ from payments_core import (
     hookimpl,
 )
 from payments_core.callbacks import CallbackApp, Limits, app
-from payments_core.client import AsyncEvents, DeliverySummary, Events, PayoutPage, ResumeResult, Validation
+from payments_core.client import (
+    AccountInfo,
+    AsyncEvents,
+    DeliverySummary,
+    Events,
+    PayoutPage,
+    ResumeResult,
+    Validation,
+)
 from payments_core.domain.deliveries import Waiting
 from payments_core.domain.errors import (
     InvalidPayout,
@@ -194,6 +202,7 @@ def pay(at: datetime) -> Payout:
         )
         payout = client.wait(payout.id, timeout_s=60)
         payout = client.refresh(payout.key)
+        assert_type(client.account("main"), AccountInfo)
         assert_type(payout.provider_reference, str | None)
         resumed = client.resume(timeout_s=0.0, on_change=show)
         assert_type(resumed, ResumeResult)

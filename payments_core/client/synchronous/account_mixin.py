@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from payments_core.client.account_info import AccountInfo
 from payments_core.client.synchronous.flow_runner import FlowRunner
 from payments_core.domain.events import EventName
 from payments_core.domain.records import Pause
@@ -44,6 +45,15 @@ class AccountsMixin(FlowRunner):
     def accounts(self) -> tuple[str, ...]:
         """Return the names of the configured accounts."""
         return tuple(sorted(self._runtime.accounts))
+
+    def account(self, name: str) -> AccountInfo:
+        """Return what a configured account can pay, and what it can be asked; no request is made.
+
+        Raises:
+            UnknownAccount: The account is not configured.
+
+        """
+        return AccountInfo.of(self._runtime.account(name))
 
     def check_account(self, account: str) -> str:
         """Obtain an account's credential without moving money; empty when there is one, else what is wrong.
