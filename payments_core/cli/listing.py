@@ -35,6 +35,9 @@ def list_(
     key_prefix: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only payouts whose key begins so.", show_default=False)
     ] = None,
+    batch: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only payouts that this batch has made.", show_default=False)
+    ] = None,
     status: Annotated[
         list[str] | None,
         typer.Option(help="Only payouts in this status, such as UNKNOWN; may be repeated.", show_default=False),
@@ -76,6 +79,7 @@ def list_(
 
     wanted = make_filter(
         key_prefix=key_prefix,
+        batch=batch,
         status=[_one_of("--status", one.upper(), PayoutStatus) for one in status] if status else None,
         reason=None if reason is None else _one_of("--reason", reason.lower(), ReasonCode),
         account=account,

@@ -38,6 +38,7 @@ class PayoutPage:
 def make_filter(
     *,
     key_prefix: str | None,
+    batch: str | None,
     status: PayoutStatus | str | Collection[PayoutStatus | str] | None,
     reason: ReasonCode | str | None,
     account: str | None,
@@ -57,6 +58,7 @@ def make_filter(
             raise InvalidArgument(f"{name} must be a datetime with a time zone.", hint="Write datetime(…, tzinfo=UTC).")
     return PayoutFilter(
         key_prefix=key_prefix or "",
+        batch=batch or "",
         statuses=() if status is None else _statuses(status),
         reason=None if reason is None else _reason(reason),
         account=account,

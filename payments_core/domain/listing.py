@@ -19,6 +19,7 @@ class PayoutFilter:
 
     Args:
         key_prefix: How the key begins; case counts.
+        batch: The id of the batch that made it; empty for any and none.
         statuses: One of these; empty for any.
         reason: The code of the reason.
         account: The name of the account that pays.
@@ -30,6 +31,7 @@ class PayoutFilter:
     """
 
     key_prefix: str = field(default="", repr=False)  # keys and payees hold numbers
+    batch: str = ""
     statuses: tuple[PayoutStatus, ...] = ()
     reason: ReasonCode | None = None
     account: str | None = None

@@ -25,6 +25,7 @@ AddRow = Callable[..., PayoutRecord]
 
 ACCOUNTS = ("mtn-ghana", "mtn-uganda", "é", "z'")
 PAYEES = ("46733123450", "46733123451", "Shop@Example.org", "shop@example.org", "x" * 300, "x" * 300 + "y")
+BATCHES = ["", "", "b_1", "b_2"]
 REASONS = (ReasonCode.PAYEE_NOT_FOUND, ReasonCode.EXPIRED, ReasonCode.REJECTED)
 PREFIXES = ("a", "a/", "a/1", "A", "b%", "b_", "é", "\U0010ffff", "\ud7ff", "salary\0", "\ud800", "none")
 KEYS = ("a/", "a/1", "a0", "A/", "b%", "bx", "b_", "é", "e\u0301", "\U0010ffff", "\U0010ffffx", "\ud7ff", "\ue000")
@@ -39,6 +40,7 @@ def payouts(add: AddRow) -> list[PayoutRecord]:
         add(
             f"{number}",
             key=f"{draw.choice(KEYS)}.{number}",
+            batch=draw.choice(BATCHES),
             account=draw.choice(ACCOUNTS),
             status=draw.choice([one for one in PayoutStatus if one is not PayoutStatus.SENDING]),
             payee_value=draw.choice(PAYEES),
@@ -53,6 +55,7 @@ def meets(row: PayoutRecord, wanted: PayoutFilter) -> bool:
     """Whether a payout meets every condition, plainly."""
     return (
         row.order.key.startswith(wanted.key_prefix)
+        and wanted.batch in {"", row.order.batch}
         and (not wanted.statuses or row.status in wanted.statuses)
         and (wanted.reason is None or (row.reason is not None and row.reason.code is wanted.reason))
         and wanted.account in {None, row.attempt.account}
@@ -81,6 +84,7 @@ MOMENTS = st.none() | st.integers(-1, SECONDS + 1).map(later)
 FILTERS = st.builds(
     PayoutFilter,
     key_prefix=st.just("") | st.sampled_from(PREFIXES),
+    batch=st.just("") | st.sampled_from(["b_1", "b_2", "none"]),
     statuses=st.just(()) | st.lists(st.sampled_from(PayoutStatus), max_size=4).map(tuple),
     reason=st.none() | st.sampled_from([*REASONS, ReasonCode.CREDENTIALS]),
     account=st.none() | st.sampled_from([*ACCOUNTS, "none"]),
@@ -186,6 +190,8 @@ DAY = (START, START + timedelta(days=1))
 LISTS: dict[str, dict[str, Any]] = {
     "all": {},
     "key prefix": {"key_prefix": "old/1"},
+    "batch": {"batch": "b_1"},
+    "batch and status": {"batch": "b_1", "statuses": (PayoutStatus.FAILED,)},
     "status": {"statuses": (PayoutStatus.FAILED, PayoutStatus.REVIEW)},
     "reason": {"reason": ReasonCode.EXPIRED},
     "account": {"account": "mtn-uganda"},

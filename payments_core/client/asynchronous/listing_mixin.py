@@ -24,6 +24,7 @@ class AsyncListingMixin:
         self,
         *,
         key_prefix: str | None = None,
+        batch: str | None = None,
         status: PayoutStatus | Collection[PayoutStatus] | None = None,
         reason: ReasonCode | None = None,
         account: str | None = None,
@@ -38,6 +39,7 @@ class AsyncListingMixin:
 
         Args:
             key_prefix: How the key begins; case counts.
+            batch: The id of the batch that made it.
             status: The status, or several of which it is one.
             reason: The code of its reason.
             account: The name of the account that pays it.
@@ -54,6 +56,7 @@ class AsyncListingMixin:
         self._runtime.check_process()
         wanted = make_filter(
             key_prefix=key_prefix,
+            batch=batch,
             status=status,
             reason=reason,
             account=account,
@@ -75,6 +78,7 @@ class AsyncListingMixin:
         self,
         *,
         key_prefix: str | None = None,
+        batch: str | None = None,
         status: PayoutStatus | Collection[PayoutStatus] | None = None,
         reason: ReasonCode | None = None,
         account: str | None = None,
@@ -92,6 +96,7 @@ class AsyncListingMixin:
 
         Args:
             key_prefix: How the key begins; case counts.
+            batch: The id of the batch that made it.
             status: The status, or several of which it is one.
             reason: The code of its reason.
             account: The name of the account that pays it.
@@ -111,6 +116,7 @@ class AsyncListingMixin:
         self._runtime.check_process()
         wanted = make_filter(
             key_prefix=key_prefix,
+            batch=batch,
             status=status,
             reason=reason,
             account=account,

@@ -25,6 +25,7 @@ class ListingMixin:
         self,
         *,
         key_prefix: str | None = None,
+        batch: str | None = None,
         status: PayoutStatus | Collection[PayoutStatus] | None = None,
         reason: ReasonCode | None = None,
         account: str | None = None,
@@ -39,6 +40,7 @@ class ListingMixin:
 
         Args:
             key_prefix: How the key begins; case counts.
+            batch: The id of the batch that made it.
             status: The status, or several of which it is one.
             reason: The code of its reason.
             account: The name of the account that pays it.
@@ -55,6 +57,7 @@ class ListingMixin:
         self._runtime.check_process()
         wanted = make_filter(
             key_prefix=key_prefix,
+            batch=batch,
             status=status,
             reason=reason,
             account=account,
@@ -76,6 +79,7 @@ class ListingMixin:
         self,
         *,
         key_prefix: str | None = None,
+        batch: str | None = None,
         status: PayoutStatus | Collection[PayoutStatus] | None = None,
         reason: ReasonCode | None = None,
         account: str | None = None,
@@ -93,6 +97,7 @@ class ListingMixin:
 
         Args:
             key_prefix: How the key begins; case counts.
+            batch: The id of the batch that made it.
             status: The status, or several of which it is one.
             reason: The code of its reason.
             account: The name of the account that pays it.
@@ -112,6 +117,7 @@ class ListingMixin:
         self._runtime.check_process()
         wanted = make_filter(
             key_prefix=key_prefix,
+            batch=batch,
             status=status,
             reason=reason,
             account=account,

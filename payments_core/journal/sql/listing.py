@@ -57,7 +57,7 @@ def find_page(sql: Statements, fetch: Fetch, wanted: PayoutFilter, after: Positi
         limit: The most payouts of the page.
 
     """
-    texts = (wanted.key_prefix, wanted.account or "", wanted.payee or "")
+    texts = (wanted.key_prefix, wanted.batch, wanted.account or "", wanted.payee or "")
     if not all(map(is_storable, texts)):
         return RecordPage((), None)
     found = _List(sql, fetch, wanted, after, limit + 1).rows()
@@ -101,6 +101,8 @@ class _List:
             end = _after_all(prefix)
             text, values = ("key >= ? AND key < ?", (prefix, end)) if end else ("key >= ?", (prefix,))
             found[sql.key_index] = _Condition(text, values)
+        if wanted.batch:
+            found["payouts_of_batch"] = _Condition("batch = ? AND batch <> ''", (wanted.batch,))
         if wanted.reason is not None:
             text = f"reason IS NOT NULL AND {sql.reason_code} = ?"
             found["payouts_by_reason"] = _Condition(text, (str(wanted.reason),))

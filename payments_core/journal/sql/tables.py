@@ -96,7 +96,8 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         f"CREATE INDEX payouts_by_payee ON {at}payouts ({sql.payee_key}, created_at, no)",
         f"CREATE INDEX payouts_by_reason ON {at}payouts ({sql.reason_code}, created_at, no, account, status)"
         " WHERE reason IS NOT NULL",
-        f"CREATE INDEX payouts_of_batch ON {at}payouts (batch, status, {sql.reason_code}) WHERE batch <> ''",
+        f"CREATE INDEX payouts_of_batch ON {at}payouts (batch, created_at, no, account, status, {sql.reason_code})"
+        " WHERE batch <> ''",
         f"""
     CREATE TABLE {at}history (
         payout_id TEXT NOT NULL REFERENCES {at}payouts (id),
