@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from payments_core.batch.reading import MEANINGS
 from payments_core.cli import messages
 from payments_core.domain import errors
 from payments_core.domain.contradictions import ProviderStatus
@@ -188,6 +189,10 @@ def errors_page() -> str:
             "```\n",
             table(("error", "code", "meaning"), rows),
             "\n[Phone numbers and keys](numbers-and-keys.md) lists the refused ones, with reasons.",
+            "\n## Findings about files\n",
+            "`payouts batch validate` names a finding by the code of the error that `send` would raise, or by one of",
+            "these. A row with a finding is refused, unless it is a warning or a note.\n",
+            table(("code", "meaning"), [(f"`{code}`", text) for code, text in MEANINGS.items()]),
         ]
     )
 

@@ -51,7 +51,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "emulator": ("emulator:emulator", "Run an emulator of a provider's gateway until Ctrl-C."),
     "demo": ("emulator:demo", "Show that every payee is paid exactly once, in spite of faults."),
     "review": ("review:GROUP", "Payouts that wait for a person's decision."),
-    "batch": ("batches:GROUP", "Batches: many payouts that are validated, approved and run as one."),
+    "batch": ("batch_files:GROUP", "Batches: many payouts that are validated, approved and run as one."),
     "journal": ("journal_restored:GROUP", "Create, check and maintain the journal."),
     "events": ("events:GROUP", "Events that the application and webhooks have not acknowledged."),
 }

@@ -93,3 +93,18 @@ def people() -> Callable[..., list[BatchOrder]]:
         ]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[MtnMomoEmulator]:
+    with MtnMomoEmulator(target="mtnuganda") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def client(running: MtnMomoEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PayoutClient]:
+    """A client that pays in UGX from the account mtn-uganda, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    running.write_config(tmp_path / "payouts.toml")
+    with PayoutClient.from_config() as made:
+        yield made

@@ -56,9 +56,9 @@ def read_amount(cell: Cell, currency: str, decimal: DecimalMark = "") -> Money:
 
     """
     text = clean(cell)
-    if not _PLAIN.fullmatch(text) and not isinstance(cell, NumberCell):
-        text = _plain(text, currency, decimal)
     try:
+        if not _PLAIN.fullmatch(text) and not isinstance(cell, NumberCell):
+            text = _plain(text, currency, decimal)
         return Money(text, currency)
     except InvalidPayout as error:
         if text.lstrip("-").strip("0.") == "" and text:
@@ -143,8 +143,8 @@ def _ambiguous(text: str) -> CellFault:
     return CellFault(
         FindingCode.AMOUNT_AMBIGUOUS,
         f"The amount {quote(text)} can mean {whole}{fraction} or {whole}.{fraction}.",
-        f"Write {whole}{fraction} or {Decimal(f'{whole}.{fraction}').normalize():f}, or say for the whole file what "
-        "comes before decimals: --decimal point or --decimal comma.",
+        f"Write {whole}{fraction} or {Decimal(f'{whole}.{fraction}').normalize():f}; for a whole file of a batch, "
+        "--decimal point or --decimal comma says what comes before decimals.",
     )
 
 

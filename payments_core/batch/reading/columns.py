@@ -89,8 +89,8 @@ def map_columns(where: str, header: Sequence[str], *, given: Mapping[str, str], 
     if missing := [name for name in required if name not in places]:
         raise InvalidPayout(
             f"{where}: the header has no column {', '.join(missing)}. It has: {scrub(', '.join(header)) or 'none'}.",
-            hint=f"The first line has the column names: {', '.join(COLUMNS)}. Another name is given with --column "
-            f'{missing[0]}="NAME".',
+            hint=f"The first line has the column names: {', '.join(COLUMNS)}. A batch takes other names "
+            f'(--column {missing[0]}="NAME"), and makes keys of the name of its round (--round).',
         )
     return ColumnMap(places, {name: header[place] for name, place in places.items()}, len(header), tuple(ignored))
 

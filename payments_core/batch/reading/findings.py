@@ -52,7 +52,8 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         FindingCode.FORMULA: "A formula as text, or a formula cell without a stored result.",
         FindingCode.HIDDEN_ROW: "A row that the sheet hides, by a filter or by hand.",
         FindingCode.MERGED_CELLS: "A cell that is merged with another row's.",
-        FindingCode.NATIONAL_NUMBER: "A phone number without its country code, in a currency of several countries.",
+        FindingCode.NATIONAL_NUMBER: "A phone number without its country code, and the currency does not tell it, or "
+        "another number of digits than that country has.",
         FindingCode.NOT_A_NUMBER: "A date, a time or a percentage where a number is needed.",
         FindingCode.NOT_POSITIVE: "An amount of zero or less.",
         FindingCode.REPEATED_PAYEE: "A note: an earlier row pays the same number another amount.",

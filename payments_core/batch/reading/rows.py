@@ -19,13 +19,14 @@ from payments_core.client import PayoutOrder
 from payments_core.domain.characters import find_unclear
 from payments_core.domain.errors import InvalidPayout, PaymentsError
 from payments_core.domain.masking import mask_key, mask_number, scrub
-from payments_core.domain.money import Money
+from payments_core.domain.money import Currency, Money
 from payments_core.domain.payout import Payee
 from payments_core.domain.references import check_key
 
 __all__ = ["Row", "RowDefaults", "RowReader", "shown"]
 
 _TOTAL: Final = re.compile(r"(?:grand|sub)?[\s-]*(?:totals?|totaux|sum|gesamt|sous-total)\b[^0-9]*", re.IGNORECASE)
+_NO_CURRENCY: Final = "XXX"  # ISO 4217
 _TEXTS: Final = ("key", "payee_id", "name", "currency", "account", "note", "operator")
 
 
@@ -192,30 +193,29 @@ class RowReader:
         )
 
     def _currency(self, line: int, written: str, account: str | None, found: list[Finding]) -> str:
-        if written:
-            return written
+        """Return the currency; empty, beside a finding, where there is none."""
         try:
-            return self._defaults.currency_of(account)
+            return str(Currency(written)) if written else self._defaults.currency_of(account)
         except PaymentsError as error:
-            column = "account" if error.field == "account" or account else "currency"
-            found.append(_finding(line, column, account or "", CellFault(error.code, error.message, error.hint)))
+            column = "account" if account and not written else "currency"
+            fault = CellFault(error.code, error.message, error.hint)
+            found.append(_finding(line, column, written or account or "", fault))
             return ""
 
     def _payee(self, line: int, cell: Cell, currency: str, operator: str, found: list[Finding]) -> Payee | None:
         try:
             return read_payee(cell, currency, operator)
         except CellFault as fault:
-            found.append(_finding(line, "to", cell, fault))
+            if currency or fault.code != FindingCode.NATIONAL_NUMBER:
+                found.append(_finding(line, "to", cell, fault))
             return None
 
     def _amount(self, line: int, cell: Cell, currency: str, found: list[Finding]) -> Money | None:
-        if not currency and found:
-            currency = "XXX"  # none: what is wrong with the amount itself is found all the same
         try:
-            return read_amount(cell, currency, self._defaults.decimal)
+            return read_amount(cell, currency or _NO_CURRENCY, self._defaults.decimal)
         except CellFault as fault:
-            column = "currency" if fault.code == "invalid_currency" else "amount"
-            found.append(_finding(line, column, currency if column == "currency" else cell, fault))
+            if currency or fault.code != FindingCode.WRONG_CURRENCY:
+                found.append(_finding(line, "amount", cell, fault))
             return None
 
     def _derived_key(self, line: int, payee_id: str, payee: Payee, amount: Money) -> str:

@@ -53,8 +53,17 @@ class AsyncValidationMixin(AsyncRoutingMixin, AsyncAccountsMixin):
                 builder.add(one)
         totals = builder.totals()
         if balances:
-            totals = [await self._with_balance(total) for total in totals]
+            totals = await self.with_balances(totals)
         return builder.result(totals, await self.pauses())
+
+    async def with_balances(self, totals: Iterable[AccountTotal]) -> list[AccountTotal]:
+        """Return totals with what their accounts hold, as far as providers answer at once; no money moves.
+
+        Args:
+            totals: Of ``validate``, or sums of them.
+
+        """
+        return [await self._with_balance(total) for total in totals]
 
     async def _choose_by_asking(self, one: PlacedOrder) -> None:
         """Choose an account that depends on the provider's answer about the payee."""

@@ -54,8 +54,17 @@ class ValidationMixin(RoutingMixin, AccountsMixin):
                 builder.add(one)
         totals = builder.totals()
         if balances:
-            totals = [self._with_balance(total) for total in totals]
+            totals = self.with_balances(totals)
         return builder.result(totals, self.pauses())
+
+    def with_balances(self, totals: Iterable[AccountTotal]) -> list[AccountTotal]:
+        """Return totals with what their accounts hold, as far as providers answer at once; no money moves.
+
+        Args:
+            totals: Of ``validate``, or sums of them.
+
+        """
+        return [self._with_balance(total) for total in totals]
 
     def _choose_by_asking(self, one: PlacedOrder) -> None:
         """Choose an account that depends on the provider's answer about the payee."""

@@ -1,0 +1,90 @@
+"""The refused rows of a file, written to a file of their own: corrected there, they can be read again."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from payments_core.batch.reading import Level, Row
+from payments_core.domain.errors import InvalidArgument
+
+__all__ = ["RejectsFile"]
+
+_OBEYED = "=+-@\t\r"  # a spreadsheet takes a cell that begins so for a formula
+
+
+class RejectsFile:
+    """Writes refused rows as CSV, with mode 0600: it holds whole numbers and names. It appears when all is written.
+
+    Args:
+        path: Where to.
+        source: The file that is read, which is not written over.
+
+    Raises:
+        InvalidArgument: It is the file that is read.
+
+    """
+
+    def __init__(self, path: Path, source: Path) -> None:
+        if path.exists() and path.samefile(source):
+            raise InvalidArgument(f"{path} is the file that is read.", hint="Name another file for the refused rows.")
+        self._path = path
+        self._names: Mapping[str, str] = {}
+        handle, self._written = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        self._file = os.fdopen(handle, "w", encoding="utf-8-sig", newline="")
+        self._csv = csv.writer(self._file)
+        self.count = 0
+
+    def begin(self, names: Mapping[str, str]) -> None:
+        """Write the header.
+
+        Args:
+            names: Of the columns in the file that is read, by canonical name.
+
+        """
+        self._names = names
+        self._csv.writerow(["row", "column", "value", "reason", "advice", *map(_escaped, names.values())])
+
+    def add(self, row: Row) -> None:
+        """Write a row, if it is refused.
+
+        Args:
+            row: With all that was found of it.
+
+        """
+        refusals = [one for one in row.findings if one.level is Level.REFUSED]
+        if not refusals:
+            return
+        self.count += 1
+        found = (
+            [self._names.get(one.column, one.column) for one in refusals],
+            [row.cells.get(one.column, "") for one in refusals],
+            [one.reason for one in refusals],
+            [one.hint for one in refusals],
+        )
+        joined = [" | ".join(filter(None, dict.fromkeys(texts))) for texts in found]
+        cells = [row.cells.get(name, "") for name in self._names]
+        self._csv.writerow([str(row.line), *map(_escaped, [*joined, *cells])])
+
+    def __enter__(self) -> Self:
+        """Use it for a block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Put it in its place; or remove it after an error."""
+        self._file.close()
+        if kind is None:
+            Path(self._written).replace(self._path)
+        else:
+            Path(self._written).unlink()
+
+
+def _escaped(cell: str) -> str:
+    return f"'{cell}" if cell and cell[0] in _OBEYED else str(cell)

@@ -1,0 +1,263 @@
+"""``payouts batch validate`` and ``template``: what is wrong with a file of payees, before anything is recorded."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from payments_core.cli import exit_codes
+from payments_core.cli.batches import GROUP
+from payments_core.cli.terminal import Terminal, command
+
+if TYPE_CHECKING:
+    from payments_core.batch.checks import FileReport
+    from payments_core.batch.reading import FileForm, Finding, Row
+
+__all__ = ["GROUP", "Account", "ColumnNames", "Currency", "DecimalMarkOption", "RoundName", "Sheet", "read_columns"]
+
+_SUFFIXES = (".csv", ".jsonl", ".xlsx")
+_EVERY = 500  # rows between two lines of progress
+
+RoundName = Annotated[
+    str, typer.Option("--round", metavar="NAME", help="Begins the keys of a file without keys, such as salary-2026-11.")
+]
+Sheet = Annotated[str, typer.Option(metavar="NAME", help="The sheet of a workbook with several.")]
+ColumnNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", metavar='amount="Net pay"', help="Which column of the file is which of ours; may be repeated."
+    ),
+]
+DecimalMarkOption = Annotated[
+    Literal["point", "comma"] | None,
+    typer.Option("--decimal", help="What comes before decimals in amounts that are text, such as 1.234 or 1,234."),
+]
+Currency = Annotated[
+    str | None, typer.Option(metavar="CODE", help="Of rows that name none; the account's if left out.")
+]
+Account = Annotated[str | None, typer.Option(metavar="NAME", help="The account of rows that name none.")]
+
+
+def read_columns(written: list[str] | None) -> Mapping[str, str]:
+    """Return what ``--column`` says: canonical name to the name in the file."""
+    found: dict[str, str] = {}
+    for one in written or ():
+        name, given, value = one.partition("=")
+        if not given or not name or not value or name in found:
+            raise typer.BadParameter('Write each --column once, as amount="Net pay".')
+        found[name] = value
+    return found
+
+
+@GROUP.command("validate")
+@command
+def validate(
+    terminal: Terminal,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSONL or XLSX.")],
+    rejects: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Write the refused rows here: to be corrected and read again.")
+    ] = None,
+    round_name: RoundName = "",
+    sheet: Sheet = "",
+    column: ColumnNames = None,
+    decimal: DecimalMarkOption = None,
+    currency: Currency = None,
+    account: Account = None,
+) -> int:
+    """Check every row of a file as `payouts send` would, and its rows against each other; record and send nothing.
+
+    Prints what the file was found to be, what would be paid from which account, and the findings by kind: 20 of each;
+    --rejects writes all refused rows. Ends with 0 when nothing was found, and with 1 when a row is refused or has a
+    warning.
+    """
+    from payments_core.batch.checks import validate_file
+
+    with _rejects(rejects, file) as (begin, reject), terminal.client() as client, _progress(terminal) as step:
+
+        def on_form(form: FileForm) -> None:
+            _describe(terminal, form)
+            begin(form)
+
+        def on_row(row: Row) -> None:
+            reject(row)
+            step()
+
+        report = validate_file(
+            client,
+            file,
+            round_name=round_name,
+            account=account,
+            currency=currency,
+            columns=read_columns(column),
+            sheet=sheet,
+            decimal=decimal or "",
+            on_form=on_form,
+            on_row=on_row,
+        )
+    if terminal.as_json:
+        terminal.show(_record(report), "")
+    else:
+        _print(terminal, file, report)
+        if rejects and report.refused:
+            terminal.note(f"The refused rows are in {rejects}: correct them there, and read that file.")
+    return exit_codes.DONE if report.is_clean else exit_codes.ERROR
+
+
+@contextlib.contextmanager
+def _rejects(path: Path | None, source: Path) -> Iterator[tuple[Any, Any]]:
+    if path is None:
+        yield (lambda _form: None), (lambda _row: None)
+        return
+    from payments_core.batch.rejects import RejectsFile
+
+    with RejectsFile(path, source) as found:
+        yield (lambda form: found.begin(form.columns)), found.add
+
+
+@contextlib.contextmanager
+def _progress(terminal: Terminal) -> Iterator[Any]:
+    from payments_core.cli.progress import spinner
+
+    count = 0
+    with spinner(terminal, "Reading the file") as change:
+
+        def step() -> None:
+            nonlocal count
+            count += 1
+            if count % _EVERY == 0:
+                change(f"Checked {count:,} rows")
+
+        yield step
+
+
+def _describe(terminal: Terminal, form: FileForm) -> None:
+    from payments_core.domain.masking import scrub
+
+    if form.is_assumed:
+        terminal.note(f"The file is not UTF-8: it is read as {form.encoding}. Look at its names and notes.")
+    renamed = [f"{name}: {written}" for name, written in form.columns.items() if name != written]
+    if renamed:
+        terminal.note(f"Columns by other names: {scrub(', '.join(renamed))}.")
+    if form.ignored:
+        terminal.note(f"Unknown columns are ignored: {scrub(', '.join(form.ignored))}.")
+
+
+def _print(terminal: Terminal, file: Path, report: FileReport) -> None:
+    from payments_core.batch.reading import Level
+    from payments_core.cli import messages, output
+
+    parts = [messages.counted(report.rows, "row"), messages.counted(report.new, "new payout")]
+    parts += [f"{count} recorded already ({status})" for status, count in sorted(report.recorded.items())]
+    terminal.say(f"{file} ({report.form}): {', '.join([*parts, f'{report.refused} refused'])}.")
+    if report.totals:
+        output.print_table(
+            [
+                {
+                    "account": one.account,
+                    "payouts": str(one.count),
+                    "amount": f"{one.amount:,f} {one.currency}",
+                    "holds": ", ".join(f"{held.amount:,f} {held.currency}" for held in one.balances)
+                    or one.balance_note
+                    or "nothing",
+                    "": "too little" if one.is_covered is False else "",
+                }
+                for one in report.totals
+            ]
+        )
+    for note in report.notes:
+        terminal.say(note)
+    levels = list(Level)
+    for kind, found in sorted(report.examples.items(), key=lambda one: (levels.index(one[0][0]), one[0][1])):
+        level, code = kind
+        count = report.counts[kind]
+        more = f", the first {len(found)}" if count > len(found) else ""
+        terminal.say(f"\n{level}: {code}, {messages.counted(count, 'row')}{more}")
+        output.print_table([_cells(one) for one in found])
+    if report.is_clean:
+        terminal.say("Nothing was found. Nothing was recorded and nothing was sent.")
+
+
+def _cells(one: Finding) -> dict[str, str]:
+    return {
+        "row": str(one.line),
+        "column": one.column,
+        "value": one.value,
+        "why": one.reason,
+        "what to do": one.hint,
+    }
+
+
+def _record(report: FileReport) -> dict[str, Any]:
+    form = report.form
+    return {
+        "file": {
+            "format": form.format,
+            "encoding": form.encoding or None,
+            "encoding_assumed": form.is_assumed,
+            "delimiter": form.delimiter or None,
+            "sheet": form.sheet or None,
+            "columns": dict(form.columns),
+            "ignored": list(form.ignored),
+        },
+        "rows": report.rows,
+        "new": report.new,
+        "recorded": dict(report.recorded),
+        "refused": report.refused,
+        "totals": [
+            {
+                "account": one.account,
+                "currency": str(one.currency),
+                "payouts": one.count,
+                "amount": f"{one.amount:f}",
+                "balances": [f"{held.amount:f}" for held in one.balances],
+                "balance_note": one.balance_note,
+                "is_covered": one.is_covered,
+            }
+            for one in report.totals
+        ],
+        "notes": list(report.notes),
+        "findings": [
+            {
+                "level": str(level),
+                "code": code,
+                "rows": report.counts[level, code],
+                "first": [
+                    {"row": one.line, "column": one.column, "value": one.value, "reason": one.reason, "hint": one.hint}
+                    for one in found
+                ],
+            }
+            for (level, code), found in report.examples.items()
+        ],
+    }
+
+
+@GROUP.command("template")
+@command
+def template(
+    terminal: Terminal,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Ends with .csv, .jsonl or .xlsx; printed as CSV if left out.")
+    ] = None,
+) -> int:
+    """Write an example of a file of payees; never over another file."""
+    from payments_core.batch.template import template as example
+    from payments_core.domain.errors import InvalidArgument
+
+    if file is None:
+        sys.stdout.write(example(".csv").decode())
+        return exit_codes.DONE
+    if file.suffix not in _SUFFIXES:
+        raise typer.BadParameter(f"The name ends with none of {', '.join(_SUFFIXES)}.")
+    try:
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
+            written.write(example(file.suffix))
+    except OSError as error:
+        raise InvalidArgument(f"{file} cannot be written: {error.strerror}.", hint="Name a new file.") from None
+    terminal.note(f"{file} is written. Replace its rows, then `payouts batch validate {file} --round NAME`.")
+    return exit_codes.DONE
