@@ -13,6 +13,7 @@
     │   ├── InvalidPayee
     │   ├── InvalidCurrency
     │   ├── BatchRefused           rows of a batch cannot be paid
+    │   ├── DailyLimitReached      of what the account pays in a day not that much is left
     │   ├── OverRefund             the refunds of one collection would be more than was collected
     │   └── NoRoute                no route names the account to pay from, or that is not known
     ├── KeyReused                  the key belongs to another order; nothing was changed
@@ -42,12 +43,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from payments_core.domain.characters import clean_lines
 
 __all__ = [
     "BatchRefused",
+    "DailyLimitReached",
     "DecisionRefused",
     "InvalidAmount",
     "InvalidArgument",
@@ -198,6 +201,42 @@ class BatchRefused(InvalidPayout):
     def __init__(self, message: str, *, hint: str = "", rows: Sequence[Any] = ()) -> None:
         super().__init__(message, hint=hint)
         self.rows = tuple(rows)
+
+
+class DailyLimitReached(InvalidPayout):
+    """Of what the account pays in one day, not that much is left; nothing was recorded or sent.
+
+    Args:
+        message: Why, in one sentence.
+        hint: What to do next.
+        account: The account's name.
+        limit: The most that its payouts of the day may come to.
+        used: What they come to.
+        left: The rest.
+        again_at: When the account's next day begins; aware, UTC.
+
+    """
+
+    code = "daily_limit_reached"
+    field = "amount"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        account: str,
+        limit: Decimal,
+        used: Decimal,
+        left: Decimal,
+        again_at: datetime,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.account = account
+        self.limit = limit
+        self.used = used
+        self.left = left
+        self.again_at = again_at
 
 
 class OverRefund(InvalidPayout):

@@ -16,6 +16,7 @@ class EventName(StrEnum):
     PAYOUT_NEEDS_APPROVAL = "payout.needs_approval"
     PAYOUT_APPROVED = "payout.approved"
     PAYOUT_ABOVE_LARGEST_AMOUNT = "payout.above_largest_amount"
+    PAYOUT_WAITING_FOR_LIMIT = "payout.waiting_for_limit"
     PAYOUT_REBOUND = "payout.rebound"
     PAYOUT_SENDING = "payout.sending"
     PAYOUT_PENDING = "payout.pending"
@@ -86,6 +87,7 @@ _MEANING = {
     EventName.PAYOUT_NEEDS_APPROVAL: "Nothing was sent: a person has to approve it first.",
     EventName.PAYOUT_APPROVED: "A person approved the attempt; it may be sent.",
     EventName.PAYOUT_ABOVE_LARGEST_AMOUNT: "Not sent: it is more than its account's `largest_amount` as that is now.",
+    EventName.PAYOUT_WAITING_FOR_LIMIT: "Not sent: the account's `daily_limit` is reached; it waits for the next day.",
     EventName.PAYOUT_REBOUND: "A payout that was never sent has a new draft, as its account now pays elsewhere.",
     EventName.PAYOUT_SENDING: "Written before the first byte of a submission.",
     EventName.PAYOUT_PENDING: "The provider has accepted it and has not finished.",

@@ -56,6 +56,7 @@ class AttemptRecord:
         refused: The payload of a later submission was refused although an earlier one was ambiguous.
         absence_attested: A person has compared the provider's records before it began: that the provider does not show
             an earlier attempt proves that one to have failed.
+        budgets: The names of the budgets that it has reserved its amount from; only the journal sets them.
         first_sent_at: Before the first byte of the first submission that may have arrived; set once, never cleared.
         sent_at: Before the first byte of the latest submission: the poll schedule starts here.
 
@@ -74,6 +75,7 @@ class AttemptRecord:
     duplicate_unverified: bool = False
     refused: bool = False
     absence_attested: bool = False
+    budgets: tuple[str, ...] = ()
     first_sent_at: datetime | None = None
     sent_at: datetime | None = None
 

@@ -6,6 +6,7 @@ from payments_core.domain.errors import OverRefund
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import OverRefunded
+from payments_core.engine.daily_limits import daily_limit_changed
 from payments_core.provider import Account
 from payments_core.settings.amount_limits import above_largest_amount
 
@@ -21,7 +22,9 @@ def too_large(account: Account, row: PayoutRecord) -> str:
 
 
 def waits_and_fits(account: Account, row: PayoutRecord) -> bool:
-    """Whether a payout waits because it was too large, and is not by the settings as they are now."""
+    """Whether a payout waits for a limit, and may be sent, or has another limit, by the settings as they are now."""
+    if daily_limit_changed(account, row):
+        return row.status is PayoutStatus.CREATED
     stopped = row.reason is not None and row.reason.code is ReasonCode.ABOVE_LARGEST_AMOUNT
     return stopped and row.status is PayoutStatus.CREATED and not too_large(account, row)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from payments_core.domain.budgets import AboveBudget, Budget
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.money import Money
@@ -26,6 +27,7 @@ __all__ = [
     "CreateAttempt",
     "CreatePayout",
     "CreateResult",
+    "DelayPayout",
     "GapOpen",
     "HistoryAppended",
     "JournalCommand",
@@ -47,11 +49,13 @@ class CreatePayout:
     """Write a new payout, unless its key is there already.
 
     A refund is refused (``OverRefunded``) when all refunds of its collection that are not proven to have failed would
-    together be more than was collected, or when an earlier one says that another amount was collected.
+    together be more than was collected, or when an earlier one says that another amount was collected. One that does
+    not fit into its budgets is refused (``AboveBudget``); only the submission that ``begins`` reserves its amount.
 
     Args:
         row: The payout as accepted, ``CREATED``.
         event: For the history.
+        budgets: What it must fit into now.
         begins: The transition to ``SENDING`` that follows at once; it may need no approval. It is written in the same
             commit, unless a pause, a restore gap or a compared statement could forbid it: then the payout is only
             created, and the status of the row in the result says so.
@@ -61,6 +65,7 @@ class CreatePayout:
     row: PayoutRecord
     event: Event
     begins: ApplyTransition | None = None
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,9 @@ class ApplyTransition:
 
     - while a pause for the account or for all is in force (``AccountPaused``);
     - when the attempt needs an approval and has none (``NotApproved``);
-    - when anything contradicts the failure of an earlier attempt (``Contradicted``).
+    - when anything contradicts the failure of an earlier attempt (``Contradicted``);
+    - when it is the first of its attempt, or all before it are proven not sent, and its amount does not fit into one of
+      the budgets (``AboveBudget``): otherwise it is reserved from all of them. See ``domain/budgets.py``.
 
     A transition to ``CANCELLED`` is refused when anything contradicts the failure of an earlier attempt
     (``Contradicted``), in a restored journal while the restore gap may hold a submission (``CheckFirst``), and when a
@@ -104,6 +111,7 @@ class ApplyTransition:
         refused_since: The provider would refuse a second payment under one reference if the first was sent after this
             moment; None where it cannot be relied on for that.
         other_payers: Names of the other accounts that could have paid it.
+        budgets: What a submission reserves its amount from.
 
     """
 
@@ -122,6 +130,7 @@ class ApplyTransition:
     absent_since: datetime | None = None
     refused_since: datetime | None = None
     other_payers: tuple[str, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +150,22 @@ class AppendHistory:
     event: Event
     due_at: datetime | None = None
     contradiction: Contradiction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DelayPayout:
+    """Look at a payout later that waits for what it has waited for before; its history does not grow.
+
+    Args:
+        payout_id: Which payout.
+        version: Of its record as it was read; nothing is written when it has been moved since.
+        until: When it is due again.
+
+    """
+
+    payout_id: str
+    version: int
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +328,7 @@ class GapOpen:
 
 @dataclass(frozen=True, slots=True)
 class HistoryAppended:
-    """The note, the acknowledgement or the question is durable.
+    """The note, the acknowledgement, the delay or the question is durable.
 
     Args:
         row: The payout as it is now; None of a question about an account.
@@ -319,10 +344,13 @@ JournalCommand = (
     CreatePayout
     | ApplyTransition
     | AppendHistory
+    | DelayPayout
     | AcknowledgeContradictions
     | CreateAttempt
     | LoadAttempts
     | RecordAccountQuery
 )
-TransitionResult = TransitionApplied | Stale | AccountPaused | NotApproved | CheckFirst | OnStatement | Contradicted
+TransitionResult = (
+    TransitionApplied | Stale | AccountPaused | NotApproved | CheckFirst | OnStatement | Contradicted | AboveBudget
+)
 JournalResult = CreateResult | OverRefunded | TransitionResult | GapOpen | HistoryAppended | LoadedAttempts

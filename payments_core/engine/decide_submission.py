@@ -17,6 +17,7 @@ from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, Lease, Pause, PayoutRecord
 from payments_core.engine import transitions
 from payments_core.engine.context import StepContext
+from payments_core.engine.daily_limits import next_day_of, waits_because
 from payments_core.engine.drafts import made_ready
 from payments_core.engine.flow import CredentialRefused
 from payments_core.engine.transitions import Decision
@@ -26,6 +27,7 @@ from payments_core.provider import (
 )
 
 __all__ = [
+    "above_daily_limit",
     "above_largest_amount",
     "absent_since",
     "account_refused",
@@ -216,6 +218,19 @@ def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: date
         next_at = min(next_at, row.order.expires_at)
     reason = Reason(ReasonCode.ABOVE_LARGEST_AMOUNT, text=why)
     return Decision(transitions.with_status(row, PayoutStatus.CREATED, reason, next_at=next_at), event)
+
+
+def above_daily_limit(row: PayoutRecord, account: Account, at: datetime) -> Decision:
+    """The day has not that much left: it waits for the next one; a raised limit is noticed within an hour.
+
+    The words are ours: scrubbed, amounts in them would be masked as numbers.
+    """
+    reason = Reason(ReasonCode.DAILY_LIMIT, text=waits_because(account, row.order.amount.currency))
+    next_at = min(next_day_of(account, at), at + timedelta(seconds=HOUR_S))
+    if row.order.expires_at is not None:
+        next_at = min(next_at, row.order.expires_at)
+    after = transitions.with_status(row, PayoutStatus.CREATED, reason, next_at=next_at)
+    return Decision(after, Event(EventName.PAYOUT_WAITING_FOR_LIMIT, at, {"why": reason.text}))
 
 
 def refused_by_guard(row: PayoutRecord, reason: Reason, at: datetime) -> Decision:

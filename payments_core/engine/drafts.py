@@ -104,17 +104,17 @@ def findings(account: Account, order: Order) -> Sequence[InvalidPayout]:
 
 
 def check_amount(account: Account, order: Order) -> None:
-    """Refuse an order of more than its account pays at once.
+    """Refuse an order of more than its account pays at once, or in a whole day.
 
     Raises:
-        InvalidAmount: It is more than ``largest_amount``, or that names no limit for its currency.
+        InvalidAmount: It is more than ``largest_amount`` or ``daily_limit``, or one names no limit for its currency.
 
     """
-    limits, amount = account.settings.largest_amount, order.amount
-    if limits is None or amount.is_within(limits):
-        return
-    why = above_largest_amount(limits, amount, account=account.name)
-    raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
+    amount, settings = order.amount, account.settings
+    for setting, limits in (("largest_amount", settings.largest_amount), ("daily_limit", settings.daily_limit)):
+        if limits is not None and not amount.is_within(limits):
+            why = above_largest_amount(limits, amount, account=account.name, setting=setting)
+            raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
 
 
 def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int = 1) -> Draft:

@@ -18,6 +18,7 @@ from payments_core.engine.commands import (
     ApplyTransition,
     Contradicted,
     CreateAttempt,
+    DelayPayout,
     GapOpen,
     HistoryAppended,
     JournalCommand,
@@ -210,7 +211,7 @@ def read_as(command: ReadAs) -> EngineFlow[HttpResponse]:
 
 
 def append_history(
-    command: AppendHistory | AcknowledgeContradictions | RecordAccountQuery,
+    command: AppendHistory | DelayPayout | AcknowledgeContradictions | RecordAccountQuery,
 ) -> EngineFlow[HistoryAppended]:
     """Ask the journal to record something that changes no status."""
     result: HistoryAppended = yield command

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from payments_core.domain.batches import Batch, BatchReply, BatchRow, BatchWrite, RowResult
+from payments_core.domain.budgets import AboveBudget, BudgetState
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
 from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck
@@ -38,14 +39,14 @@ class Journal(Outbox, Protocol):
         """Queue one entry; the future ends when it is durable. Cancelling it before it is taken up writes nothing."""
         ...
 
-    def open_within(self, connection: object, entry: CreatePayout) -> CreateResult:
+    def open_within(self, connection: object, entry: CreatePayout) -> CreateResult | AboveBudget:
         """Write a new payout in a transaction of the caller's, where the journal shares its database.
 
         It is there exactly if that transaction is committed, and not announced before.
         """
         ...
 
-    async def open_within_async(self, connection: object, entry: CreatePayout) -> CreateResult:
+    async def open_within_async(self, connection: object, entry: CreatePayout) -> CreateResult | AboveBudget:
         """Do the same on an asynchronous connection."""
         ...
 
@@ -148,6 +149,10 @@ class Journal(Outbox, Protocol):
 
     def accounts(self) -> frozenset[str]:
         """Return the names of the accounts that have payouts."""
+        ...
+
+    def budgets(self, names: Collection[str]) -> Mapping[str, BudgetState]:
+        """Return the budgets of these names, by name; nothing for one from which nothing was ever reserved."""
         ...
 
     def pauses(self) -> tuple[Pause, ...]:

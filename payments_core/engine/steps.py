@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from payments_core.domain.budgets import AboveBudget
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
@@ -20,6 +21,7 @@ from payments_core.engine.commands import (
     Contradicted,
     CreatePayout,
     CreateResult,
+    DelayPayout,
     NotApproved,
     OnStatement,
     OverRefunded,
@@ -28,6 +30,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.context import StepContext, token_hash
 from payments_core.engine.contradict import contradict, contradict_overtaken
+from payments_core.engine.daily_limits import budgets_of, daily_limit_reached
 from payments_core.engine.drafts import draft_new, draft_of, is_bound, new_attempt, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
@@ -56,12 +59,15 @@ def accept(account: Account, order: Order, moment: StepContext) -> EngineFlow[Cr
     """C1: make the payment ready and write it down under its key.
 
     Raises:
-        InvalidPayout: It cannot be paid from this account, or is more than it pays at once; nothing is recorded.
+        InvalidPayout: It cannot be paid from this account, or is more than it pays at once, or in a day; nothing is
+            recorded.
+        DailyLimitReached: Of what the account pays in a day, not that much is left; nothing is recorded.
         KeyReused: The key stands for another intent.
         OverRefund: There is not that much left to refund; nothing is recorded.
 
     """
-    return (yield from _create(order, new_payout(account, order, moment, payout_id(moment.namespace, order.key))))
+    new = new_payout(account, order, moment, payout_id(moment.namespace, order.key))
+    return (yield from _create(account, new))
 
 
 def send(account: Account, order: Order, moment: StepContext, identity: str) -> EngineFlow[CreateResult]:
@@ -82,11 +88,11 @@ def send(account: Account, order: Order, moment: StepContext, identity: str) -> 
     new = new_payout(account, order, moment, identity)
     at = yield from _may_send_at_once(account, new.row)
     if at is None:
-        return (yield from _create(order, new))
+        return (yield from _create(account, new))
     begun = decide_submission.begin(new.row, account, owner=moment.owner, at=at)
     token = _path_token(account, begun, moment)
     begins = ApplyTransition(new.row, begun.after, begun.event, asks=_query(token, at))
-    created = yield from _create(order, CreatePayout(new.row, new.event, begins))
+    created = yield from _create(account, CreatePayout(new.row, new.event, begins, budgets_of(account, order, at)))
     if not created.created or created.row.status is not PayoutStatus.SENDING:
         return created
     return CreateResult((yield from _submit(account, created.row, token, at)), created=True)
@@ -105,13 +111,18 @@ def new_payout(account: Account, order: Order, moment: StepContext, identity: st
         created_at=at,
         updated_at=at,
     )
-    return CreatePayout(row, Event(EventName.PAYOUT_CREATED, at, {"account": account.name}))
+    # What is to be sent later is of a later day.
+    budgets = () if order.not_before is not None and order.not_before > at else budgets_of(account, order, at)
+    return CreatePayout(row, Event(EventName.PAYOUT_CREATED, at, {"account": account.name}), budgets=budgets)
 
 
-def _create(order: Order, new: CreatePayout) -> EngineFlow[CreateResult]:
-    created: CreateResult | OverRefunded = yield new
+def _create(account: Account, new: CreatePayout) -> EngineFlow[CreateResult]:
+    order = new.row.order
+    created: CreateResult | OverRefunded | AboveBudget = yield new
     if isinstance(created, OverRefunded):
         raise over_refund(order, created)
+    if isinstance(created, AboveBudget):
+        raise daily_limit_reached(account, order, created, new.event.at)
     if not created.created:
         same_order(created.row, order)
     return created
@@ -229,7 +240,10 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     begun = begun or decide_submission.begin(row, account, owner=moment.owner, at=at)
     token = _path_token(account, begun, moment)
     entry = replace(
-        _gated(account, row, begun, moment), needs_approval=preflight.needs_approval, asks=_query(token, at)
+        _gated(account, row, begun, moment),
+        needs_approval=preflight.needs_approval,
+        asks=_query(token, at),
+        budgets=budgets_of(account, row.order, at),
     )
     reply = yield from apply_transition(entry)
     if not isinstance(reply, TransitionApplied | Stale):
@@ -326,7 +340,7 @@ def _gated(account: Account, row: PayoutRecord, decision: Decision, moment: Step
 def _refused(
     account: Account,
     row: PayoutRecord,
-    reply: AccountPaused | NotApproved | CheckFirst | OnStatement | Contradicted,
+    reply: AccountPaused | NotApproved | CheckFirst | OnStatement | Contradicted | AboveBudget,
     at: datetime,
     *,
     is_noted: bool,
@@ -341,6 +355,12 @@ def _refused(
             return (yield from _settle(row, decide_submission.needs_approval(row, account, "", at)))
         case Contradicted():
             return (yield from _settle(row, transitions.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
+        case AboveBudget():
+            waits = decide_submission.above_daily_limit(row, account, at)
+            if row.reason != waits.after.reason or row.status is not PayoutStatus.CREATED:
+                return (yield from _settle(row, waits))
+            until = waits.after.schedule.next_at or at
+            return (yield from append_history(DelayPayout(row.id, row.version, until))).row or row
         case AccountPaused() if row.attempt.ambiguous:  # an open one is read meanwhile
             return (yield from _settle(row, decide_submission.waiting(row, account, "paused", at)))
         case AccountPaused():  # an untried payout stays due until the pause ends
@@ -362,7 +382,7 @@ def _commit(
             return reply.row, True
         case Stale():
             return reply.row, False
-        case AccountPaused() | NotApproved() | CheckFirst() | OnStatement() | Contradicted():
+        case AccountPaused() | NotApproved() | CheckFirst() | OnStatement() | Contradicted() | AboveBudget():
             return row, False
 
 

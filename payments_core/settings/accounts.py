@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from payments_core.domain.bounds import DAY_S, HOUR_S
 from payments_core.domain.capabilities import Capability
 from payments_core.domain.payout import Operation
 from payments_core.http.urls import is_on_this_machine
 from payments_core.settings.amount_limits import AmountLimits
+from payments_core.settings.time_zones import check_time_zone
 from payments_core.settings.types import MOST_ENTRIES, Interval, Rate, Seconds, Timeout
 
 __all__ = ["AccountSettings", "WorkerSettings"]
@@ -88,6 +89,18 @@ class AccountSettings(BaseModel):
         description='The most that one payout may be, by currency, such as `{ UGX = "5000000" }`; a currency that the '
         "table does not name is not paid in. More is refused when a payout is made, and waits if it was made before. "
         "Left out, nothing is refused: `payouts doctor` asks for it where real money moves.",
+    )
+    daily_limit: AmountLimits | None = Field(
+        default=None,
+        description="The most that all payouts of one day may come to, by currency, such as "
+        '`{ UGX = "50000000" }`; a currency that the table does not name is not paid in. An amount counts from its '
+        "submission on, unless it failed for certain or was proven not sent. More is refused when a payout is made, "
+        "and waits for the next day if it was made before. Left out, nothing is counted.",
+    )
+    time_zone: Annotated[str, AfterValidator(check_time_zone)] = Field(
+        default="UTC",
+        description="Where the days of `daily_limit` begin: a name of the IANA time zone database, such as "
+        "`Africa/Kampala`.",
     )
     approve_above: AmountLimits | None = Field(
         default=None,

@@ -66,12 +66,14 @@ def _amount(code: str, written: object) -> Decimal:
 AmountLimits = Annotated[Mapping[str, Decimal], BeforeValidator(_read)]
 
 
-def above_largest_amount(largest_amount: Mapping[str, Decimal], money: Money, *, account: str) -> str:
+def above_largest_amount(
+    limits: Mapping[str, Decimal], money: Money, *, account: str, setting: str = "largest_amount"
+) -> str:
     """Return why an account does not pay an amount that is not within its limits, naming both and the setting."""
-    limit = largest_amount.get(money.currency)
+    limit = limits.get(money.currency)
     if limit is None:
-        return f"There is no largest_amount for {money.currency} in the settings of account {account}."
+        return f"There is no {setting} for {money.currency} in the settings of account {account}."
     return (
-        f"{money.amount:,f} {money.currency} is more than the largest_amount of account {account}: "
+        f"{money.amount:,f} {money.currency} is more than the {setting} of account {account}: "
         f"{limit:,f} {money.currency}."
     )

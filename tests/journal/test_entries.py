@@ -105,6 +105,7 @@ def rows(draw: st.DrawFn) -> PayoutRecord:
         "datetime": MOMENTS,
         "datetime | None": st.none() | MOMENTS,
         "Mapping[str, str]": MAPPINGS,
+        "tuple[str, ...]": st.lists(TEXT).map(tuple),
         "PayoutStatus": st.sampled_from(PayoutStatus),
         "tuple[Contradiction, ...]": st.lists(
             st.builds(Contradiction, MOMENTS, TEXT, COUNTS, st.sampled_from(ProviderStatus), TEXT, st.none() | MOMENTS)

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
@@ -17,6 +18,7 @@ from flat_records import START, changed, later, new_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payments_core.domain.budgets import Budget
 from payments_core.domain.causes import DecidedBy, PausedBy
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
 from payments_core.domain.errors import JournalError
@@ -56,6 +58,7 @@ CHANGED_SINCE: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] 
     "first_sent_at": ({}, {"first_sent_at": later(1)}, {"first_sent_at": later(2)}),
     "next_at": ({"status": S.PENDING, "next_at": later(60)}, {"next_at": later(9)}, {"next_at": later(99)}),
     "contradictions": ({"status": S.FAILED}, {"contradictions": (CONTRADICTION,)}, {"read_at": later(1)}),
+    "budgets": ({"status": S.UNKNOWN}, {"budgets": ("day/a",)}, {"status": S.PENDING}),
 }
 
 
@@ -132,13 +135,15 @@ STATE = {
     "submissions": st.integers(0, 2),
     "lease_until": MOMENTS,
     "guards_passed": st.booleans(),
+    "budgets": st.sampled_from([(), ("day/a",), ("batch/b", "day/a")]),
 }
 SINCE = {
     "version": st.just(1),
     "account": st.just("mtn-ghana"),
     "contradictions": st.just((CONTRADICTION,)),
     **{
-        name: STATE[name] for name in ("status", "attempt", "ambiguous", "first_sent_at", "next_at", "callback_read_at")
+        name: STATE[name]
+        for name in ("status", "attempt", "ambiguous", "first_sent_at", "next_at", "callback_read_at", "budgets")
     },
 }
 ENTRY = {
@@ -153,6 +158,9 @@ ENTRY = {
     "approves": st.none() | st.just(Approval("Ann", "right", START)),
     "absent_since": st.none() | st.just(START),
     "refused_since": st.none() | st.just(START),
+    "budgets": st.sampled_from(
+        [(), (Budget("day/a", Decimal(20)),), (Budget("day/a", Decimal(30)), Budget("batch/b"))]
+    ),
 }
 PAID_EARLIER = "INSERT INTO history VALUES ('po_one', 9, 0, 'payout.contradicted', 'FAILED', 1, 1, '', '{}')"
 STOPS = (
@@ -165,6 +173,9 @@ STOPS = (
     "INSERT INTO statement_references VALUES ('refone', 'mtn-uganda', 0)",
     "INSERT INTO statement_references VALUES ('another', 'mtn-uganda', 0)",
     f"INSERT INTO approvals VALUES ('po_one', 1, '{FINGERPRINT}', 'Ann', 0, '')",
+    "INSERT INTO budgets VALUES ('day/a', '12.50', NULL, 0)",
+    "INSERT INTO budgets VALUES ('batch/b', '25', '40', 0)",
+    "INSERT INTO budgets VALUES ('batch/b', '25', '40', 1) ON CONFLICT (name) DO UPDATE SET is_closed = 1",
     "INSERT INTO ambiguity VALUES ('mtn-uganda', 1)",
     "INSERT INTO permits VALUES ('mtn-uganda', 'read', 0, '[]', 1, 1)",
     f"INSERT INTO queries VALUES ('{'b' * 64}', 'po_one', 1, 0, NULL)",
@@ -178,6 +189,7 @@ TABLES = (
     "pauses",
     "ambiguity",
     "permits",
+    "budgets",
     "queries",
     "approvals",
     "by_provider_reference",
@@ -195,6 +207,7 @@ KINDS: list[dict[str, tuple[Any, Any]]] = [
     {"status": (S.UNKNOWN, S.SENDING), "attempt": (2, 2)},
     {"status": (S.SENDING, S.FAILED), "decided_by": ("", DecidedBy.SUBMIT)},
     {"status": (S.SENDING, S.PENDING)},
+    {"status": (S.SENDING, S.CREATED), "budgets": (("day/a",), ())},
     {"status": (S.PENDING, S.SUCCEEDED)},
 ]
 
@@ -277,7 +290,8 @@ def test_short_way_is_stopped_by_what_stops_the_judged_way(
     was, becomes = ({name: states[place] for name, states in kind.items()} for place in (0, 1))
     row = new_record(**was)
     ends = {"post_end": PostEnd(False, 20), "read_end": ReadEnd(is_refused=False), "lifts": True, "publish": True}
-    abouts: list[dict[str, Any]] = [{}, {"needs_approval": True}, {"post_end": PostEnd(True, 1)}, ends]
+    day = {"budgets": (Budget("day/a", Decimal(20)),)}
+    abouts: list[dict[str, Any]] = [{}, {"needs_approval": True}, {"post_end": PostEnd(True, 1)}, ends, day]
     for about, stop in product(abouts, ("", *STOPS)):
         entry = ApplyTransition(row, changed(row, **becomes), Event("payout.changed", later(9)), **about)
         with always_judged():
@@ -312,13 +326,17 @@ def test_short_way_writes_what_the_judged_way_writes(
     assert played(*short, entry, since, stops) == expected
 
 
+@pytest.mark.parametrize("most", [None, 20, 25, 5])
 @pytest.mark.parametrize("begins", [False, True], ids=["accepted", "sent"])
-def test_new_payout_is_the_same_in_a_batch_and_alone(server_tables: DbTransaction, begins: bool) -> None:
+def test_new_payout_is_the_same_in_a_batch_and_alone(
+    server_tables: DbTransaction, begins: bool, most: int | None
+) -> None:
     """Whatever could stop a submission, and where the key or the id is taken: the same reply, and the same tables."""
     row = new_record(references={"reference_id": "ref-one", "theirs": "t", "again": "t"})
     sent = changed(row, status=S.SENDING, submissions=1, sent_at=START, guards_passed=True)
     submission = ApplyTransition(row, sent, Event("payout.sending", later(1), {"a": "b"}), asks=Query("b" * 64, START))
-    entry = CreatePayout(row, Event("payout.created", START), submission if begins else None)
+    budgets = () if most is None else (Budget("day/a", Decimal(most)),)
+    entry = CreatePayout(row, Event("payout.created", START), submission if begins else None, budgets)
     taken = f"INSERT INTO payouts ({quoted(COLUMNS)}) VALUES {tuple(stored_of(row).values())}".replace("None", "NULL")
     for stop in ("", taken, taken.replace("po_one", "po_two"), *(stop for stop in STOPS if "po_one" not in stop)):
         alone = played(server_tables, apply, entry, None, {stop} - {""})

@@ -45,6 +45,7 @@ class ReasonCode(StrEnum):
     ON_STATEMENT = "on_statement"
     NEEDS_APPROVAL = "needs_approval"
     ABOVE_LARGEST_AMOUNT = "above_largest_amount"
+    DAILY_LIMIT = "daily_limit"
 
     @property
     def is_reissuable(self) -> bool:

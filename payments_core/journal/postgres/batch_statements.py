@@ -13,12 +13,14 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
+from payments_core.domain.budgets import Budget, add, first_above
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import Query
 from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, TransitionApplied
-from payments_core.journal.sql import pauses, update_payout
+from payments_core.journal.sql import budgets, pauses, update_payout
 from payments_core.journal.sql.columns import (
     COLUMNS,
     may_send_values,
@@ -29,7 +31,7 @@ from payments_core.journal.sql.columns import (
     write_row,
     writer,
 )
-from payments_core.journal.sql.new_payouts import check_first_submission
+from payments_core.journal.sql.new_payouts import check_first_submission, first_submission
 from payments_core.journal.sql.statements import MOVABLE, POSTGRES, DbTransaction, quoted
 from payments_core.journal.sql.write_transition import is_ordinary, may_end, numbered, submits
 
@@ -52,6 +54,8 @@ class Member:
         submits: Whether it begins a submission.
         fields: What the statement writes and compares, ready for JSON.
         reply: The reply to the change if it is written.
+        budgets: What its amount must fit into.
+        reserves: The names of those that it reserves its amount from.
 
     """
 
@@ -60,6 +64,13 @@ class Member:
     submits: bool
     fields: Mapping[str, Any]
     reply: CreateResult | TransitionApplied
+    budgets: tuple[Budget, ...] = ()
+    reserves: tuple[str, ...] = ()
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount of the payout."""
+        return self.reply.row.order.amount.amount
 
 
 def member_of(change: object) -> Member | None:
@@ -96,8 +107,38 @@ def write_members(session: DbTransaction, members: Sequence[Member]) -> Callable
     if any(member.submits for member in ordered):
         pauses.lock(session, shared=True)
     statement = _NEW_PAYOUTS if is_new else _transitions(update_payout.JUDGED)
+    if names := sorted({budget.name for member in ordered for budget in member.budgets}):
+        return _write_reserving(session, statement, ordered, names)
     cursor = session.execute(statement, (_encode([member.fields for member in ordered]),))
     return lambda: frozenset(payout_id for (payout_id,) in cursor.fetchall())
+
+
+def _write_reserving(
+    session: DbTransaction, statement: str, members: Sequence[Member], names: Sequence[str]
+) -> Callable[[], frozenset[str]]:
+    """Write the members that fit into their budgets, judged in their order; only what was written is reserved."""
+    stored = budgets.read_states(session.execute(_LOCK_BUDGETS, (list(names),)).fetchall())
+    states, fitting = dict(stored), []
+    for member in members:
+        # One that does not fit, or whose budget is not there yet, is written alone, or refused there.
+        if not all(budget.name in states for budget in member.budgets):
+            continue
+        if first_above(member.budgets, member.amount, states) is None:
+            fitting.append(member)
+            for name in member.reserves:
+                states[name] = replace(states[name], reserved=add(states[name].reserved, member.amount))
+    if not fitting:
+        return frozenset
+    found = session.execute(statement, (_encode([member.fields for member in fitting]),)).fetchall()
+    written = frozenset(payout_id for (payout_id,) in found)
+    reserved = {name: state.reserved for name, state in stored.items()}
+    for member in fitting:
+        for name in member.reserves if member.payout_id in written else ():
+            reserved[name] = add(reserved[name], member.amount)
+    for name, amount in reserved.items():
+        if amount != stored[name].reserved:
+            session.execute(session.sql.set_reserved, (f"{amount:f}", name))
+    return lambda: written
 
 
 def _new_payout(entry: CreatePayout) -> Member:
@@ -105,7 +146,7 @@ def _new_payout(entry: CreatePayout) -> Member:
     history = [(1, *write_entry(row, entry.event, row.decided_by))]
     if begins is not None:
         check_first_submission(row, begins)
-        row = replace(begins.after, version=1, updated_at=begins.event.at)
+        row = first_submission(entry, begins)
         history.append((2, *write_entry(row, begins.event, "")))
     fields = {
         "after": _named(COLUMNS, write_row(row)),
@@ -114,7 +155,8 @@ def _new_payout(entry: CreatePayout) -> Member:
         "refs": searchable_references(row),
         "query": None if begins is None else _query_fields(begins.asks),
     }
-    return Member(row.id, True, begins is not None, fields, CreateResult(row, created=True))
+    reply = CreateResult(row, created=True)
+    return Member(row.id, True, begins is not None, fields, reply, entry.budgets, row.attempt.budgets)
 
 
 def _transition(entry: ApplyTransition) -> Member | None:
@@ -138,7 +180,9 @@ def _transition(entry: ApplyTransition) -> Member | None:
         "published": published,
         **{name: name in ends for name in _ENDINGS},
     }
-    return Member(before.id, False, submits(entry), fields, TransitionApplied(after))
+    reserves = () if before.attempt.budgets else after.attempt.budgets
+    must_fit = entry.budgets if reserves else ()
+    return Member(before.id, False, submits(entry), fields, TransitionApplied(after), must_fit, reserves)
 
 
 def _query_fields(query: Query | None) -> Mapping[str, Any] | None:
@@ -149,6 +193,7 @@ def _named(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
+_LOCK_BUDGETS = f"{POSTGRES.budgets} WHERE name = ANY(%s) ORDER BY name FOR NO KEY UPDATE"
 _LOCK = f"SELECT 1 FROM {_AT}payouts WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 _MAY_SEND = f"""(gate IS NULL OR {POSTGRES.may_send("SELECT unnest(gate)", '(after)."account"')})"""
 _ENDINGS = POSTGRES.endings('(after)."account"')

@@ -14,6 +14,7 @@ import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
+from payments_core.domain.budgets import AboveBudget
 from payments_core.domain.errors import JournalError
 from payments_core.engine.commands import (
     CreatePayout,
@@ -239,7 +240,7 @@ class PostgresJournal(SqlJournal):
 
     # --- in the application's transaction ---
 
-    def open_within(self, connection: object, entry: CreatePayout) -> CreateResult:
+    def open_within(self, connection: object, entry: CreatePayout) -> CreateResult | AboveBudget:
         """Write a new payout in a transaction of the application's: it is there exactly if that is committed.
 
         Args:
@@ -262,12 +263,12 @@ class PostgresJournal(SqlJournal):
                     cursor.execute(*flow.send(answer))
                     answer = cursor.fetchall() if cursor.description else cursor.rowcount
             except StopIteration as done:
-                return cast("CreateResult", done.value)
+                return cast("CreateResult | AboveBudget", done.value)
             except psycopg.Error as error:
                 failure = error
         raise self._server.explain(failure)
 
-    async def open_within_async(self, connection: object, entry: CreatePayout) -> CreateResult:
+    async def open_within_async(self, connection: object, entry: CreatePayout) -> CreateResult | AboveBudget:
         """Do the same with a ``psycopg.AsyncConnection``."""
         self._threads.check_open()
         if not isinstance(connection, psycopg.AsyncConnection):
@@ -281,12 +282,12 @@ class PostgresJournal(SqlJournal):
                     await cursor.execute(*flow.send(answer))
                     answer = await cursor.fetchall() if cursor.description else cursor.rowcount
             except StopIteration as done:
-                return cast("CreateResult", done.value)
+                return cast("CreateResult | AboveBudget", done.value)
             except psycopg.Error as error:
                 failure = error
         raise self._server.explain(failure)
 
-    def _creation_within(self, entry: CreatePayout) -> StatementFlow[CreateResult]:
+    def _creation_within(self, entry: CreatePayout) -> StatementFlow[CreateResult | AboveBudget]:
         if entry.row.order.original_amount is not None:
             raise JournalError("A refund cannot be accepted in the application's transaction.", hint="Use refund().")
         looks = f"SELECT to_regclass(%s)::text, {SET_DURABLE}, current_setting('lock_timeout')"

@@ -23,6 +23,7 @@ from payments_core.engine.commands import (
     ApplyTransition,
     CreateAttempt,
     CreatePayout,
+    DelayPayout,
     HistoryAppended,
     JournalCommand,
     JournalResult,
@@ -95,6 +96,8 @@ def apply(session: DbTransaction, change: Change) -> Reply:
             return write_transition.write_transition(session, change)
         case AppendHistory():
             return history.note(session, change)
+        case DelayPayout():
+            return history.delay(session, change)
         case AcknowledgeContradictions():
             return history.acknowledge(session, change)
         case CreateAttempt():

@@ -20,7 +20,7 @@ from payments_core.engine.commands import (
     Stale,
     TransitionApplied,
 )
-from payments_core.journal.sql import history, refunds, restore_gap
+from payments_core.journal.sql import budgets, history, refunds, restore_gap
 from payments_core.journal.sql.columns import (
     PATHS,
     read_approval,
@@ -53,6 +53,7 @@ _FRESH: Mapping[str, Any] = {
     "refused": False,
     "rechecks_left": 0,
     "not_found_count": 0,
+    "budgets": (),
 }
 
 
@@ -81,6 +82,7 @@ def create_attempt(
         return GapOpen()
     session.execute(session.sql.keep_attempt, (before.id,))
     update_locked(session, stored, after)
+    budgets.settle(session, stored, after)  # of a failure that was not conclusive before
     history.append(session, after, event)
     add_references(session, after)
     return TransitionApplied(after)

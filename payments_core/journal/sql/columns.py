@@ -42,6 +42,7 @@ __all__ = [
     "read_attempt",
     "read_contradiction",
     "read_history",
+    "read_names",
     "read_pause",
     "read_reason",
     "read_row",
@@ -92,6 +93,7 @@ PATHS: Mapping[str, str] = {
     "duplicate_unverified": "attempt.duplicate_unverified",
     "refused": "attempt.refused",
     "absence_attested": "attempt.absence_attested",
+    "budgets": "attempt.budgets",
     "rechecks_left": "schedule.rechecks_left",
     "first_sent_at": "attempt.first_sent_at",
     "sent_at": "attempt.sent_at",
@@ -219,6 +221,11 @@ def _read_metadata(text: str) -> Any:
     return json.loads(text) if text else {}
 
 
+def read_names(text: str) -> tuple[str, ...]:
+    """Read the names of budgets back; an empty text is none."""
+    return tuple(map(str, json.loads(text))) if text else ()
+
+
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 # Columns that are not stored as they are, beside times; None is NULL in all of them.
@@ -231,6 +238,7 @@ _CODECS: Mapping[str, Codec] = {
     "reason": (write_reason, read_reason),
     "contradictions": (write_contradictions, _read_contradictions),
     "metadata": (encode_metadata, _read_metadata),
+    "budgets": (_encode, read_names),
     **dict.fromkeys(("payee_details", "options", "binding", "references", "evidence"), (write_json, _read_json)),
     **dict.fromkeys(("ambiguous", "guards_passed", "duplicate_unverified", "refused", "absence_attested"), (int, bool)),
 }
@@ -239,6 +247,7 @@ _EMPTY = {
     "options": "{}",
     "metadata": "",
     "contradictions": "[]",
+    "budgets": "",
 }  # mostly: written without a call
 
 

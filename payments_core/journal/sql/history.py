@@ -9,7 +9,7 @@ from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
 from payments_core.domain.records import Event, PayoutRecord
-from payments_core.engine.commands import AcknowledgeContradictions, AppendHistory, HistoryAppended
+from payments_core.engine.commands import AcknowledgeContradictions, AppendHistory, DelayPayout, HistoryAppended
 from payments_core.journal.sql.columns import (
     read_row,
     to_us,
@@ -20,7 +20,7 @@ from payments_core.journal.sql.columns import (
 )
 from payments_core.journal.sql.statements import DbTransaction
 
-__all__ = ["acknowledge", "append", "is_contradicted", "lock_payout", "note", "publish"]
+__all__ = ["acknowledge", "append", "delay", "is_contradicted", "lock_payout", "note", "publish"]
 
 
 def lock_payout(session: DbTransaction, payout_id: str) -> PayoutRecord:
@@ -72,6 +72,15 @@ def note(session: DbTransaction, entry: AppendHistory) -> HistoryAppended:
         session.execute(session.sql.make_due, (due_at, entry.payout_id, due_at))
         row = replace(row, schedule=replace(row.schedule, next_at=entry.due_at))
     return HistoryAppended(row)
+
+
+def delay(session: DbTransaction, entry: DelayPayout) -> HistoryAppended:
+    """Make a payout due later, unless it has been moved since it was read; this is no transition."""
+    row = lock_payout(session, entry.payout_id)
+    if row.version != entry.version:
+        return HistoryAppended(row, written=False)
+    session.execute(session.sql.delay, (to_us(entry.until), row.id))
+    return HistoryAppended(replace(row, schedule=replace(row.schedule, next_at=entry.until)))
 
 
 def acknowledge(session: DbTransaction, entry: AcknowledgeContradictions) -> HistoryAppended:

@@ -8,11 +8,12 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
+from payments_core.domain.budgets import AboveBudget, first_above, reserving
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import AttemptRecord, PayoutRecord
 from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, OverRefunded
-from payments_core.journal.sql import pauses, refunds
+from payments_core.journal.sql import budgets, pauses, refunds
 from payments_core.journal.sql.columns import (
     COLUMNS,
     may_send_values,
@@ -24,7 +25,7 @@ from payments_core.journal.sql.columns import (
 )
 from payments_core.journal.sql.statements import DbTransaction, Statements, marks, quoted
 
-__all__ = ["StatementFlow", "check_first_submission", "create_payout", "creation"]
+__all__ = ["StatementFlow", "check_first_submission", "create_payout", "creation", "first_submission"]
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ _unchanged_fields = attrgetter(*(one.name for one in fields(AttemptRecord) if on
 StatementFlow: TypeAlias = Generator[tuple[str, Sequence[Any]], Any, T]
 
 
-def create_payout(session: DbTransaction, entry: CreatePayout) -> CreateResult | OverRefunded:
+def create_payout(session: DbTransaction, entry: CreatePayout) -> CreateResult | OverRefunded | AboveBudget:
     """Write a new payout, or find the payout of its key."""
     row = entry.row
     if entry.begins is not None:
@@ -52,7 +53,7 @@ def create_payout(session: DbTransaction, entry: CreatePayout) -> CreateResult |
         try:
             statement, values = flow.send(answer)
         except StopIteration as end:
-            result: CreateResult = end.value
+            result: CreateResult | AboveBudget = end.value
             return result
         cursor = session.execute(statement, values)
         answer = cursor.fetchall() if statement.startswith("SELECT") else cursor.rowcount
@@ -63,13 +64,17 @@ def _create_sending(session: DbTransaction, entry: CreatePayout, begins: ApplyTr
 
     What could forbid it is not judged here: a payout that is only created meets the rules of every transition.
     """
-    row, after, sql = entry.row, replace(begins.after, version=1, updated_at=begins.event.at), session.sql
+    row, sql = entry.row, session.sql
     check_first_submission(row, begins)
+    after = first_submission(entry, begins)
     if session.sql.lock_shared:  # SQLite has one writer at a time
         pauses.lock(session, shared=True)
+    if budgets.refuse(session, row, after, entry.budgets) is not None:
+        return None
     gate = may_send_values(after)
     if session.execute(_insert_text(sql, len(gate)), (*write_row(after), *gate)).rowcount == 0:
         return None
+    budgets.settle(session, row, after)
     created, began = write_entry(row, entry.event, ""), write_entry(after, begins.event, "")
     session.execute(sql.add_two_to_history, (row.id, 1, *created, row.id, 2, *began))
     for reference in searchable_references(after):
@@ -78,6 +83,11 @@ def _create_sending(session: DbTransaction, entry: CreatePayout, begins: ApplyTr
         query = (begins.asks.token_hash, after.id, after.attempt.number, to_us(begins.asks.asked_at))
         session.execute(sql.add_query, query)
     return CreateResult(after, created=True)
+
+
+def first_submission(entry: CreatePayout, begins: ApplyTransition) -> PayoutRecord:
+    """Return the record of a new payout as its first submission leaves it."""
+    return reserving(entry.row, replace(begins.after, version=1, updated_at=begins.event.at), entry.budgets)
 
 
 @functools.lru_cache(maxsize=64)
@@ -104,8 +114,10 @@ def check_first_submission(row: PayoutRecord, begins: ApplyTransition) -> None:
         raise JournalError(f"Payout {row.id} cannot be created and sent in one commit: it is not its first submission.")
 
 
-def creation(entry: CreatePayout, sql: Statements) -> StatementFlow[CreateResult]:
+def creation(entry: CreatePayout, sql: Statements) -> StatementFlow[CreateResult | AboveBudget]:
     """Write a new payout, or find the payout of its key; any kind of connection can execute the statements.
+
+    Nothing is reserved, and no budget is locked: the submission looks again.
 
     Raises:
         JournalError: It would begin as SENDING, or its id belongs to another key.
@@ -116,6 +128,12 @@ def creation(entry: CreatePayout, sql: Statements) -> StatementFlow[CreateResult
         raise JournalError(f"Payout {row.id} cannot begin as SENDING: a pause could not hold it.")
     if found := (yield sql.by_key, (row.order.key,)):
         return CreateResult(read_row(found[0]), created=False)
+    if entry.budgets:
+        found = []
+        for budget in entry.budgets:
+            found += yield sql.budget, (budget.name,)
+        if above := first_above(entry.budgets, row.order.amount.amount, budgets.read_states(found)):
+            return above
     if not (yield sql.insert, write_row(row)):  # another transaction has committed the same key or id by now
         if found := (yield sql.by_key, (row.order.key,)):
             return CreateResult(read_row(found[0]), created=False)

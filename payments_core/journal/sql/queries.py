@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from payments_core.domain.budgets import BudgetState
 from payments_core.domain.characters import is_storable
 from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck
 from payments_core.domain.payout import HistoryEntry, PayoutStatus
@@ -14,6 +15,7 @@ from payments_core.domain.rates import Hold
 from payments_core.domain.records import Approval, EndedAttempt, Gap, Pause, PayoutRecord
 from payments_core.journal.sql import permits, restore_gap
 from payments_core.journal.sql.access import SqlAccess
+from payments_core.journal.sql.budgets import read_states
 from payments_core.journal.sql.claims import unclaimed
 from payments_core.journal.sql.columns import (
     from_us,
@@ -70,6 +72,10 @@ class QueriesMixin(SqlAccess):
         """Return the approval of an attempt; None when there is none."""
         found = self._fetch(self._sql.approval, (payout_id, attempt))
         return read_approval(found[0]) if found else None
+
+    def budgets(self, names: Collection[str]) -> Mapping[str, BudgetState]:
+        """Return the budgets of these names, by name; nothing for one from which nothing was ever reserved."""
+        return read_states(found for name in names for found in self._fetch(self._sql.budget, (name,)))
 
     def rows(self, *, status: PayoutStatus | None = None, account: str | None = None) -> Iterator[PayoutRecord]:
         """Yield payouts, oldest first, a page at a time: nothing is locked while the caller works."""

@@ -1,8 +1,8 @@
 """Every statement, written once for the two dialects: they differ in a few words, and in what has to be locked.
 
 SQLite has one writer at a time, so nothing is ever locked there. Under PostgreSQL many write at once: what a decision
-depends on is locked until its commit, in the order payout, collection, ambiguity, pauses, permits, and never the other
-way round.
+depends on is locked until its commit, in the order payout, collection, ambiguity, pauses, budgets (by name), permits,
+and never the other way round.
 """
 
 # ruff: noqa: S608 - put together from constants of this module
@@ -162,6 +162,7 @@ class Statements:
         # Waits for another transaction that is writing the same key, and then writes nothing.
         self.insert = text(f"INSERT INTO {at}payouts ({_NAMES}) VALUES ({marks(len(COLUMNS))}) ON CONFLICT DO NOTHING")
         self.make_due = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ? AND (next_at IS NULL OR next_at > ?)")
+        self.delay = text(f"UPDATE {at}payouts SET next_at = ? WHERE id = ?")
         self.contradict = text(f"UPDATE {at}payouts SET contradictions = ?, contradicted_at = ? WHERE id = ?")
         # The database folds both sides: Python folds more letters, and would then find less.
         same = f"{folded.format('payee_value')} = {folded.format('CAST(? AS TEXT)')}"
@@ -201,6 +202,14 @@ class Statements:
         )
         self.approval = text(f"SELECT actor, reason, at FROM {at}approvals WHERE payout_id = ? AND attempt = ?")
         self.is_approved = text(f"SELECT 1 FROM {at}approvals WHERE payout_id = ? AND attempt = ? AND fingerprint = ?")
+
+        self.budgets = f"SELECT name, reserved, most, is_closed FROM {at}budgets"
+        self.budget = text(f"{self.budgets} WHERE name = ?")
+        self.lock_budget = self.budget + lock
+        self.set_reserved = text(
+            f"INSERT INTO {at}budgets (reserved, name, most, is_closed) VALUES (?, ?, NULL, 0)"
+            " ON CONFLICT (name) DO UPDATE SET reserved = excluded.reserved"
+        )
 
         self.put_pause = text(
             f"INSERT INTO {at}pauses (account, since, why, by, probe_at, probe_every) VALUES ({marks(6)})"

@@ -66,6 +66,7 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         duplicate_unverified {integer} NOT NULL,
         refused {integer} NOT NULL,
         absence_attested {integer} NOT NULL,
+        budgets TEXT NOT NULL, -- JSON: what its amount is reserved from; empty for nothing
         rechecks_left {integer} NOT NULL,
         first_sent_at {integer},
         sent_at {integer},
@@ -199,6 +200,14 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
     CREATE TABLE {at}ambiguity (
         account TEXT PRIMARY KEY NOT NULL,
         in_a_row {integer} NOT NULL -- ambiguous submissions since the last one with a clear end
+    ){without_rowid}
+    """,
+        f"""
+    CREATE TABLE {at}budgets (
+        name TEXT PRIMARY KEY NOT NULL,
+        reserved TEXT NOT NULL, -- the sum of the amounts of the payouts that name it
+        most TEXT, -- none: what reserves from it brings that
+        is_closed {integer} NOT NULL
     ){without_rowid}
     """,
         f"""

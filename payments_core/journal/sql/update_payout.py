@@ -29,6 +29,7 @@ JUDGED = (
     "first_sent_at",
     "next_at",
     "contradictions",
+    "budgets",
 )
 
 _fixed, _movable = attrgetter(*(PATHS[name] for name in FIXED)), writer(MOVABLE)

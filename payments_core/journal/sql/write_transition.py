@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from payments_core.domain.budgets import AboveBudget, reserving
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
@@ -19,7 +20,7 @@ from payments_core.engine.commands import (
     TransitionApplied,
     TransitionResult,
 )
-from payments_core.journal.sql import attempts, circuits, history, inbox, pauses, permits, restore_gap
+from payments_core.journal.sql import attempts, budgets, circuits, history, inbox, pauses, permits, restore_gap
 from payments_core.journal.sql.columns import may_send_values, to_us
 from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sql.update_payout import fixed_changes, update_if_unchanged, update_locked
@@ -50,9 +51,12 @@ def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> Transitio
         if session.sql.lock_row:
             session.execute(session.sql.lock_row, (before.id,))
         pauses.lock(session, shared=True)
+        if budgets.refuse(session, before, after, entry.budgets) is not None:
+            return None
     gate = may_send_values(after) if sends else ()
     if not update_if_unchanged(session, before, after, gate=gate, ends=may_end(entry)):
         return None
+    budgets.settle(session, before, after)
     _write_beside(session, entry, before, after)
     return TransitionApplied(after)
 
@@ -73,6 +77,7 @@ def is_ordinary(entry: ApplyTransition, after: PayoutRecord) -> bool:
         or (entry.read_end is not None and entry.read_end.is_refused)
         or (submits(entry) and (entry.needs_approval or after.attempt.number > 1 or entry.post_end is not None))
         or after.status is PayoutStatus.CANCELLED
+        or (entry.before.attempt.budgets and not after.attempt.budgets)
         or restore_gap.is_presumed(entry.before, after)
         or _forbidden(entry.before, after)
     )
@@ -110,6 +115,7 @@ def _write_locked(session: DbTransaction, entry: ApplyTransition) -> TransitionR
     ):
         return Stale(stored)
     update_locked(session, stored, after)
+    budgets.settle(session, stored, after)
     _write_beside(session, entry, stored, after)
     account, at = after.attempt.account, entry.event.at
     if entry.lifts and (by := pauses.lift_ours(session, account, at, sent_at=after.attempt.sent_at)):
@@ -124,13 +130,14 @@ def _write_locked(session: DbTransaction, entry: ApplyTransition) -> TransitionR
 
 def numbered(entry: ApplyTransition, stored: PayoutRecord) -> PayoutRecord:
     """Return the record wanted with what only the journal sets, or what no transition changes."""
-    return replace(
+    after = replace(
         entry.after,
         version=stored.version + 1,
         updated_at=entry.event.at,
         contradictions=stored.contradictions,
         contradicted_at=stored.contradicted_at,
     )
+    return reserving(stored, after, entry.budgets)
 
 
 def _count_post(
@@ -157,7 +164,7 @@ def _write_beside(session: DbTransaction, entry: ApplyTransition, before: Payout
 
 def _refusal(
     session: DbTransaction, stored: PayoutRecord, after: PayoutRecord, entry: ApplyTransition
-) -> NotApproved | Contradicted | CheckFirst | OnStatement | AccountPaused | None:
+) -> NotApproved | Contradicted | CheckFirst | OnStatement | AboveBudget | AccountPaused | None:
     """Return why this transition may not be written now."""
     if after.status is PayoutStatus.SENDING and stored.status is not PayoutStatus.SENDING:
         if entry.needs_approval and not attempts.is_approved(session, stored):
@@ -167,6 +174,8 @@ def _refusal(
         pauses.lock(session, shared=True)
         if (refusal := restore_gap.refuse(session, stored, entry)) is not None:
             return refusal
+        if (above := budgets.refuse(session, stored, after, entry.budgets)) is not None:
+            return above
         pause = pauses.pause_or_probe(session, after.attempt.account, entry.event.at)
         return None if pause is None else AccountPaused(pause)
     if after.status is PayoutStatus.CANCELLED and stored.status is not PayoutStatus.CANCELLED:
