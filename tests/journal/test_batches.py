@@ -9,12 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 from flat_records import changed
 
+from payments_core.domain.budgets import AboveBudget, Budget
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
@@ -201,6 +203,60 @@ def test_lost_answer_of_a_batch_is_found_out_for_each_member(
     assert [reply.row for reply in replies] == written
     assert all(reply.created if are_new else isinstance(reply, TransitionApplied) for reply in replies)
     assert [len(journal.history(row.id)) for row in rows] == [1 if are_new else 2] * 5
+
+
+DAY = Budget("day/mtn-uganda/EUR/2026-11-02", Decimal(100))
+
+
+def submission(row: PayoutRecord, *, is_new: bool) -> CreatePayout | ApplyTransition:
+    after = changed(row, status=S.SENDING, submissions=1, sent_at=START)
+    begins = ApplyTransition(row, after, Event("payout.sending", START), budgets=() if is_new else (DAY,))
+    return CreatePayout(row, EVENT, begins, (DAY,)) if is_new else begins
+
+
+@pytest.mark.parametrize("are_new", [True, False], ids=["new", "moved"])
+def test_batch_reserves_for_what_it_writes_and_no_more(
+    open_shared: OpenShared, together: Callable[..., list[Any]], make_row: Row, select: Select, *, are_new: bool
+) -> None:
+    """Seven fit beside one that is there: they share a transaction; a stale or known one takes nothing from the day."""
+    journal = open_shared()
+    first, *rows = [make_row(f"{number:02}") for number in range(20)]
+    journal.execute(submission(first, is_new=True))
+    if are_new:
+        stale = submission(make_row("other", key=first.order.key), is_new=True)
+    else:
+        write(journal, *rows)
+        stale = submission(first, is_new=False)
+    *replies, last = together(journal, *(submission(row, is_new=are_new) for row in rows), stale)
+    sent = [reply.row for reply in replies if not isinstance(reply, AboveBudget)]
+    assert [row.status for row in sent] == [S.SENDING] * 7
+    refused = [reply for reply in replies if isinstance(reply, AboveBudget)]
+    assert refused == [AboveBudget(DAY.name, Decimal(100), Decimal(100))] * 12
+    assert isinstance(last, CreateResult if are_new else Stale)
+    assert journal.budgets([DAY.name])[DAY.name].reserved == 100
+    at_once = "SELECT COUNT(*) FROM history WHERE event = 'payout.sending' GROUP BY xmin::text ORDER BY 1 DESC LIMIT 1"
+    assert select(at_once) == [(7 if are_new else 6,)]  # a stale one keeps a neighbour out, which is written alone
+
+
+@pytest.mark.parametrize("is_written", [True, False], ids=["written", "not written"])
+@pytest.mark.parametrize("are_new", [True, False], ids=["new", "moved"])
+def test_lost_answer_of_a_batch_reserves_once(
+    cut: Any, open_shared: OpenShared, gate: Any, make_row: Row, *, is_written: bool, are_new: bool
+) -> None:
+    journal = open_shared(cut.url)
+    rows = [make_row(str(number)) for number in range(5)]
+    write(journal, *(() if are_new else rows))
+    journal.execute(submission(make_row("first"), is_new=True))
+    blocker = submission(make_row("blocker"), is_new=True)
+    gate.shut()
+    waiting = gate.start(lambda: journal.execute(blocker))
+    futures = [journal.submit(submission(row, is_new=are_new)) for row in rows]
+    cut.before_commit, cut.after_commit = not is_written, is_written
+    gate.open()
+    waiting.result(10)
+    assert [future.result(20).row.status for future in futures] == [S.SENDING] * 5
+    assert cut.cuts == 1
+    assert journal.budgets([DAY.name])[DAY.name].reserved == Decimal("12.5") * 7
 
 
 def test_batch_locks_its_payouts_in_the_order_of_their_ids(

@@ -141,6 +141,28 @@ def test_flaws_are_named_by_payout_and_rule(full: Any) -> None:
     assert not any("46733123" in one.text for one in found), "no flaw tells of a payee"
 
 
+@pytest.mark.parametrize(
+    ("planted", "rules"),
+    [
+        ("INSERT INTO budgets VALUES ('day/a', '5', NULL, 0)", {"budget"}),
+        ("""UPDATE payouts SET budgets = '["day/a"]' WHERE key = 'paid/0'""", {"budget"}),
+        (
+            """UPDATE payouts SET budgets = '["day/a"]', status = 'CREATED' WHERE key = 'paid/0'""",
+            {"budget", "last entry"},
+        ),
+        ("UPDATE payouts SET budgets = 'no json' WHERE key = 'paid/0'", {"unreadable"}),
+        ("INSERT INTO budgets VALUES ('day/a', 'much', NULL, 0)", {"unreadable"}),
+    ],
+)
+def test_budgets_are_compared_with_the_payouts_that_name_them(full: Any, planted: str, rules: set[str]) -> None:
+    """What is reserved is what payouts hold that may have been paid: no more, and no less."""
+    reserve = """UPDATE payouts SET budgets = '["day/b"]' WHERE key IN ('paid/1', 'pending/0')"""
+    full.plant([reserve, "INSERT INTO budgets VALUES ('day/b', '10', NULL, 0)"])
+    assert full.flaws() == []
+    full.plant([planted])
+    assert {one.rule for one in full.flaws()} == rules
+
+
 def test_references_of_earlier_attempts_are_derived_too(full: Any) -> None:
     """They say where the money may have gone."""
     full.plant(["""UPDATE attempts SET "references" = REPLACE("references", '-4', '-5')"""])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import traceback
+import zoneinfo
 from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,7 @@ from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account, Facts, PayoutProvider, ProviderSpec
 from payments_core.runtime import utc_now
 from payments_core.settings import AccountSettings, Configuration, load, read_account
+from payments_core.settings.time_zones import day_of, next_day_at
 from payments_core.webhooks import read_webhook
 
 NAMESPACE = "0123456789abcdef0123456789abcdef"
@@ -469,7 +473,7 @@ def test_secret_in_the_place_of_its_name_is_not_repeated(tmp_path: Path, kind: s
     assert key not in described(refused.value)
 
 
-LIMITS = pytest.mark.parametrize("setting", ["largest_amount", "approve_above"])
+LIMITS = pytest.mark.parametrize("setting", ["largest_amount", "daily_limit", "approve_above"])
 
 
 @LIMITS
@@ -501,6 +505,50 @@ def test_limit_without_a_currency_shows_how_the_table_is_written(setting: str, w
 def test_limits_table_without_a_valid_currency_is_refused(setting: str, written: Any, why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         account(FACTS, **{setting: written})
+
+
+@pytest.mark.parametrize("zone", ["Africa/Kampala", "Asia/Kolkata", "UTC"])
+def test_time_zone_is_a_name_of_the_database(zone: str) -> None:
+    assert account(FACTS, time_zone=zone).settings.time_zone == zone
+    assert account(FACTS).settings.time_zone == "UTC"
+
+
+@pytest.mark.parametrize("zone", ["Kampala", "+03:00", "", "../etc/passwd", "Africa", "/etc/localtime", "Africa\0"])
+def test_unknown_time_zone_is_refused_at_start(zone: str) -> None:
+    with pytest.raises(SettingsError, match=r"time_zone: is no time zone: write a name .* \"Africa/Kampala\", or"):
+        account(FACTS, time_zone=zone)
+
+
+def test_missing_time_zone_database_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UTC needs none."""
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    zoneinfo.reset_tzpath(to=())
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        with pytest.raises(SettingsError, match="has no time zone database: install tzdata"):
+            account(FACTS, time_zone="Africa/Kampala")
+        assert account(FACTS, time_zone="UTC").settings.time_zone == "UTC"
+    finally:
+        zoneinfo.reset_tzpath()
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "day", "next_at"),
+    [
+        ("UTC", "2026-11-30T23:59:59+00:00", "2026-11-30", "2026-12-01T00:00:00+00:00"),
+        ("Africa/Kampala", "2026-11-30T20:59:59+00:00", "2026-11-30", "2026-11-30T21:00:00+00:00"),
+        ("Africa/Kampala", "2026-11-30T21:00:00+00:00", "2026-12-01", "2026-12-01T21:00:00+00:00"),
+        ("Africa/Cairo", "2026-04-23T21:59:59+00:00", "2026-04-23", "2026-04-23T22:00:00+00:00"),  # midnight is skipped
+        ("Africa/Cairo", "2026-10-29T21:30:00+00:00", "2026-10-29", "2026-10-29T22:00:00+00:00"),  # 23:00 comes twice
+        ("America/Havana", "2026-10-31T12:00:00+00:00", "2026-10-31", "2026-11-01T04:00:00+00:00"),  # so does midnight
+    ],
+)
+def test_day_begins_at_midnight_of_the_time_zone(zone: str, at: str, day: str, next_at: str) -> None:
+    """Also where clocks are set at midnight: a moment is of one day, and the next day begins when the date changes."""
+    moment, begins = datetime.fromisoformat(at), datetime.fromisoformat(next_at)
+    assert (day_of(moment, zone), next_day_at(moment, zone)) == (date.fromisoformat(day), begins)
+    assert day_of(begins, zone) == date.fromisoformat(day) + timedelta(days=1)
+    assert day_of(begins - timedelta(microseconds=1), zone) == date.fromisoformat(day)
 
 
 def test_configuration_errors_are_all_settings_errors() -> None:

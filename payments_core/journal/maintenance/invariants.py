@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
+from payments_core.domain.budgets import holds_nothing
 from payments_core.domain.deliveries import PayoutEvent
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import HistoryEntry, Operation, PayoutStatus
@@ -267,6 +268,8 @@ def _standing(stored: Stored) -> Broken:
         yield "doubt", f"it had {row.attempt.submissions} submissions, and was sent {row.attempt.sent_at or 'never'}"
     if row.status is _S.CANCELLED and (row.attempt.ambiguous or row.attempt.first_sent_at is not None):
         yield "doubt", "it is CANCELLED, and may have arrived"
+    if row.attempt.budgets and holds_nothing(row):
+        yield "budget", f"it is {row.status}, and holds an amount of {', '.join(row.attempt.budgets)}"
     if row.status in _FINALS and not row.decided_by:
         yield "end", f"it is {row.status}, and it is not known who decided so"
     if row.status in {_S.FAILED, _S.REVIEW} and row.reason is None:

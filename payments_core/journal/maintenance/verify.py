@@ -12,17 +12,21 @@ from decimal import Decimal, localcontext
 from itertools import groupby, islice
 from typing import Any, TypeAlias
 
+from payments_core.domain.budgets import add
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.records import PayoutRecord
 from payments_core.journal.maintenance.invariants import Stored, broken
 from payments_core.journal.maintenance.schema_check import REFERENCES, flaws
 from payments_core.journal.maintenance.snapshot import Snapshot
+from payments_core.journal.sql.budgets import read_states
 from payments_core.journal.sql.columns import (
     ATTEMPT_COLUMNS,
     COLUMNS,
     HISTORY_COLUMNS,
+    checked,
     read_attempt,
     read_history,
+    read_names,
     read_row,
 )
 from payments_core.journal.sql.outbox import EVENT_COLUMNS, read_event
@@ -108,6 +112,7 @@ class Audit:
             "whether what is referred to is there": self._orphans,
             "the payouts": lambda: self._payouts(on_payout),
             "what is refunded": self._refunds,
+            "what is reserved": self._budgets,
         }
         for what, check in checks.items():
             try:
@@ -206,6 +211,20 @@ class Audit:
                     yield Flaw("refunds", row.id, f"with it, {total:f} is refunded of {collected} collected")
                 elif original != first.order.original_amount:
                     yield Flaw("refunds", row.id, f"it says that another amount was collected than {first.id} does")
+
+
+    def _budgets(self) -> Iterator[Flaw]:
+        """Compare what is reserved from each budget with the amounts of the payouts that name it."""
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        statement = f"SELECT budgets, amount FROM {self._at}payouts WHERE budgets <> ''"
+        for names, amount in self._snapshot.stream(statement):
+            for name in checked(read_names)(names):
+                sums[name] = add(sums[name], checked(Decimal)(amount))
+        states = read_states(self._snapshot.ask(self._snapshot.sql.budgets))
+        for name in sorted({*sums, *states}):
+            reserved = states[name].reserved if name in states else Decimal(0)
+            if reserved != sums[name]:
+                yield Flaw("budget", "", f"{reserved:f} is reserved from {name}, and its payouts hold {sums[name]:f}")
 
 
 def _pages(found: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
