@@ -67,12 +67,14 @@ def show(
 
     """
     terminal.say(f"{path}: {_counts(rows)}.")
+    has_limit = any(total.left_today is not None for total in validation.totals)
     sums = [
         {
             "account": total.account,
             "payouts": str(total.count),
             "amount": f"{total.amount:,f} {total.currency}",
         }
+        | ({"left today": _left_today(total)} if has_limit else {})
         | ({"holds": held[total.account, str(total.currency)]} if held else {})
         for total in validation.totals
     ]
@@ -82,6 +84,10 @@ def show(
         terminal.say(line)
     if refused := [_cells(row.line, one) for row in rows for one in row.findings]:
         output.print_table(refused)
+
+
+def _left_today(total: AccountTotal) -> str:
+    return "" if total.left_today is None else f"{total.left_today:,f} {total.currency}"
 
 
 def warnings(rows: Sequence[Row], validation: Validation) -> list[str]:

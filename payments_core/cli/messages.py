@@ -80,6 +80,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.ON_STATEMENT: "the provider's statement has a payment under its reference",
     ReasonCode.NEEDS_APPROVAL: "it needs an approval",
     ReasonCode.ABOVE_LARGEST_AMOUNT: "it is above the largest amount of the account",
+    ReasonCode.DAILY_LIMIT: "the daily limit of the account is reached",
 }
 
 
@@ -275,6 +276,12 @@ def _unsent(payout: Payout, pause: Pause | None) -> str:
         return (
             f"{nothing}. If the amount is right, raise largest_amount of [accounts.{payout.account}]: "
             f"payouts wait {payout.key} then sends it, once. {cancel}"
+        )
+    if code is ReasonCode.DAILY_LIMIT:
+        return (
+            f"{nothing}. `payouts resume` or a worker sends it, once, when the account's next day begins. If it is "
+            f"meant for today, raise daily_limit of [accounts.{payout.account}]: payouts wait {payout.key} then sends "
+            f"it. {cancel}"
         )
     if pause is not None:
         return f"{nothing}: {lifting(pause)} It is sent then, once."

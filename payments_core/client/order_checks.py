@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Context, Decimal
@@ -18,6 +18,7 @@ from payments_core.client.account_choice import (
 )
 from payments_core.client.payout_order import PayoutOrder
 from payments_core.client.validation import AccountTotal, CheckedOrder, OrderFinding, RepeatedPayee, Validation
+from payments_core.domain.budgets import Budget, BudgetState, first_above
 from payments_core.domain.errors import InvalidArgument, JournalError, KeyReused, PaymentsError
 from payments_core.domain.masking import mask_key
 from payments_core.domain.money import Currency
@@ -25,7 +26,8 @@ from payments_core.domain.payout import Operation, Order, PayoutStatus
 from payments_core.domain.payout.metadata import encode_metadata
 from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.domain.references import check_key, payout_id
-from payments_core.engine import differences, new_payout, refusals
+from payments_core.engine import daily_limit_reached, differences, new_payout, refusals
+from payments_core.engine.commands import CreatePayout
 from payments_core.provider import Account
 from payments_core.routing import Choice
 from payments_core.runtime import Runtime, session_rules
@@ -46,6 +48,7 @@ class PlacedOrder:
     recorded: PayoutRecord | None = None
     choice: Choice | None = None
     account: Account | None = None
+    new: CreatePayout | None = None
 
     @property
     def by_default(self) -> bool:
@@ -70,7 +73,16 @@ class PlacedOrder:
             return
         self.problems.extend(refusals(self.account, self.order))
         if not self.problems:
-            new_payout(self.account, self.order, runtime.moment(), payout_id(runtime.namespace, self.order.key))
+            identity = payout_id(runtime.namespace, self.order.key)
+            self.new = new_payout(self.account, self.order, runtime.moment(), identity)
+
+    def check_budgets(self, states: Mapping[str, BudgetState]) -> None:
+        """Refuse it where it does not fit into what its account has left today, as the commit of ``send`` does."""
+        if self.new is None or self.account is None:
+            return
+        row, budgets = self.new.row, self.new.budgets
+        if above := first_above(budgets, row.order.amount.amount, states):
+            self.problems.append(daily_limit_reached(self.account, row.order, above, self.new.event.at))
 
 
 def place_all(runtime: Runtime, orders: Iterable[PayoutOrder]) -> list[PlacedOrder]:
@@ -144,13 +156,24 @@ class ValidationBuilder:
         self._keys: dict[str, _FirstOfKey] = {}
         self._payees: dict[tuple[str, str], list[int]] = {}
         self._sums: dict[tuple[str, Currency], tuple[int, Decimal]] = defaultdict(lambda: (0, Decimal(0)))
+        self._today: dict[tuple[str, Currency], tuple[Decimal, Budget]] = {}
+        self._states: dict[str, BudgetState] = {}
 
     def knows(self, placed: PlacedOrder) -> bool:
         """Whether an accepted order has the key of this one."""
         return placed.given.key in self._keys
 
+    def missing_budgets(self, placed: PlacedOrder) -> tuple[str, ...]:
+        """Return the names of the budgets that an order is held against and that are not known yet."""
+        return tuple(one.name for one in placed.new.budgets if one.name not in self._states) if placed.new else ()
+
+    def learn_budgets(self, names: Iterable[str], states: Mapping[str, BudgetState]) -> None:
+        """Take what the journal holds of these budgets."""
+        self._states.update({name: states.get(name, BudgetState()) for name in names})
+
     def add(self, placed: PlacedOrder) -> None:
-        """Add an order that was checked."""
+        """Add an order that was checked, and whose budgets are known."""
+        placed.check_budgets(self._states)
         number, given, order, recorded = len(self._orders) + 1, placed.given, placed.order, placed.recorded
         first = self._keys.get(given.key)
         if first is not None and order is not None and not first.is_recorded:
@@ -185,10 +208,20 @@ class ValidationBuilder:
             place = account, order.amount.currency
             count, total = self._sums[place]
             self._sums[place] = count + 1, _EXACT.add(total, order.amount.amount)
+            for budget in placed.new.budgets if placed.new else ():
+                today, _ = self._today.get(place, (Decimal(0), budget))
+                self._today[place] = _EXACT.add(today, order.amount.amount), budget
 
     def totals(self) -> list[AccountTotal]:
         """Return what the new payouts come to, by account and currency."""
-        return [AccountTotal(*place, *found) for place, found in sorted(self._sums.items())]
+        return [AccountTotal(*place, *found, self._left_today(place)) for place, found in sorted(self._sums.items())]
+
+    def _left_today(self, place: tuple[str, Currency]) -> Decimal | None:
+        if place not in self._today:
+            return None
+        _, budget = self._today[place]
+        state = self._states[budget.name]
+        return max(_EXACT.subtract(budget.most or state.most or Decimal(0), state.reserved), Decimal(0))
 
     def result(self, totals: Sequence[AccountTotal], pauses: Sequence[Pause]) -> Validation:
         """Return all that was found.
@@ -210,6 +243,12 @@ class ValidationBuilder:
             f"{one.amount:,f} {one.currency}."
             for one in totals
             if one.is_covered is False
+        ]
+        notes += [
+            f"Today's new payouts from account {one.account} come to {today:,f} {one.currency}, and of its daily_limit "
+            f"{one.left_today:,f} is left: what is above it is refused, or waits for the next day."
+            for one in totals
+            if one.left_today is not None and (today := self._today[one.account, one.currency][0]) > one.left_today
         ]
         if paying and self._runtime.plugins.has_guards:
             notes.append("A plugin's guard decides about each payout when it is sent, and may refuse it.")

@@ -93,6 +93,8 @@ class AccountTotal:
         currency: Of the payouts.
         count: How many.
         amount: Their sum, without fees.
+        left_today: What is left today of the account's ``daily_limit``; None where it has none, or where none of the
+            payouts is for today.
         balances: What the account holds in this currency; empty where that was not asked, or not answered.
         balance_note: Why there is no balance; empty where it was not asked.
 
@@ -102,6 +104,7 @@ class AccountTotal:
     currency: Currency
     count: int
     amount: Decimal
+    left_today: Decimal | None = None
     balances: tuple[Balance, ...] = ()
     balance_note: str = ""
 

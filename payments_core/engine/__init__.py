@@ -4,6 +4,7 @@ from payments_core.engine.balances import Kept, kept_balances, no_balances, quer
 from payments_core.engine.callback_match import CallbackMatch, about, differs_from, match_callback
 from payments_core.engine.cancellation import cancel
 from payments_core.engine.context import StepContext, token_hash
+from payments_core.engine.daily_limits import daily_limit_reached
 from payments_core.engine.drafts import derived_references, draft_of, make_draft, refusals
 from payments_core.engine.final_payouts import acknowledge, check
 from payments_core.engine.lookups import (
@@ -52,6 +53,7 @@ __all__ = [
     "cancel_at_provider",
     "check",
     "check_previous_attempts",
+    "daily_limit_reached",
     "derived_references",
     "diagnose",
     "differences",

@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from payments_core import AsyncPayoutClient, Money, Payee, PayoutClient, PayoutStatus
-from payments_core.domain.errors import InvalidPayout, JournalError, KeyReused, SettingsError
+from payments_core.domain.errors import DailyLimitReached, InvalidPayout, JournalError, KeyReused, SettingsError
 from payments_core.journal.postgres import journal
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -125,6 +125,20 @@ def test_key_held_by_another_transaction_is_not_waited_for_endlessly(
         monkeypatch.setattr(journal, "_LOCK_TIMEOUT", "200ms")
         with pytest.raises(JournalError, match="is locked"):
             client.accept(**ORDER, connection=other)
+
+
+def test_full_day_refuses_a_payout_in_the_applications_transaction(database: str) -> None:
+    """No budget is locked until the application commits, and the transaction can go on."""
+    config = Path("payouts.toml")
+    config.write_text(f'{config.read_text("utf-8")}\n[accounts.mtn-sandbox.daily_limit]\nEUR = "9"\n', "utf-8")
+    with PayoutClient.from_config() as client, psycopg.connect(database) as connection:
+        client.send(**ORDER)
+        with pytest.raises(DailyLimitReached, match="of 9 EUR, 5 is used and 4 is left"):
+            client.accept(**ORDER | {"key": "order/2"}, connection=connection)
+        client.accept(**ORDER | {"key": "order/2", "amount": Money(4, "EUR")}, connection=connection)
+        assert client.send(**ORDER | {"key": "order/3", "amount": Money(4, "EUR")}).submissions == 1
+        connection.commit()
+        assert client.get("order/2").status is PayoutStatus.CREATED
 
 
 def test_connection_that_cannot_carry_a_payout_is_refused(database: str) -> None:

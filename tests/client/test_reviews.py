@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pickle
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ import pytest
 from payments_core import Money, Payee, PayoutClient, PayoutStatus, ReasonCode
 from payments_core.client.asynchronous.review_mixin import AsyncReviewMixin
 from payments_core.client.synchronous.review_mixin import ReviewMixin
-from payments_core.domain.errors import DecisionRefused, InvalidAmount, UnknownPayout
+from payments_core.domain.errors import DailyLimitReached, DecisionRefused, InvalidAmount, UnknownPayout
 from payments_core.domain.rates import Permit, Priority
 from payments_core.engine import ReviewAction
 from payments_core.runtime.permit_wait import AccountCaps
@@ -229,6 +230,31 @@ def test_largest_amount_is_enforced_by_every_call_that_pays(using: Run) -> None:
     held = using(lambda client: client.send(**order()))
     assert (held.id, held.status, held.reason.code) == (accepted.id, S.CREATED, ReasonCode.ABOVE_LARGEST_AMOUNT)
     configure(largest_amount='{ EUR = "25" }')
+    assert using(lambda client: client.wait("k/1", timeout_s=20)).status is S.SUCCEEDED
+
+
+@pytest.mark.usefixtures("gateway")
+def test_daily_limit_is_enforced_by_every_call_that_pays(using: Run) -> None:
+    """What fits beside what was sent is paid; more is not recorded, and what was accepted before waits and says why."""
+    configure(daily_limit='{ EUR = "50" }')
+    accepted = using(lambda client: client.accept(**order()))
+    assert using(lambda client: client.send(**order("k/2"))).submissions == 1
+    assert using(lambda client: client.send(**order("k/3", amount="20"))).submissions == 1
+    collection = "00000000-0000-4000-8000-000000000001"
+    back = {"collection": collection, "original_amount": Money("50", "EUR"), "key": "k/4", "amount": Money("25", "EUR")}
+    for call in (
+        lambda client: client.send(**order("k/4")),
+        lambda client: client.accept(**order("k/4")),
+        lambda client: client.refund(**back),
+    ):
+        with pytest.raises(DailyLimitReached, match=r"of 50 EUR, 45 is used and 5 is left") as refused:
+            using(call)
+        assert pickle.loads(pickle.dumps(refused.value)).left == 5  # noqa: S301 - our own
+    with pytest.raises(UnknownPayout):
+        using(lambda client: client.get("k/4"))
+    held = using(lambda client: client.send(**order()))
+    assert (held.id, held.status, held.reason.code) == (accepted.id, S.CREATED, ReasonCode.DAILY_LIMIT)
+    configure(daily_limit='{ EUR = "75" }')
     assert using(lambda client: client.wait("k/1", timeout_s=20)).status is S.SUCCEEDED
 
 

@@ -131,6 +131,30 @@ def test_validate_tells_in_notes_what_is_decided_later(gateway: MtnMomoEmulator,
     assert "closing of the month" in found.notes[0]
 
 
+def test_validate_tells_what_is_left_of_the_day(gateway: MtnMomoEmulator, using: Run, tmp_path: Path) -> None:
+    """Each order is held against that alone; their sum is told, without those of a later day."""
+    config = tmp_path / "payouts.toml"
+    config.write_text(f'{config.read_text("utf-8")}\n[accounts.mtn-sandbox.daily_limit]\nEUR = "100"\n', "utf-8")
+    with PayoutClient.from_config() as client:
+        client.send(**replace(GOOD, key="wages/0", amount="40").arguments())
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    asked = [
+        replace(GOOD, amount="60"),
+        replace(GOOD, key="wages/2", amount="60.01"),
+        replace(GOOD, key="wages/3", amount="60.01", not_before=tomorrow),
+        replace(GOOD, key="wages/4", amount="30"),
+        replace(GOOD, key="wages/0", amount="40"),
+    ]
+    found = using(lambda client: client.validate(asked))
+    assert fields(found) == [[], ["amount"], [], [], []]
+    assert "of 100 EUR, 40 is used and 60 is left" in found.orders[1].findings[0].reason
+    assert found.totals == (AccountTotal("mtn-sandbox", "EUR", 3, Decimal("150.01"), Decimal(60)),)
+    assert found.notes == (
+        "Today's new payouts from account mtn-sandbox come to 90 EUR, and of its daily_limit 60 is left: what is above "
+        "it is refused, or waits for the next day.",
+    )
+
+
 def test_validate_without_an_answer_about_the_balance_says_so(gateway: MtnMomoEmulator, using: Run) -> None:
     gateway.set_faults({"status_500": {"on": "any"}})
     [total] = using(lambda client: client.validate([GOOD], balances=True)).totals

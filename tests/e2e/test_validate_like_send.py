@@ -133,3 +133,23 @@ def test_validate_says_of_each_order_what_send_says(name: str, many: int, tmp_pa
     accepted = sum(one.is_accepted for one in found.orders)
     assert many / 10 < accepted < many * 0.8
     assert len({said(one)[1] for one in found.refused}) > 20
+
+
+@pytest.mark.parametrize("many", [100, pytest.param(2_000, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("name", sorted(Plugins().providers()))
+def test_validate_says_of_each_order_what_send_says_of_the_day(name: str, many: int, tmp_path: Path) -> None:
+    """With a daily limit, an order is checked against what is left when it is checked: before each one is sent."""
+    spec, dice = Plugins().provider(name), Random(f"{name}:{many}:day")  # noqa: S311 - reproducible on purpose
+    profile, emulator = played(spec)
+    currency, amount = profile.amount.currency, profile.amount.amount
+    limit = f'[accounts.{{}}.daily_limit]\n{currency} = "{amount * many / 8}"\n'
+    said_of_the_day = 0
+    with emulator:
+        home = Installation(spec, profile, emulator, tmp_path)
+        home.config.write_text(f"{home.config.read_text('utf-8')}\n{limit.format(home.account)}", "utf-8")
+        with PayoutClient.from_config(home.config) as client:
+            for order in orders(dice, profile, home.account, many):
+                [checked] = client.validate([order]).orders
+                assert said(checked) == sent(client, order), (order.account, checked)
+                said_of_the_day += said(checked)[0] == "daily_limit_reached"
+    assert said_of_the_day > many / 10

@@ -50,6 +50,9 @@ class AsyncValidationMixin(AsyncRoutingMixin, AsyncAccountsMixin):
                 if one.waits and not builder.knows(one):  # the first order of its key is refused
                     await self._choose_by_asking(one)
                 await self._check_new(one, configured)
+                if names := builder.missing_budgets(one):
+                    journal = self._runtime.journal
+                    builder.learn_budgets(names, await waiting.read(journal, journal.budgets, names))
                 builder.add(one)
         totals = builder.totals()
         if balances:

@@ -51,6 +51,9 @@ class ValidationMixin(RoutingMixin, AccountsMixin):
                 if one.waits and not builder.knows(one):  # the first order of its key is refused
                     self._choose_by_asking(one)
                 self._check_new(one, configured)
+                if names := builder.missing_budgets(one):
+                    journal = self._runtime.journal
+                    builder.learn_budgets(names, waiting.read(journal, journal.budgets, names))
                 builder.add(one)
         totals = builder.totals()
         if balances:

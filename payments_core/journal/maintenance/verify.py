@@ -212,7 +212,6 @@ class Audit:
                 elif original != first.order.original_amount:
                     yield Flaw("refunds", row.id, f"it says that another amount was collected than {first.id} does")
 
-
     def _budgets(self) -> Iterator[Flaw]:
         """Compare what is reserved from each budget with the amounts of the payouts that name it."""
         sums: dict[str, Decimal] = defaultdict(Decimal)
