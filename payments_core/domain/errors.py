@@ -225,11 +225,11 @@ class DailyLimitReached(InvalidPayout):
         message: str,
         *,
         hint: str = "",
-        account: str,
-        limit: Decimal,
-        used: Decimal,
-        left: Decimal,
-        again_at: datetime,
+        account: str = "",
+        limit: Decimal = Decimal(0),
+        used: Decimal = Decimal(0),
+        left: Decimal = Decimal(0),
+        again_at: datetime | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.account = account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,20 +13,11 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.provider import Account
 from payments_core.settings.time_zones import day_of, next_day_at
 
-__all__ = ["budgets_of", "daily_budget", "daily_limit_changed", "daily_limit_reached", "next_day_of", "waits_because"]
+__all__ = ["daily_budget", "daily_limit_changed", "daily_limit_reached", "next_day_of", "waits_because"]
 
 
-def budgets_of(account: Account, order: Order, at: datetime) -> tuple[Budget, ...]:
-    """Return what a submission reserves its amount from, if it begins at this moment."""
-    day = daily_budget(account, order.amount.currency, at)
-    return () if day is None else (day,)
-
-
-def daily_budget(account: Account, currency: str, at: datetime) -> Budget | None:
-    """Return the budget of an account's day in one currency; None where it has no daily limit."""
-    limits = account.settings.daily_limit
-    if limits is None:
-        return None
+def daily_budget(account: Account, limits: Mapping[str, Decimal], currency: str, at: datetime) -> Budget:
+    """Return the budget of an account's day in one currency; nothing fits where its limits do not name that."""
     day = day_of(at, account.settings.time_zone)
     return Budget(f"day/{account.name}/{currency}/{day}", limits.get(currency, Decimal(0)))
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
+from payments_core.domain.budgets import Budget
 from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayout, PaymentsError, ProviderBug
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Operation, Order
 from payments_core.domain.records import AttemptRecord, EndedAttempt, PayoutRecord
 from payments_core.domain.references import derive
+from payments_core.engine.daily_limits import daily_budget
 from payments_core.http.messages import HttpRequest, stored_hash
 from payments_core.provider import Account, Attempt, Capability, Draft, findings_of
 from payments_core.settings.amount_limits import above_largest_amount
 
 __all__ = [
     "attempt_of",
+    "budgets_of",
     "check_amount",
     "derived_references",
     "draft_new",
@@ -115,6 +119,12 @@ def check_amount(account: Account, order: Order) -> None:
         if limits is not None and not amount.is_within(limits):
             why = above_largest_amount(limits, amount, account=account.name, setting=setting)
             raise InvalidAmount(why, hint="Correct the amount; where it is meant, change the setting first.")
+
+
+def budgets_of(account: Account, order: Order, at: datetime) -> tuple[Budget, ...]:
+    """Return what a submission reserves its amount from, if it begins at this moment."""
+    limits = account.settings.daily_limit
+    return () if limits is None else (daily_budget(account, limits, order.amount.currency, at),)
 
 
 def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int = 1) -> Draft:

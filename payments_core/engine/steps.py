@@ -30,8 +30,8 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.context import StepContext, token_hash
 from payments_core.engine.contradict import contradict, contradict_overtaken
-from payments_core.engine.daily_limits import budgets_of, daily_limit_reached
-from payments_core.engine.drafts import draft_new, draft_of, is_bound, new_attempt, other_payers
+from payments_core.engine.daily_limits import daily_limit_reached
+from payments_core.engine.drafts import budgets_of, draft_new, draft_of, is_bound, new_attempt, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
     EngineFlow,

@@ -18,6 +18,7 @@ CLASSES = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cl
 # Codes are what other people's programs and alerts are written against: only ever added.
 CODES = {
     "BatchRefused": "batch_refused",
+    "DailyLimitReached": "daily_limit_reached",
     "DecisionRefused": "decision_refused",
     "InvalidAmount": "invalid_amount",
     "InvalidArgument": "invalid_argument",

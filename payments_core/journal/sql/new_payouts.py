@@ -69,12 +69,13 @@ def _create_sending(session: DbTransaction, entry: CreatePayout, begins: ApplyTr
     after = first_submission(entry, begins)
     if session.sql.lock_shared:  # SQLite has one writer at a time
         pauses.lock(session, shared=True)
-    if budgets.refuse(session, row, after, entry.budgets) is not None:
+    if entry.budgets and budgets.refuse(session, row, after, entry.budgets) is not None:
         return None
     gate = may_send_values(after)
     if session.execute(_insert_text(sql, len(gate)), (*write_row(after), *gate)).rowcount == 0:
         return None
-    budgets.settle(session, row, after)
+    if after.attempt.budgets:
+        budgets.settle(session, row, after)
     created, began = write_entry(row, entry.event, ""), write_entry(after, begins.event, "")
     session.execute(sql.add_two_to_history, (row.id, 1, *created, row.id, 2, *began))
     for reference in searchable_references(after):
@@ -87,7 +88,8 @@ def _create_sending(session: DbTransaction, entry: CreatePayout, begins: ApplyTr
 
 def first_submission(entry: CreatePayout, begins: ApplyTransition) -> PayoutRecord:
     """Return the record of a new payout as its first submission leaves it."""
-    return reserving(entry.row, replace(begins.after, version=1, updated_at=begins.event.at), entry.budgets)
+    after = replace(begins.after, version=1, updated_at=begins.event.at)
+    return reserving(entry.row, after, entry.budgets) if entry.budgets else after
 
 
 @functools.lru_cache(maxsize=64)

@@ -51,12 +51,13 @@ def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> Transitio
         if session.sql.lock_row:
             session.execute(session.sql.lock_row, (before.id,))
         pauses.lock(session, shared=True)
-        if budgets.refuse(session, before, after, entry.budgets) is not None:
+        if entry.budgets and budgets.refuse(session, before, after, entry.budgets) is not None:
             return None
     gate = may_send_values(after) if sends else ()
     if not update_if_unchanged(session, before, after, gate=gate, ends=may_end(entry)):
         return None
-    budgets.settle(session, before, after)
+    if after.attempt.budgets != before.attempt.budgets:
+        budgets.settle(session, before, after)
     _write_beside(session, entry, before, after)
     return TransitionApplied(after)
 
@@ -137,7 +138,9 @@ def numbered(entry: ApplyTransition, stored: PayoutRecord) -> PayoutRecord:
         contradictions=stored.contradictions,
         contradicted_at=stored.contradicted_at,
     )
-    return reserving(stored, after, entry.budgets)
+    if entry.budgets or stored.attempt.budgets or after.attempt.budgets:
+        return reserving(stored, after, entry.budgets)
+    return after
 
 
 def _count_post(
