@@ -215,10 +215,9 @@ def body_of(event: PayoutEvent, row: PayoutRecord) -> str:
         "attempt": event.attempt,
         "seq": event.seq,
     }
-    what = event.status.lower() if event.contradiction is None else "contradicted"
     if event.contradiction is not None:
         data["contradiction"] = _contradiction(event.contradiction)
-    payload = {"type": f"payout.{what}", "timestamp": event.at.isoformat(), "data": data}
+    payload = {"type": event.type, "timestamp": event.at.isoformat(), "data": data}
     return json.dumps(payload, separators=(",", ":"))
 
 

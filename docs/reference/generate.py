@@ -46,6 +46,15 @@ MOMO_WRITERS: Mapping[str, str] = {
     f"@{Shape.HTML}": "as a page of HTML",
     f"@{Shape.GATEWAY}": "from the gateway",
 }
+PUBLISHED = (
+    ("`payout.succeeded`", "`SUCCEEDED`", "The payee has the money; also when a person decided so in a review."),
+    ("`payout.failed`", "`FAILED`", "The attempt failed; also when a person decided so in a review."),
+    ("`payout.cancelled`", "`CANCELLED`", "A person cancelled the payout before anything of it was sent."),
+    ("`payout.reversed`", "`REVERSED`", "A provider took a payment back (none of the included ones reports that)."),
+    ("`payout.review`", "`REVIEW`", "Automatic processing has stopped: a check or a person decides."),
+    ("`payout.reissued`", "`CREATED`", "A new attempt began (`attempt`): the payout is `FAILED` no more."),
+    ("`payout.contradicted`", "as before", "The provider reported something against a final status, which stays."),
+)
 PAGES = (
     "settings",
     "errors",
@@ -208,6 +217,10 @@ def events_page() -> str:
             "or JSON. An event about a payout carries `payout` (its id), `key` (masked),",
             "`account`, `attempt`, `submission` and `status`.\n",
             table(("event", "meaning"), rows),
+            "\n## Events for the application\n",
+            "These are written into the outbox in the commit of the change itself: `client.events()` and webhooks",
+            "[receive them](../how-to/receive-events.md). `type` is in `PayoutEvent` and in a webhook's body.\n",
+            table(("type", "status", "when"), PUBLISHED),
         ]
     )
 

@@ -45,6 +45,7 @@ def _record(one: Waiting) -> dict[str, Any]:
     event = one.event
     return {
         "event": event.id,
+        "type": event.type,
         "payout": event.payout_id,
         "key": event.key,
         "account": event.account,

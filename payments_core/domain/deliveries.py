@@ -14,14 +14,14 @@ __all__ = ["Backlog", "Consumer", "Outbox", "PayoutEvent", "Waiting"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayoutEvent:
-    """A payout has come to an end, stopped in REVIEW, or is contradicted; written in the same commit.
+    """A payout has come to an end, stopped in REVIEW, left FAILED by a reissue, or is contradicted; in the same commit.
 
     Args:
         id: Names this event for good: a consumer that has processed it may ignore a repetition.
         payout_id: Whose it is.
         key: The caller's key of that payout.
         account: The account's name.
-        status: What it became; of a contradiction, what it stays.
+        status: What it became, ``CREATED`` by a reissue; of a contradiction, what it stays.
         reason: Why, when there is something to explain.
         attempt: Which attempt.
         seq: Its place in the payout's history: grows with each event of the payout.
@@ -42,6 +42,13 @@ class PayoutEvent:
     at: datetime
     no: int = 0
     contradiction: Contradiction | None = None
+
+    @property
+    def type(self) -> str:
+        """What happened: ``payout.`` and a final status or ``review``, ``reissued`` or ``contradicted``."""
+        if self.contradiction is not None:
+            return "payout.contradicted"
+        return "payout.reissued" if self.status is PayoutStatus.CREATED else f"payout.{self.status.lower()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,9 +190,9 @@ class AcknowledgeContradictions:
 class CreateAttempt:
     """Begin the next attempt of a payout that failed: the only entry that may, and the only way out of ``FAILED``.
 
-    The attempt that ended is kept in the same commit. Refused when a read has contradicted its failure
-    (``Contradicted``), when what it would refund is not left any more (``OverRefunded``), and in a restored journal
-    until its gap has ended (``GapOpen``).
+    The attempt that ended is kept in the same commit, and the outbox gets an event. Refused when a read has
+    contradicted its failure (``Contradicted``), when what it would refund is not left any more (``OverRefunded``), and
+    in a restored journal until its gap has ended (``GapOpen``).
 
     Args:
         before: The row as read, ``FAILED``.

@@ -45,6 +45,7 @@ PUBLISHED = {
     "payout.resolved",
     "payout.contradicted",
     "payout.cancelled",
+    "payout.reissued",
 }
 
 

@@ -42,7 +42,7 @@ _NOTES = frozenset(
     }
 )
 # Entries that have an event for the application, beside those of a final state.
-_PUBLISHED = frozenset({EventName.PAYOUT_REVIEW, EventName.PAYOUT_CONTRADICTED})
+_PUBLISHED = frozenset({EventName.PAYOUT_REVIEW, EventName.PAYOUT_CONTRADICTED, EventName.PAYOUT_REISSUED})
 
 
 # What stands after payout and number in the id of an event, once the journal was restored: a word that was drawn then,

@@ -41,6 +41,7 @@ _PUBLISHED = {
     EventName.PAYOUT_RESOLVED,
     EventName.PAYOUT_CONTRADICTED,
     EventName.PAYOUT_CANCELLED,
+    EventName.PAYOUT_REISSUED,
 }
 _MOST_TRIES = 5
 _WITHOUT_DOUBT = {"guard", "expiry"}  # who may fail what was never in doubt
