@@ -62,6 +62,7 @@ def frozen(batch: str, number: int, given: BatchOrder, checked: CheckedOrder) ->
         operation=checked.operation,
         note=arguments["note"],
         options=dict(arguments["options"] or {}),
+        metadata=dict(arguments["metadata"] or {}),
         batch=batch,
     )
     return BatchRow(number, given.line, order, checked.account, given.payee_id)

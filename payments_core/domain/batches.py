@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from payments_core.domain.events import EventName
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
+from payments_core.domain.payout.metadata import encode_metadata
 
 __all__ = [
     "TRANSITIONS",
@@ -121,9 +122,10 @@ class BatchRow:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) over everything that is paid, its key included; number and line are not part of it."""
+        """SHA-256 (hex) over the whole order, its key included; number and line are not part of it."""
         order = self.order
-        content = [order.key, order.fingerprint, order.note, self.account, self.payee_id]
+        own = encode_metadata(order.metadata)
+        content = [order.key, order.fingerprint, order.note, own, self.account, self.payee_id]
         return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from payments_core import Money, PayoutStatus
+from payments_core import Money, PayoutClient, PayoutStatus
 from payments_core.batch import Batch, BatchOrder, BatchRefused, BatchState, StopRules
 from payments_core.domain.errors import DecisionRefused, JournalDamaged, UnknownBatch
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -52,6 +52,21 @@ def test_batch_pays_every_row_once_also_when_it_is_run_again(
     assert again.progress.by_status == {PayoutStatus.SUCCEEDED: 20}
     assert Counter(credits_of(gateway).values()) == {1: 20}
     assert (seen[-1].unsent, seen[-1].left) == (0, ())
+
+
+def test_batch_keeps_note_and_metadata_of_each_row(people: People, batches: Run, gateway: MtnMomoEmulator) -> None:
+    """They are frozen with the row: the payout has them, and rows with others are another batch."""
+    assert gateway.ledger() == []
+    rows = [replace(one, order=replace(one.order, note="March", metadata={"staff": one.line})) for one in people(2)]
+    created, _ = batches(lambda one: one.create(rows, name="salary", actor="ann"))
+    bare, is_new = batches(lambda one: one.create(people(2), name="salary", actor="ann"))
+    assert (is_new, bare.content_hash == created.content_hash) == (True, False)
+
+    batches(lambda one: one.approve(created.id, actor="bob", totals=created.totals))
+    batches(lambda one: one.run(created.id, timeout_s=20))
+    with PayoutClient.from_config() as client:
+        paid = [client.get(one.order.key) for one in rows]
+    assert [(one.note, one.metadata) for one in paid] == [("March", {"staff": one.line}) for one in rows]
 
 
 def test_batch_is_paid_by_a_synchronous_client_too(

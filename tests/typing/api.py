@@ -42,6 +42,7 @@ from payments_core.client import (
     ResumeResult,
     Validation,
 )
+from payments_core.domain.budgets import AboveBudget
 from payments_core.domain.deliveries import Waiting
 from payments_core.domain.errors import (
     InvalidPayout,
@@ -751,7 +752,7 @@ def every_question(row: PayoutRecord, event: Event) -> EngineFlow[str]:
             assert_type(after, PayoutRecord)
         case AccountPaused(pause=pause):
             return pause.why
-        case NotApproved() | CheckFirst() | OnStatement() | Contradicted():
+        case NotApproved() | CheckFirst() | OnStatement() | Contradicted() | AboveBudget():
             return "not now"
     again = yield from create_attempt(CreateAttempt(row, row, event))
     assert_type(again, TransitionApplied | Stale | Contradicted | OverRefunded | GapOpen)

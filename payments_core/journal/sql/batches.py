@@ -181,6 +181,7 @@ def _content(row: BatchRow) -> str:
         "operation": str(order.operation),
         "note": order.note,
         "options": dict(order.options),
+        "metadata": dict(order.metadata),
     }
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
@@ -198,6 +199,7 @@ def _read_row(stored: Sequence[Any]) -> BatchRow | None:
         operation=Operation(fields["operation"]),
         note=fields["note"],
         options=fields["options"],
+        metadata=fields["metadata"],
         batch=batch,
     )
     return BatchRow(number, line, order, fields["account"], payee_id)
