@@ -44,7 +44,11 @@ def _workbook() -> bytes:
         f'<row r="{line}">{"".join(_cell(place, line, text) for place, text in enumerate(row))}</row>'
         for line, row in enumerate(_ROWS, 1)
     )
-    fonts = "<fonts><font/></fonts><fills><fill/></fills><borders><border/></borders><cellStyleXfs><xf/></cellStyleXfs>"
+    fill = '<fill><patternFill patternType="none"/></fill>'
+    looks = f"<fonts><font/></fonts><fills>{fill}{fill}</fills><borders><border/></borders>"
+    plain = '<xf numFmtId="{}" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    looks += f"<cellStyleXfs>{plain.format(0)}</cellStyleXfs><cellXfs>{plain.format(0)}{plain.format(49)}</cellXfs>"
+    looks += '<cellStyles><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
@@ -55,8 +59,7 @@ def _workbook() -> bytes:
         "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}"><sheets>'
         '<sheet name="Payees" sheetId="1" r:id="rId1"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": _relations(("worksheet", "worksheets/sheet1.xml"), ("styles", "styles.xml")),
-        "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}">{fonts}<cellXfs><xf/><xf numFmtId="49" applyNumberFormat="1"/>'
-        "</cellXfs></styleSheet>",
+        "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}">{looks}</styleSheet>',
         "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{_MAIN}"><cols><col min="1" max="9" width="18" style="1"/>'
         f"</cols><sheetData>{rows}</sheetData></worksheet>",
     }

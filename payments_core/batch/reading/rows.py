@@ -161,7 +161,7 @@ class RowReader:
             found.append(_finding(line, "payee_id", payee_id, unclear))
         if self._derives:
             key = self._derived_key(line, payee_id, payee, amount) if not found and payee and amount else ""
-        elif found:  # `send` would say it of the others
+        elif found and all(one.column != "key" for one in found):  # `send` would say it of the others
             try:
                 check_key(key)
             except InvalidPayout as error:
