@@ -53,7 +53,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"payments_core\.http\.flow\.[CRT]"),
     # What a client is made of, the journal in it, and what a flow may ask for, is private.
     (r"py:.*", r"payments_core\.(runtime\.runtime\.Runtime|engine\.journal_protocol\.Journal)|Command|Reply"),
-    (r"py:.*", r"payments_core\.domain\.records\.PayoutRecord|DeriveReferences"),
+    (r"py:.*", r"payments_core\.domain\.records\.PayoutRecord|DeriveReferences|DecimalMark"),
     (r"py:.*", r"payments_core\.(client\.event_stream\.Look|journal\.maintenance\.snapshot\.Snapshot)"),
 ]
 

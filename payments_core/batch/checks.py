@@ -9,7 +9,16 @@ from decimal import Context, Decimal
 from itertools import islice
 from pathlib import Path
 
-from payments_core.batch.reading import DecimalMark, FileForm, Finding, FindingCode, Level, Row, RowDefaults, open_rows
+from payments_core.batch.reading import (
+    DecimalMark,
+    FileForm,
+    FindingCode,
+    Level,
+    Row,
+    RowDefaults,
+    RowFinding,
+    open_rows,
+)
 from payments_core.batch.reading.row_keys import digest_of
 from payments_core.batch.reading.seen import SeenRows
 from payments_core.client import AccountTotal, CheckedOrder, OrderFinding, PayoutClient, Validation, currency_of
@@ -48,7 +57,7 @@ class FileReport:
     recorded: Mapping[str, int]
     refused: int
     counts: Mapping[tuple[Level, str], int]
-    examples: Mapping[tuple[Level, str], tuple[Finding, ...]]
+    examples: Mapping[tuple[Level, str], tuple[RowFinding, ...]]
     totals: tuple[AccountTotal, ...]
     notes: tuple[str, ...]
 
@@ -73,7 +82,7 @@ def check_repeats(rows: Iterable[Row]) -> Iterator[Row]:
         if row.key and (first := keys.add(digest_of(row.key), line).first) != line:
             reason = f"Rows {first} and {line} have the same key."
             hint = f"One key is one payment: give row {line} another key, or remove it."
-            found.append(Finding(line, "key", "", FindingCode.DUPLICATE_KEY, reason, hint))
+            found.append(RowFinding(line, "key", "", FindingCode.DUPLICATE_KEY, reason, hint))
         if row.to and row.amount is not None:
             payee = payees.add(digest_of(row.to), line)
             payment = payments.add(digest_of(row.to, f"{row.amount.normalize(_EXACT):f}", row.currency), line)
@@ -83,12 +92,12 @@ def check_repeats(rows: Iterable[Row]) -> Iterator[Row]:
             if first != line:
                 reason = f"Row {first} pays this number {what}."
                 found.append(
-                    Finding(line, "to", mask_number(row.to), code, reason, "Make sure that both are meant.", level)
+                    RowFinding(line, "to", mask_number(row.to), code, reason, "Make sure that both are meant.", level)
                 )
         yield row if len(found) == len(row.findings) else _with(row, found)
 
 
-def _with(row: Row, findings: Iterable[Finding]) -> Row:
+def _with(row: Row, findings: Iterable[RowFinding]) -> Row:
     """Return a row with other findings: without an order when it is refused for one."""
     made = replace(row, findings=tuple(sorted(findings, key=lambda one: list(Level).index(one.level))))
     return replace(made, order=None) if made.is_refused else made
@@ -107,7 +116,7 @@ class FileReportBuilder:
         self._rows = self._new = self._refused = 0
         self._recorded: Counter[str] = Counter()
         self._counts: Counter[tuple[Level, str]] = Counter()
-        self._examples: dict[tuple[Level, str], list[Finding]] = {}
+        self._examples: dict[tuple[Level, str], list[RowFinding]] = {}
         self._sums: dict[tuple[str, Currency], tuple[int, Decimal]] = {}
         self._notes: dict[str, int] = {}
 
@@ -170,10 +179,10 @@ class FileReportBuilder:
         )
 
 
-def _of(row: Row, found: OrderFinding) -> Finding:
+def _of(row: Row, found: OrderFinding) -> RowFinding:
     column = "to" if found.field == "payee" else found.field
     reason = found.reason if found.code != KeyReused.code else f"{found.reason} This is row {row.line}."
-    return Finding(row.line, column, found.value, found.code, reason, found.hint)
+    return RowFinding(row.line, column, found.value, found.code, reason, found.hint)
 
 
 def validate_file(

@@ -17,7 +17,7 @@ from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
     from payments_core.batch.checks import FileReport
-    from payments_core.batch.reading import FileForm, Finding, Row
+    from payments_core.batch.reading import FileForm, Row, RowFinding
 
 __all__ = ["GROUP", "Account", "ColumnNames", "Currency", "DecimalMarkOption", "RoundName", "Sheet", "read_columns"]
 
@@ -183,7 +183,7 @@ def _print(terminal: Terminal, file: Path, report: FileReport) -> None:
         terminal.say("Nothing was found. Nothing was recorded and nothing was sent.")
 
 
-def _cells(one: Finding) -> dict[str, str]:
+def _cells(one: RowFinding) -> dict[str, str]:
     return {
         "row": str(one.line),
         "column": one.column,

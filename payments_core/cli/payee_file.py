@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from payments_core.batch.reading import Finding, RowDefaults
 from payments_core.batch.reading import Row as FileRow
+from payments_core.batch.reading import RowDefaults, RowFinding
 from payments_core.client import CheckedOrder, OrderFinding, PayoutOrder, Validation, currency_of
 from payments_core.domain.errors import KeyReused
 from payments_core.domain.masking import mask_key
@@ -83,7 +83,7 @@ def rows_of(read: Iterable[FileRow]) -> list[Row]:
     return [Row(row, tuple(map(_as_order_finding, row.findings))) for row in read]
 
 
-def _as_order_finding(finding: Finding) -> OrderFinding:
+def _as_order_finding(finding: RowFinding) -> OrderFinding:
     field = "payee" if finding.column == "to" else finding.column
     return OrderFinding(field, finding.value, finding.code, finding.reason, finding.hint)
 

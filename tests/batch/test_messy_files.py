@@ -9,7 +9,7 @@ from messy_payees import FAULTS, make
 
 from payments_core import PayoutClient
 from payments_core.batch.checks import validate_file
-from payments_core.batch.reading import Finding, Level, Row
+from payments_core.batch.reading import Level, Row, RowFinding
 
 
 @pytest.mark.parametrize("many", [300, pytest.param(10_000, marks=pytest.mark.proof)])
@@ -26,7 +26,7 @@ def test_validate_file_finds_every_planted_fault_and_nothing_else(
     (tmp_path / "people").write_bytes(messy.content)
     found: dict[int, str] = {}
     paid: dict[int, tuple[str, int]] = {}
-    told: list[Finding] = []
+    told: list[RowFinding] = []
 
     def on_row(row: Row) -> None:
         told.extend(row.findings)

@@ -3,7 +3,7 @@
 from payments_core.batch.reading.amounts import DecimalMark
 from payments_core.batch.reading.columns import COLUMNS
 from payments_core.batch.reading.files import FileForm, PayeeFile, open_rows
-from payments_core.batch.reading.findings import MEANINGS, Finding, FindingCode, Level
+from payments_core.batch.reading.findings import MEANINGS, FindingCode, Level, RowFinding
 from payments_core.batch.reading.row_keys import derive_row_key
 from payments_core.batch.reading.rows import Row, RowDefaults
 
@@ -12,12 +12,12 @@ __all__ = [
     "MEANINGS",
     "DecimalMark",
     "FileForm",
-    "Finding",
     "FindingCode",
     "Level",
     "PayeeFile",
     "Row",
     "RowDefaults",
+    "RowFinding",
     "derive_row_key",
     "open_rows",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import IO, Any, Self
 
 from payments_core.batch.reading.columns import ColumnMap, map_columns
 from payments_core.batch.reading.detection import FileFormat, detect_encoding, detect_format, open_file
@@ -61,15 +61,12 @@ class PayeeFile:
     Args:
         file: Opened.
         form: What it was found to be.
-        source: Of its rows.
-        reader: Makes rows of them.
+        rows: Read from it.
 
     """
 
-    def __init__(
-        self, file: BinaryIO, form: FileForm, source: CsvSource | JsonSource | XlsxSource, reader: RowReader
-    ) -> None:
-        self._file, self._source, self._reader = file, source, reader
+    def __init__(self, file: IO[Any], form: FileForm, rows: Iterator[Row]) -> None:
+        self._file, self._rows = file, rows
         self.form = form
 
     def __iter__(self) -> Iterator[Row]:
@@ -79,9 +76,7 @@ class PayeeFile:
             InvalidPayout: The file is damaged: no row after it can be told apart.
 
         """
-        read = self._reader.read
-        for line, cells in self._source.rows():
-            yield read(line, cells)
+        return self._rows
 
     def close(self) -> None:
         """Close the file."""
@@ -137,4 +132,5 @@ def open_rows(
     form = FileForm(
         kind, *encoding, getattr(source, "delimiter", ""), getattr(source, "sheet", ""), found.names, found.ignored
     )
-    return PayeeFile(file, form, source, RowReader(found, defaults))
+    reader = RowReader(found, defaults)
+    return PayeeFile(source.file, form, (reader.read(line, cells) for line, cells in source.rows()))

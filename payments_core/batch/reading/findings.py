@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-__all__ = ["MEANINGS", "CellFault", "Finding", "FindingCode", "Level"]
+__all__ = ["MEANINGS", "CellFault", "FindingCode", "Level", "RowFinding"]
 
 
 class Level(StrEnum):
@@ -68,7 +68,7 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RowFinding:
     """One thing that is found in a row.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from payments_core.batch.reading.amounts import DecimalMark, read_amount
 from payments_core.batch.reading.cells import BadCell, Cell, as_text
 from payments_core.batch.reading.columns import ColumnMap
-from payments_core.batch.reading.findings import CellFault, Finding, FindingCode, Level
+from payments_core.batch.reading.findings import CellFault, FindingCode, Level, RowFinding
 from payments_core.batch.reading.payee_numbers import read_payee
 from payments_core.batch.reading.row_keys import derive_row_key, digest_of, payee_identity
 from payments_core.batch.reading.seen import SeenRows
@@ -82,7 +82,7 @@ class Row:
     note: str = field(default="", repr=False)
     operator: str = ""
     order: PayoutOrder | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[RowFinding, ...] = ()
 
     @property
     def is_refused(self) -> bool:
@@ -124,14 +124,14 @@ class RowReader:
         """
         if isinstance(given, BadCell):
             fault = given.fault()
-            return Row(line, {}, findings=(Finding(line, "", "", fault.code, fault.reason, fault.hint),))
+            return Row(line, {}, findings=(RowFinding(line, "", "", fault.code, fault.reason, fault.hint),))
         cells: dict[str, Cell] = {name: given[at] if at < len(given) else "" for name, at in self._places}
         if len(given) > self._columns.width and any(given[self._columns.width :]):
             why, hint = "The row has more fields than the header.", "Put texts with commas into quotes."
-            return Row(line, cells, findings=(Finding(line, "", "", FindingCode.TOO_MANY_FIELDS, why, hint),))
+            return Row(line, cells, findings=(RowFinding(line, "", "", FindingCode.TOO_MANY_FIELDS, why, hint),))
         if self._is_totals_row(cells):
             why, hint = "It is no payment but looks like a sum of the rows above.", "Remove the row."
-            return Row(line, cells, findings=(Finding(line, "", "", FindingCode.TOTALS_ROW, why, hint),))
+            return Row(line, cells, findings=(RowFinding(line, "", "", FindingCode.TOTALS_ROW, why, hint),))
         return self._order(line, cells)
 
     def _is_totals_row(self, cells: Mapping[str, Cell]) -> bool:
@@ -141,7 +141,7 @@ class RowReader:
         return not any(map(str.isdigit, cells["to"])) and any(map(_TOTAL.fullmatch, who))
 
     def _order(self, line: int, cells: Mapping[str, Cell]) -> Row:
-        found: list[Finding] = []
+        found: list[RowFinding] = []
         texts = dict.fromkeys(_TEXTS, "")
         for name in _TEXTS:
             if cell := cells.get(name):
@@ -192,7 +192,7 @@ class RowReader:
             tuple(found),
         )
 
-    def _currency(self, line: int, written: str, account: str | None, found: list[Finding]) -> str:
+    def _currency(self, line: int, written: str, account: str | None, found: list[RowFinding]) -> str:
         """Return the currency; empty, beside a finding, where there is none."""
         try:
             return str(Currency(written)) if written else self._defaults.currency_of(account)
@@ -202,7 +202,7 @@ class RowReader:
             found.append(_finding(line, column, written or account or "", fault))
             return ""
 
-    def _payee(self, line: int, cell: Cell, currency: str, operator: str, found: list[Finding]) -> Payee | None:
+    def _payee(self, line: int, cell: Cell, currency: str, operator: str, found: list[RowFinding]) -> Payee | None:
         try:
             return read_payee(cell, currency, operator)
         except CellFault as fault:
@@ -210,7 +210,7 @@ class RowReader:
                 found.append(_finding(line, "to", cell, fault))
             return None
 
-    def _amount(self, line: int, cell: Cell, currency: str, found: list[Finding]) -> Money | None:
+    def _amount(self, line: int, cell: Cell, currency: str, found: list[RowFinding]) -> Money | None:
         try:
             return read_amount(cell, currency or _NO_CURRENCY, self._defaults.decimal)
         except CellFault as fault:
@@ -224,5 +224,5 @@ class RowReader:
         return derive_row_key(self._defaults.round_name, payee_id, payee.value, amount, alike.occurrence)
 
 
-def _finding(line: int, column: str, value: str, fault: CellFault) -> Finding:
-    return Finding(line, column, shown(column, value), fault.code, fault.reason, fault.hint)
+def _finding(line: int, column: str, value: str, fault: CellFault) -> RowFinding:
+    return RowFinding(line, column, shown(column, value), fault.code, fault.reason, fault.hint)

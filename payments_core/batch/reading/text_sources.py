@@ -38,7 +38,7 @@ class CsvSource:
     """
 
     def __init__(self, path: Path, file: BinaryIO, encoding: str, given: Mapping[str, str]) -> None:
-        self._text = text = io.TextIOWrapper(file, encoding, newline="")
+        self.file = text = io.TextIOWrapper(file, encoding, newline="")
         head = (text.read(_HEAD) + text.readline()).removeprefix("\ufeff")  # whole lines
         self.delimiter, before = detect_delimiter(path, head, given)
         self._path = path
@@ -86,7 +86,7 @@ class JsonSource:
     """
 
     def __init__(self, path: Path, file: BinaryIO, encoding: str) -> None:
-        self._text = io.TextIOWrapper(file, encoding, newline="\n")
+        self.file = io.TextIOWrapper(file, encoding, newline="\n")
         self._lines = self._read(path)
         self.header_line, first = next(self._lines, (1, ""))
         fields = _fields(first)
@@ -111,7 +111,7 @@ class JsonSource:
 
     def _read(self, path: Path) -> Iterator[tuple[int, str]]:
         number = 0
-        while text := self._text.readline(_LONGEST_LINE):
+        while text := self.file.readline(_LONGEST_LINE):
             number += 1
             if len(text) == _LONGEST_LINE:
                 raise InvalidPayout(f"{path}, line {number} has more than a million characters.", hint=_FORM)

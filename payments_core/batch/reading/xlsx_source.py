@@ -37,6 +37,7 @@ class XlsxSource:
     """
 
     def __init__(self, path: Path, file: BinaryIO, sheet: str = "") -> None:
+        self.file = file
         package = XlsxPackage(path, file)
         chosen = _choose(path, package, sheet)
         self.sheet = chosen.name
