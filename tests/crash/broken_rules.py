@@ -14,6 +14,7 @@ from flat_records import changed
 
 from payments_core.client import inbox
 from payments_core.client.inbox import Inbox
+from payments_core.domain import budgets as budget_rules
 from payments_core.domain.inbox_records import Arrival
 from payments_core.domain.payout import Order, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import PayoutRecord
@@ -45,7 +46,7 @@ from payments_core.engine.flow import EngineFlow, apply_transition
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpResponse
 from payments_core.journal.maintenance import restore
-from payments_core.journal.sql import attempts, history, refunds, restore_gap, write_transition
+from payments_core.journal.sql import attempts, budgets, history, refunds, restore_gap, write_transition
 from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sqlite import connection, schema
 from payments_core.journal.sqlite import journal as sqlite_journal
@@ -82,8 +83,8 @@ def without_commit(event: str) -> Callable[[Patch], None]:
 
         create = steps._create
 
-        def creating(order: Order, entry: CreatePayout) -> EngineFlow[CreateResult]:
-            created = yield from create(order, replace(entry, begins=None))
+        def creating(account: Account, entry: CreatePayout) -> EngineFlow[CreateResult]:
+            created = yield from create(account, replace(entry, begins=None))
             begins = entry.begins
             return created if begins is None or begins.event.name != event else replace(created, row=begins.after)
 
@@ -226,6 +227,36 @@ def ceiling_forgets(status: PayoutStatus) -> Callable[[Patch], None]:
 
     def broken(patch: Patch) -> None:
         patch.setattr(refunds, "may_have_moved", lambda journal, row: row.status is not status and counts(journal, row))
+
+    return broken
+
+
+def nothing_is_reserved(patch: Patch) -> None:
+    patch.setattr(steps, "budgets_of", lambda *_: ())
+
+
+def each_submission_reserves(patch: Patch) -> None:
+    """The same request sent again takes its amount from the day once more."""
+    write_beside = write_transition._write_beside
+
+    def writing(session: DbTransaction, entry: ApplyTransition, before: PayoutRecord, after: PayoutRecord) -> None:
+        if write_transition.submits(entry) and before.attempt.budgets:
+            budgets.settle(session, changed(before, budgets=()), after)
+        write_beside(session, entry, before, after)
+
+    patch.setattr(write_transition, "_write_beside", writing)
+
+
+def amount_is_returned_in(status: PayoutStatus, *, is_kept: bool = False) -> Callable[[Patch], None]:
+    """Break the rule of what an attempt may hold: in this status nothing, or its amount."""
+    holds_nothing = budget_rules.holds_nothing
+
+    def broken(patch: Patch) -> None:
+        patch.setattr(
+            budget_rules,
+            "holds_nothing",
+            lambda row: not is_kept if row.status is status else holds_nothing(row),
+        )
 
     return broken
 

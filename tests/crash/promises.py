@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
@@ -65,7 +66,30 @@ def broken_promises(end: End, *, visible_after_s: float) -> list[str]:
         found.append("no payout is left at all")
     if sum(len(side.sent(payout)) for payout in end.payouts.values()) != len(side.posts):
         found.append("a payment was on the wire that belongs to no payout")
-    return found + _ceilings(end)
+    return found + _ceilings(end) + _budgets(end)
+
+
+def _budgets(end: End) -> list[str]:
+    """What is reserved from a day is what payouts hold of it, never more than its limit, and who was paid holds it."""
+    limits, found = end.world.accounts[0].settings.daily_limit, []
+    held = dict[str, tuple[tuple[str, ...], Decimal]]()
+    for key, names, amount in end.store.ask("SELECT key, budgets, amount FROM payouts", ()):
+        held[key] = tuple(json.loads(names) if names else ()), Decimal(amount)
+    reserved = {name: Decimal(amount) for name, amount in end.store.ask("SELECT name, reserved FROM budgets", ())}
+    for name, amount in reserved.items():
+        total = sum(one for names, one in held.values() if name in names)
+        if amount != total:
+            found.append(f"{amount} is reserved from {name}, and its payouts hold {total}")
+        if limits is None or amount > limits["EUR"]:
+            found.append(f"{amount} is reserved from {name}, which is above its limit")
+    side: Any = end.world.gateway
+    for key, payout in end.payouts.items():
+        names, _ = held[key]
+        if limits and not names and side.credited(payout) and payout.status is not S.FAILED:
+            found.append(f"{payout.status} without a reservation")
+        if names and (payout.status is S.CANCELLED or payout.status is S.FAILED):
+            found.append(f"{payout.status} and still holds its amount")
+    return found
 
 
 def _ceilings(end: End) -> list[str]:

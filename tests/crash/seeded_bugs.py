@@ -35,6 +35,7 @@ from worlds import (
     OTHER,
     VISIBLE_AFTER_S,
     PostEnd,
+    limited,
     refunds_of_one,
 )
 
@@ -136,6 +137,20 @@ CASES = {
     ),
     "the ceiling forgets what waits to be sent": Case(
         broken_rules.ceiling_forgets(S.CREATED), lambda: refunds_of_one(PostEnd(("not_sent",))), "refunded 30.5 of 25.5"
+    ),
+    "nothing is reserved": Case(
+        broken_rules.nothing_is_reserved, lambda: limited(PostEnd()), "SUCCEEDED without a reservation"
+    ),
+    "the same request reserves twice": Case(
+        broken_rules.each_submission_reserves, lambda: limited(PostEnd(("lose",))), "its payouts hold"
+    ),
+    "what is not known is returned": Case(
+        broken_rules.amount_is_returned_in(S.UNKNOWN), lambda: limited(LOST), "SUCCEEDED without a reservation"
+    ),
+    "a failure returns nothing": Case(
+        broken_rules.amount_is_returned_in(S.FAILED, is_kept=True),
+        lambda: limited(PostEnd(("refuse_400",))),
+        "FAILED and still holds its amount",
     ),
     "a retired identity sends": Case(
         broken_rules.retired_ones_send,

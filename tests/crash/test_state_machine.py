@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -23,13 +23,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from promises import history_faults
 
-from payments_core.domain.errors import DecisionRefused, OverRefund
+from payments_core.domain.errors import DailyLimitReached, DecisionRefused, OverRefund
 from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.domain.references import payout_id, uuid4_shaped
 from payments_core.engine import OperatorDecision, StepContext, accept, advance, cancel, reissue, reopen, resolve, send
-from payments_core.engine.commands import AppendHistory, ApplyTransition, CreateAttempt, CreatePayout, LoadAttempts
+from payments_core.engine.commands import (
+    AppendHistory,
+    ApplyTransition,
+    CreateAttempt,
+    CreatePayout,
+    DelayPayout,
+    LoadAttempts,
+)
 from payments_core.engine.flow import Command, EngineFlow, PreflightAtOnce, Proceed, Reply, RunPreflight
 from payments_core.engine.journal_protocol import Journal
 from payments_core.http.flow import exchange, run_flow
@@ -64,6 +71,7 @@ ANN = OperatorDecision("Ann", "the statement")
 NO = Reason(ReasonCode.REJECTED)
 KEYS = ("k/0", "k/1", "k/2", "k/3")
 AMOUNT = Money("25", "EUR")
+DAILY_LIMIT = Decimal(60)  # two of the four keys fit into a day
 COLLECTED = Money("60", "EUR")  # of one collection, whose refunds all refunds are: two fit
 COLLECTION = "collected-1"
 FAULTS = ("pass", "lose", "accept_lose", "not_sent", "500", "accept_500", "429", "403", "refuse")
@@ -154,7 +162,7 @@ SUBMITTED: Mapping[int, SubmitOutcome] = {
 }
 
 
-def bank_account() -> Account:
+def bank_account(*, is_limited: bool = False) -> Account:
     spec = ProviderSpec(
         name="bank",
         title="Ledger",
@@ -163,7 +171,8 @@ def bank_account() -> Account:
         operations=frozenset(Operation),
         facts=Facts(resend="safe", dedupe_window_s=86_400.0, visible_after_s=VISIBLE_AFTER_S, dedupe_settle_s=SETTLE_S),
     )
-    values = BankSettings.model_validate({"provider": "bank", "poll_schedule_s": POLLS_S})
+    limit = {"daily_limit": {"EUR": DAILY_LIMIT}} if is_limited else {}
+    values = BankSettings.model_validate({"provider": "bank", "poll_schedule_s": POLLS_S, **limit})
     return Account("till", spec, values, BankProvider())
 
 
@@ -200,12 +209,14 @@ class Payouts(RuleBasedStateMachine):
         self.acknowledged: set[str] = set()
         self.orders: dict[str, Order] = {}
         self.ends: dict[str, tuple[S, int]] = {}
+        self.days: set[str] = set()
         self.copies = itertools.count()
         self.file = "0.db"
         self.workers: dict[str, Worker] = {}
 
-    @initialize()
-    def open(self) -> None:
+    @initialize(is_limited=st.booleans())
+    def open(self, is_limited: bool) -> None:
+        self.account = bank_account(is_limited=is_limited)
         self.workers = {name: self._born(name) for name in "ab"}
 
     def _born(self, name: str) -> Worker:
@@ -225,7 +236,8 @@ class Payouts(RuleBasedStateMachine):
             if command.send_before is not None and self.now >= command.send_before:
                 raise NotSent("too late", at=self.now)
             return self.bank.answer(command, self.now, self.passed_s)
-        assert isinstance(command, CreatePayout | ApplyTransition | AppendHistory | CreateAttempt | LoadAttempts)
+        kinds = CreatePayout | ApplyTransition | AppendHistory | DelayPayout | CreateAttempt | LoadAttempts
+        assert isinstance(command, kinds)
         return worker.journal.execute(command)
 
     # --- what may happen ---
@@ -262,6 +274,9 @@ class Payouts(RuleBasedStateMachine):
                 row.order.amount.amount for row in worker.journal.rows() if may_have_refunded(row)
             )
             assert left < AMOUNT.amount, f"refused although {left} is left"
+            assert worker.journal.by_key(key) is None, "refused and written down all the same"
+            return
+        except DailyLimitReached:
             assert worker.journal.by_key(key) is None, "refused and written down all the same"
             return
         self.orders[key] = order
@@ -326,7 +341,7 @@ class Payouts(RuleBasedStateMachine):
                 worker.command = flow.throw(ended)
             else:
                 worker.command = flow.send(reply)
-        except (StopIteration, DecisionRefused, OverRefund):
+        except (StopIteration, DecisionRefused, OverRefund, DailyLimitReached):
             worker.flow = worker.command = None
 
     def finish(self, worker: Worker) -> None:
@@ -467,8 +482,22 @@ class Payouts(RuleBasedStateMachine):
         }
         moved = [one for reference, one in self.bank.taken.items() if reference in refunds and one["state"] != "FAILED"]
         assert len(moved) * AMOUNT.amount <= COLLECTED.amount, "more refunded than collected"
+        self._budgets_hold(rows.values(), journal)
         written = sum(row.order.amount.amount for row in rows.values() if may_have_refunded(row))
         assert written <= COLLECTED.amount, "more refunds written down than collected"
+
+    def _budgets_hold(self, rows: Collection[PayoutRecord], journal: Journal) -> None:
+        """What is reserved from a day is what payouts hold of it, within the limit; what may be paid holds some."""
+        names = {name for row in rows for name in row.attempt.budgets} | self.days
+        self.days = names
+        for name, state in journal.budgets(names).items():
+            held = sum(row.order.amount.amount for row in rows if name in row.attempt.budgets)
+            assert state.reserved == held, f"{state.reserved} is reserved, and {held} held"
+            assert held <= DAILY_LIMIT, "more in a day than its limit"
+        for row in rows:
+            kept = self.bank.taken.get(row.attempt.references["reference"])
+            if self.account.settings.daily_limit and kept is not None and kept["state"] != "FAILED":
+                assert row.attempt.budgets, f"{row.status} without a reservation"
 
     def _holds(self, row: PayoutRecord, journal: Journal) -> None:
         *earlier, reference = references = self._references(row, journal)

@@ -357,12 +357,48 @@ def refunds_of_one(post: PostEnd, get: str = "answers", *, name: str = "refunds"
     )
 
 
+# Ways to send the first of two payouts of which the account's day holds one: it keeps its amount, or returns it.
+LIMITED_POSTS = (
+    "accepted",
+    "accepted, answer lost",
+    "lost before acceptance",
+    "applied late",
+    "not sent",
+    "refused 400",
+    "internal 500, accepted",
+    "403",
+    "accepted, failed later",
+)
+DAILY_LIMIT = Decimal("25.50")
+_STARTS_AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
+_ENDS_SOON = "Pacific/Auckland"  # its day ends three hours later
+
+
+def limited(post: PostEnd, get: str = "answers", *, name: str = "limited") -> Scenario:
+    """Return a scenario of two payouts in one day: the later one fits only if the first one has returned its amount."""
+
+    def world(stage: Stage) -> World:
+        momo = Momo(stage, post, get)
+        account, setting = momo.account(), {"daily_limit": {"EUR": DAILY_LIMIT}, "time_zone": _ENDS_SOON}
+        return World(accounts=[replace(account, settings=account.settings.model_copy(update=setting))], gateway=momo)
+
+    late = order_of(Operation.TRANSFER, post.payee, key="salary/late", amount=Money("10", "EUR"))
+    late = replace(late, not_before=_STARTS_AT + timedelta(hours=1))
+    first = order_of(Operation.TRANSFER, post.payee, amount=Money("20", "EUR"))
+    return Scenario(name=name, orders=[(ACCOUNT, late), (ACCOUNT, first)], world=world, starts_at=_STARTS_AT)
+
+
 def momo_scenarios() -> Sequence[Scenario]:
-    """Return every way to send, to read and to pay, and several refunds of one collection."""
+    """Return every way to send, to read and to pay, several refunds of one collection, and two payouts of a day."""
     singles = [momo_scenario(post, get, how) for how in Operation for post in POST_ENDS for get in GET_ENDS]
     several = [
         refunds_of_one(POST_ENDS[post], get, name=f"refunds of one: {post} | {get}")
         for post in REFUNDS_POSTS
         for get in ("answers", "404 for a while")
     ]
-    return [*singles, *several]
+    of_a_day = [
+        limited(POST_ENDS[post], get, name=f"limited: {post} | {get}")
+        for post in LIMITED_POSTS
+        for get in ("answers", "404 for a while")
+    ]
+    return [*singles, *several, *of_a_day]

@@ -101,11 +101,17 @@ def test_verify_names_the_checks_that_damage_stopped_and_does_the_others(full: A
     text = payouts("journal", "verify")
     claims_nothing(text, "verify")
     assert text.code == 1
-    for what in ("the database itself", "whether what is referred to is there", "the payouts", "what is refunded"):
+    for what in (
+        "the database itself",
+        "whether what is referred to is there",
+        "the payouts",
+        "what is refunded",
+        "what is reserved",
+    ):
         assert f"unreadable: the check of {what} could not be finished: The journal {path} is damaged" in text.out
     assert "Stop paying, and keep a copy of it." in text.out
     copied = payouts("journal", "backup", "b.db")  # better than none, and said to be what it is
-    assert (copied.code, "It has 4 flaws: `payouts journal verify b.db` shows them." in copied.out) == (1, True)
+    assert (copied.code, "It has 5 flaws: `payouts journal verify b.db` shows them." in copied.out) == (1, True)
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)

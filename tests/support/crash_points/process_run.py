@@ -14,6 +14,7 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import (
     CreatePayout,
     CreateResult,
+    DelayPayout,
     JournalCommand,
     JournalResult,
     LoadAttempts,
@@ -196,10 +197,11 @@ class _Journal:
         if isinstance(entry, LoadAttempts | RecordAccountQuery):  # nothing of it is a payout
             return self._journal.execute(entry)
         begins = entry.begins if isinstance(entry, CreatePayout) else None
-        self._life.pass_by(f"before commit {entry.event.name}")
+        name = "payout.delayed" if isinstance(entry, DelayPayout) else entry.event.name  # it is in no history
+        self._life.pass_by(f"before commit {name}")
         reply = self._journal.execute(entry)
         has_begun = begins is not None and isinstance(reply, CreateResult) and reply.row.status is PayoutStatus.SENDING
-        self._life.pass_by(f"after commit {begins.event.name if begins and has_begun else entry.event.name}")
+        self._life.pass_by(f"after commit {begins.event.name if begins and has_begun else name}")
         if isinstance(reply, CreateResult) and isinstance(entry, CreatePayout):
             self._life.acknowledge(entry.row.order.key)
         return reply
