@@ -8,10 +8,11 @@ import os
 import zipfile
 from collections.abc import Callable
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
-from messy_payees import Formula, workbook
+from messy_payees import Formula, make, workbook
 
 from payments_core.batch.reading import PayeeFile, Row
 from payments_core.batch.template import template
@@ -77,6 +78,8 @@ def test_file_is_read_in_every_form_that_spreadsheets_write(opened: Open, conten
         (TEXT.encode() + "k-2,Bj\u00f6rn,,".encode("latin-1"), "mixes UTF-8 with another encoding"),
         (TEXT.encode("utf-8").replace(b"\xc3\xb6", b"\x81"), "is neither UTF-8 nor Windows-1252"),
         (b"key\0\0,\0to", "is not a text file"),
+        (b"\xef\xbb\xbfkey,to,amount\nk\xe9,,\n", "begins as UTF-8 and is not UTF-8 to its end"),
+        (TEXT.encode("utf-16")[:-1], "begins as UTF-16 and is not UTF-16 to its end"),
         (b"key;name;x,to,amount\n", "commas, semicolons or tabs could all stand"),
         (b"key,to,amount,amount\n", "the column amount is there twice"),
         (b"key,phone,mobile,amount\n", "the columns 'phone' and 'mobile' can both be 'to'"),
@@ -218,3 +221,42 @@ def test_pipe_is_read_more_than_once(opened: Open, tmp_path: Any) -> None:
 
     assert [row.amount for row in rows(open_rows(path, RowDefaults(lambda _: "UGX")))] == [5, 6]
     os.close(read)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "xlsx"])
+@pytest.mark.parametrize("many", [150, pytest.param(5000, marks=pytest.mark.proof)])
+def test_damaged_file_is_refused_and_never_an_accident(opened: Open, kind: str, many: int) -> None:
+    """Bytes lost, changed and doubled anywhere, also inside a part of a workbook: an error that says so, or rows."""
+    whole, dice = make(60, kind, seed=3).content, Random(kind)  # noqa: S311 - the same damage in each run
+    read = refused = 0
+    for _ in range(many):
+        raw = bytearray(whole)
+        if kind == "xlsx" and dice.random() < 0.7:
+            raw = bytearray(_rewritten(whole, dice))
+        else:
+            _damage(raw, dice)
+        try:
+            read += len(rows(opened(bytes(raw))))
+        except InvalidPayout:
+            refused += 1
+    assert min(read, refused) > 0
+
+
+def _damage(raw: bytearray, dice: Random) -> None:
+    for _ in range(dice.randrange(1, 4)):
+        place = dice.randrange(len(raw))
+        size = dice.choice([1, 1, 2, 5, 40])
+        raw[place : place + size] = dice.choice(
+            [b"", dice.randbytes(size), bytes(raw[place : place + size]) * 2, b"\0"]
+        )
+
+
+def _rewritten(whole: bytes, dice: Random) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        parts = {name: bytearray(archive.read(name)) for name in archive.namelist()}
+    _damage(parts[dice.choice(sorted(parts))], dice)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, bytes(content))
+    return made.getvalue()

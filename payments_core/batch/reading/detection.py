@@ -109,27 +109,13 @@ def detect_encoding(path: Path, file: BinaryIO) -> DetectedText:
         InvalidPayout: No encoding fits, or several that would read other letters.
 
     """
-    head = file.read(4096)
-    file.seek(0)
-    for bom, name in _BOMS:
-        if head.startswith(bom):
-            return DetectedText(name)
-    if b"\0" in head:
-        even, odd = head[::2].count(0), head[1::2].count(0)
-        if bool(even) == bool(odd):
-            raise InvalidPayout(f"{path} is not a text file.", hint=_AS_CSV)
-        return DetectedText("utf-16-be" if even else "utf-16-le")
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        while block := file.read(_BLOCK):
-            decoder.decode(block)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        pass
-    else:
+    if stated := _stated_encoding(path, file):
+        if _is_all(file, stated):
+            return DetectedText(stated)
+        name = stated.removesuffix("-sig").upper()[:6].rstrip("-")
+        raise InvalidPayout(f"{path} begins as {name} and is not {name} to its end.", hint="Save it as CSV UTF-8.")
+    if _is_all(file, "utf-8"):
         return DetectedText("utf-8")
-    finally:
-        file.seek(0)
     marks, is_mixed = set[int](), False
     while block := file.read(_BLOCK):
         marks.update(block.translate(None, bytes(range(0x80))))
@@ -139,6 +125,35 @@ def detect_encoding(path: Path, file: BinaryIO) -> DetectedText:
         mixed = "mixes UTF-8 with another encoding" if is_mixed else "is neither UTF-8 nor Windows-1252"
         raise InvalidPayout(f"{path} {mixed}.", hint="Save it as CSV UTF-8.")
     return DetectedText("cp1252" if any(mark < 0xA0 for mark in marks) else "latin-1", is_assumed=True)
+
+
+def _stated_encoding(path: Path, file: BinaryIO) -> str:
+    """Return the encoding that a byte order mark states, or the zeros of UTF-16; empty where there is neither."""
+    head = file.read(4096)
+    file.seek(0)
+    for bom, name in _BOMS:
+        if head.startswith(bom):
+            return name
+    if b"\0" not in head:
+        return ""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if bool(even) == bool(odd):
+        raise InvalidPayout(f"{path} is not a text file.", hint=_AS_CSV)
+    return "utf-16-be" if even else "utf-16-le"
+
+
+def _is_all(file: BinaryIO, encoding: str) -> bool:
+    """Whether a whole file has an encoding."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        while block := file.read(_BLOCK):
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    finally:
+        file.seek(0)
+    return True
 
 
 def detect_delimiter(path: Path, head: str, given: Mapping[str, str]) -> tuple[str, int]:

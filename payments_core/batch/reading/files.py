@@ -14,6 +14,7 @@ from payments_core.batch.reading.row_keys import check_round_name
 from payments_core.batch.reading.rows import Row, RowDefaults, RowReader
 from payments_core.batch.reading.text_sources import CsvSource, JsonSource
 from payments_core.batch.reading.xlsx_source import XlsxSource
+from payments_core.domain.errors import InvalidPayout
 
 __all__ = ["FileForm", "PayeeFile", "open_rows"]
 
@@ -76,7 +77,10 @@ class PayeeFile:
             InvalidPayout: The file is damaged: no row after it can be told apart.
 
         """
-        return self._rows
+        try:
+            yield from self._rows
+        except UnicodeDecodeError:
+            raise InvalidPayout("The file was changed while it was read.", hint="Read it again.") from None
 
     def close(self) -> None:
         """Close the file."""

@@ -68,8 +68,6 @@ class CsvSource:
             raise InvalidPayout(
                 f"{self._path}, line {reader.line_num}: {error}.", hint="Correct the quotes in this line."
             ) from None
-        except UnicodeDecodeError:
-            raise InvalidPayout(f"{self._path} is cut in the middle of a character.", hint="Save it again.") from None
 
 
 class JsonSource:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,17 @@ _LARGEST_RATIO: Final = 200  # a sheet of payees has about 10, a bomb 1,000
 _DATE_FORMATS: Final = frozenset({*range(14, 23), *range(27, 37), 45, 46, 47, *range(50, 59)})
 _PERCENT_FORMATS: Final = frozenset({9, 10})
 _NOT_SHOWN: Final = re.compile(r'"[^"]*"|\\.|_.|\[[^\]]*\]')  # of a number format: texts, colours, conditions
+# What zipfile raises for an archive with wrong figures or bytes.
+_DAMAGED: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+)
 Start = Callable[[str, dict[str, str]], None]
 
 
@@ -57,7 +69,7 @@ class XlsxPackage:
         self._path = path
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, OverflowError):
+        except _DAMAGED:
             raise self._broken() from None
         self._parts = {one.filename: one for one in self._zip.infolist()}
         if "xl/workbook.xml" not in self._parts:
@@ -89,7 +101,7 @@ class XlsxPackage:
             with self._zip.open(self._parts[part]) as stream:
                 while block := stream.read(_BLOCK):
                     yield block
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError):
+        except _DAMAGED:
             raise self._broken() from None
 
     def parse(self, part: str, start: Start, end: Callable[[str], None], text: Callable[[str], None]) -> Iterator[None]:
@@ -110,7 +122,7 @@ class XlsxPackage:
                 parser.Parse(block, False)
                 yield
             parser.Parse(b"", True)
-        except expat.ExpatError:
+        except (expat.ExpatError, ValueError, LookupError):  # the latter from what handles the elements
             raise self._broken() from None
         yield
 

@@ -20,6 +20,7 @@ _OVERLAP: Final = 128  # bytes; longer than what the pattern above matches
 _FILLED: Final = re.compile(rb"<(?:\w+:)?(?:v|is|f)[ />]")
 _PLACE: Final = re.compile("([A-Z]{1,3})[0-9]{1,7}")
 _COLUMNS: Final = 16384
+_ROWS: Final = 1 << 20
 _ADVICE: Final = "Copy the column and paste its values only."
 
 
@@ -133,6 +134,9 @@ class _SheetReader:
             self._value, self._has_formula, self._has_value = [], False, False
         elif name == "row":
             self._line = int(attributes["r"]) if attributes.get("r", "").isdecimal() else self._line + 1
+            if self._line > _ROWS:
+                msg = "no sheet has so many rows"
+                raise ValueError(msg)
             self._hidden = attributes.get("hidden") in {"1", "true"} or attributes.get("ht") == "0"
             self._row, self._place = [], -1
         elif name == "f":
