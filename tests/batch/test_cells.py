@@ -100,6 +100,7 @@ AMOUNTS: list[tuple[str, str, str | None, str | None, str | None]] = [
     ("1,00,000", "invalid_amount", None, None, None),
     ("1,2.5", "invalid_amount", None, None, None),
     ("25000/=", "invalid_amount", None, None, None),
+    ("1 " * 40_000, "invalid_amount", None, None, None),
     ("five", "invalid_amount", None, None, None),
     ("", "invalid_amount", None, None, None),
     ("-5", "not_positive", None, None, None),

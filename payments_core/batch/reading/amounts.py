@@ -40,6 +40,7 @@ _EXPONENT: Final = re.compile(r"[0-9][.,]?[0-9]*\s*[eE]\s*[+-]?[0-9]+")
 _ZERO_MISTAKEN: Final = re.compile("(?<=[0-9])[oO\u039f\u03bf\u041e\u043e]|[oO\u039f\u03bf\u041e\u043e](?=[0-9])")
 _CURRENCY: Final = re.compile(rf"([A-Z]{{3}})?[{_BLANKS}]*([-0-9](?:.*[-0-9])?)[{_BLANKS}]*([A-Z]{{3}})?")
 _SIGN: Final = re.compile(r"[$\u00a2-\u00a5\u20a0-\u20cf]|[A-Za-z]{1,4}[$\u00a3]?\.?[" + _BLANKS + r"]*(?=[0-9])")
+_LONGEST: Final = 64
 _WRITE: Final = "Write plain digits, such as 25000 or 12.50."
 
 
@@ -70,6 +71,8 @@ def read_amount(cell: Cell, currency: str, decimal: DecimalMark = "") -> Money:
 
 def _plain(text: str, currency: str, decimal: DecimalMark) -> str:
     """Return a text as plain digits with a point before decimals; what is no amount is left to :class:`Money`."""
+    if len(text) > _LONGEST:
+        raise CellFault("invalid_amount", f"The amount is longer than {_LONGEST} characters.", _WRITE)
     parts = _CURRENCY.fullmatch(text)
     if parts is not None and (parts[1] or parts[3]):
         if {parts[1], parts[3]} - {None, currency}:

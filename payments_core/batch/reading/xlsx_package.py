@@ -81,6 +81,11 @@ class XlsxPackage:
         """Refuse by the declared sizes. What is read is never more: ``zipfile`` ends a part at its declared size."""
         whole = 0
         for part in self._parts.values():
+            if part.compress_type not in {
+                zipfile.ZIP_STORED,
+                zipfile.ZIP_DEFLATED,
+            }:  # no spreadsheet writes another one
+                raise self._broken()
             whole += part.file_size
             ratio = part.file_size / max(part.compress_size, 1)
             if whole > _LARGEST or (part.file_size > _SMALL and ratio > _LARGEST_RATIO):
