@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 from payments_core import Money, PayoutClient, PayoutStatus
+from payments_core import Money, PayoutStatus, settings
 from payments_core.batch import Batch, BatchOrder, BatchRefused, BatchState, StopRules
 from payments_core.domain.errors import DecisionRefused, JournalDamaged, UnknownBatch
+from payments_core.journal import open_audit
+from payments_core.journal.maintenance.verify import Audit
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Run = Callable[[Callable[[Any], Any]], Any]
 People = Callable[..., list[BatchOrder]]
-ON_FILE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -32,6 +34,11 @@ def approved(people: People, batches: Run) -> Callable[..., Batch]:
         return batch
 
     return make
+
+
+def audit(folder: Path) -> Audit:
+    read = settings.load(folder / "payouts.toml")
+    return open_audit(read.journal, namespace=read.namespace, root=folder)
 
 
 def credits_of(gateway: MtnMomoEmulator) -> dict[str, int]:
@@ -144,21 +151,54 @@ def test_approve_takes_another_person_and_the_exact_total(
         approve("carol", Money("15", "EUR"))
 
 
-@ON_FILE
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    "change", ["content = replace(content, '\"5\"', '\"500\"')", "digest = 'ab'", "key = key || 'x'"]
+    ("change", "flaw"),
+    [
+        (
+            "UPDATE batch_rows SET content = replace(content, '\"5\"', '\"500\"') WHERE number = 2",
+            "not as it was frozen",
+        ),
+        ("UPDATE batch_rows SET digest = 'ab' WHERE number = 2", "not as it was frozen"),
+        ("UPDATE batch_rows SET key = key || 'x' WHERE number = 2", "not as it was frozen"),
+        ("DELETE FROM batch_rows WHERE number = 3", "not those that were frozen"),
+        ("UPDATE batch_rows SET number = 9 WHERE number = 1", "not those that were frozen"),
+        ("UPDATE batches SET row_count = 4", "not those that were frozen"),
+    ],
 )
-def test_run_refuses_rows_that_were_changed_after_the_approval(
-    change: str, batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+def test_rows_that_were_changed_after_the_approval_are_not_paid(
+    change: str,
+    flaw: str,
+    batches: Run,
+    approved: Callable[..., Batch],
+    gateway: MtnMomoEmulator,
+    tmp_path: Path,
 ) -> None:
+    """A run refuses the whole batch, and `journal verify` says which row."""
     batch = approved(3)
     with closing(sqlite3.connect(tmp_path / "payouts.db", isolation_level=None)) as connection:
-        connection.execute(f"UPDATE batch_rows SET {change} WHERE number = 2")  # noqa: S608 - written here
+        assert connection.execute(change).rowcount == 1
 
     with pytest.raises(JournalDamaged, match="not those that were frozen"):
         batches(lambda one: one.run(batch.id))
 
     assert gateway.ledger() == []
+    with closing(audit(tmp_path)) as found:
+        assert [one.rule for one in found.flaws() if flaw in one.text] == ["batch"]
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_total_that_was_changed_is_found(batches: Run, approved: Callable[..., Batch], tmp_path: Path) -> None:
+    approved(3)
+    with closing(audit(tmp_path)) as found:
+        assert list(found.flaws()) == []
+    with closing(sqlite3.connect(tmp_path / "payouts.db", isolation_level=None)) as connection:
+        connection.execute('UPDATE batches SET totals = \'{"EUR": "16"}\'')
+
+    with closing(audit(tmp_path)) as found:
+        assert [one.text.partition("batch ")[2].split(" ", 1)[1] for one in found.flaws()] == [
+            "do not come to its total"
+        ]
 
 
 def test_paused_batch_sends_nothing_until_it_is_unpaused(

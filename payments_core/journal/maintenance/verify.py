@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from payments_core.domain.budgets import add
 from payments_core.domain.errors import JournalDamaged, PaymentsError
 from payments_core.domain.records import PayoutRecord
+from payments_core.journal.maintenance.batch_check import batch_flaws
 from payments_core.journal.maintenance.invariants import Stored, broken
 from payments_core.journal.maintenance.schema_check import REFERENCES, flaws
 from payments_core.journal.maintenance.snapshot import Snapshot
@@ -113,6 +114,7 @@ class Audit:
             "the payouts": lambda: self._payouts(on_payout),
             "what is refunded": self._refunds,
             "what is reserved": self._budgets,
+            "the batches": self._batches,
         }
         for what, check in checks.items():
             try:
@@ -186,6 +188,10 @@ class Audit:
             for name, value in self._derive(row, stored.paid_from(number), binding, number).items():
                 if references.get(name) != value:
                     yield "reference", f"{name} of attempt {number} is not what namespace, key and attempt give"
+
+    def _batches(self) -> Iterator[Flaw]:
+        for rule, text in batch_flaws(self._snapshot):
+            yield Flaw(rule, "", text)
 
     def _refunds(self) -> Iterator[Flaw]:
         """Sum what may have been refunded of each collection."""

@@ -33,11 +33,13 @@ from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import checked, from_us, to_us
 from payments_core.journal.sql.statements import DbTransaction, Statements
 
-__all__ = ["BatchesMixin", "apply"]
+__all__ = ["BATCH_COLUMNS", "ROW_COLUMNS", "BatchesMixin", "apply", "read_batch", "read_batch_row"]
 
 
-_BATCH = "id, name, state, COALESCE(content_hash, ''), row_count, totals"
-_ROW = "r.batch, r.number, r.line, r.key, r.digest, r.payee_id, r.content"
+#: Of a batch, in the order in which ``read_batch`` reads them.
+BATCH_COLUMNS = "id, name, state, COALESCE(content_hash, ''), row_count, totals"
+#: Of the rows ``r``, in the order in which ``read_batch_row`` reads them.
+ROW_COLUMNS = "r.batch, r.number, r.line, r.key, r.digest, r.payee_id, r.content"
 
 
 class _Statements:
@@ -65,18 +67,18 @@ class _Statements:
         )
         self.drop_rows = text(f"DELETE FROM {at}batch_rows WHERE batch = ?")
         self.drop = text(f"DELETE FROM {at}batches WHERE id = ? AND state = 'WRITING'")
-        self.by_id = text(f"SELECT {_BATCH} FROM {at}batches WHERE id = ?")
-        self.by_hash = text(f"SELECT {_BATCH} FROM {at}batches WHERE content_hash = ?")
-        self.by_name = text(f"SELECT {_BATCH} FROM {at}batches WHERE name = ? ORDER BY no")
-        self.all = text(f"SELECT {_BATCH} FROM {at}batches ORDER BY no DESC LIMIT ?")
+        self.by_id = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches WHERE id = ?")
+        self.by_hash = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches WHERE content_hash = ?")
+        self.by_name = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches WHERE name = ? ORDER BY no")
+        self.all = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches ORDER BY no DESC LIMIT ?")
         self.history = text(f"SELECT seq, at, event, actor, reason FROM {at}batch_history WHERE batch = ? ORDER BY seq")
+        reason = sql.reason_code.replace("reason", "p.reason")
         results = (
-            f"SELECT {_ROW}, p.id, p.status, {sql.reason_code.replace('reason', 'p.reason')} FROM {at}batch_rows r"
-            f" LEFT JOIN {at}payouts p ON p.key = r.key WHERE r.batch = ? AND r.number > ?"
+            f"SELECT {ROW_COLUMNS}, p.id, p.status, {reason}"
+            f" FROM {at}batch_rows r LEFT JOIN {at}payouts p ON p.key = r.key WHERE r.batch = ? AND r.number > ?"
         )
         self.rows = text(f"{results} ORDER BY r.number LIMIT ?")
         self.unrecorded = text(f"{results} AND p.id IS NULL ORDER BY r.number LIMIT ?")
-        reason = sql.reason_code.replace("reason", "p.reason")
         self.counts = text(
             f"SELECT p.status, {reason}, COUNT(*) FROM {at}batch_rows r LEFT JOIN {at}payouts p ON p.key = r.key"
             f" WHERE r.batch = ? GROUP BY 1, 2"
@@ -86,7 +88,7 @@ class _Statements:
             f"SELECT status, {sql.reason_code}, COUNT(*) FROM {at}payouts WHERE batch = ? AND batch <> '' GROUP BY 1, 2"
         )
         self.last_of_payee_id = text(
-            f"SELECT {_ROW} FROM {at}batch_rows r JOIN {at}batches b ON b.id = r.batch"
+            f"SELECT {ROW_COLUMNS} FROM {at}batch_rows r JOIN {at}batches b ON b.id = r.batch"
             " WHERE r.payee_id = ? AND b.state <> 'WRITING' AND r.content <> ''"
             " ORDER BY b.no DESC, r.number DESC LIMIT 1"
         )
@@ -150,7 +152,7 @@ def _move(session: DbTransaction, change: BatchChange) -> Batch | None:
     session.lock("batches")
     found = session.execute(sql.by_id, (change.batch,)).fetchone()
     allowed, becomes = TRANSITIONS[change.event]
-    if found is None or (state := _read(found).state) not in allowed:
+    if found is None or (state := read_batch(found).state) not in allowed:
         return None
     session.execute(sql.move, (str(becomes), change.batch, str(state)))
     _note(session, change.batch, change.at, change.event, change.actor, change.reason)
@@ -169,7 +171,7 @@ def _drop(session: DbTransaction, batch: str) -> None:
 
 
 def _with_history(session: DbTransaction, found: Sequence[Any]) -> Batch:
-    return _read(found, session.execute(_statements(session.sql).history, (found[0],)).fetchall())
+    return read_batch(found, session.execute(_statements(session.sql).history, (found[0],)).fetchall())
 
 
 def _content(row: BatchRow) -> str:
@@ -187,7 +189,8 @@ def _content(row: BatchRow) -> str:
 
 
 @checked
-def _read_row(stored: Sequence[Any]) -> BatchRow | None:
+def read_batch_row(stored: Sequence[Any]) -> BatchRow | None:
+    """Read a row from :data:`ROW_COLUMNS`; None where its payee was erased."""
     batch, number, line, key, _, payee_id, content = stored
     if not content:
         return None
@@ -205,7 +208,8 @@ def _read_row(stored: Sequence[Any]) -> BatchRow | None:
     return BatchRow(number, line, order, fields["account"], payee_id)
 
 
-def _read(stored: Sequence[Any], history: Iterable[Sequence[Any]] = ()) -> Batch:
+def read_batch(stored: Sequence[Any], history: Iterable[Sequence[Any]] = ()) -> Batch:
+    """Read a batch from :data:`BATCH_COLUMNS`, and its history."""
     return _read_batch((stored, history))
 
 
@@ -265,20 +269,20 @@ class BatchesMixin(SqlAccess):
     def last_row_of(self, payee_id: str) -> BatchRow | None:
         """Return the row of a payee's id in the last batch that has it."""
         found = self._fetch(self._batch_sql.last_of_payee_id, (payee_id,))
-        return _read_row(found[0]) if found else None
+        return read_batch_row(found[0]) if found else None
 
     @property
     def _batch_sql(self) -> _Statements:
         return _statements(self._sql)
 
     def _batch_of(self, stored: Sequence[Any]) -> Batch:
-        return _read(stored, self._fetch(self._batch_sql.history, (stored[0],)))
+        return read_batch(stored, self._fetch(self._batch_sql.history, (stored[0],)))
 
 
 @checked
 def _read_result(stored: Sequence[Any]) -> RowResult:
     *row, payout, status, reason = stored
-    read = _read_row(row)
+    read = read_batch_row(row)
     return RowResult(
         read,
         row[1],
