@@ -19,6 +19,8 @@ from payments_core.batch.reading import (
     RowFinding,
     open_rows,
 )
+from payments_core.batch.earlier_batches import compare_with_batches
+from payments_core.batch.reading import DecimalMark, FileForm, Finding, FindingCode, Level, Row, RowDefaults, open_rows
 from payments_core.batch.reading.row_keys import digest_of
 from payments_core.batch.reading.seen import SeenRows
 from payments_core.client import AccountTotal, CheckedOrder, OrderFinding, PayoutClient, Validation, currency_of
@@ -228,6 +230,7 @@ def validate_file(
         on_form(file.form)
         builder, rows = FileReportBuilder(file.form), check_repeats(file)
         while chunk := list(islice(rows, _CHUNK)):
+            chunk = compare_with_batches(client.runtime.journal, chunk, client.runtime.clock())
             validation = client.validate(row.order for row in chunk if row.order is not None)
             for row in builder.add(chunk, validation):
                 on_row(row)

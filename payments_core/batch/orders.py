@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from payments_core.batch.progress import Tally
+from payments_core.batch.reading import Row
 from payments_core.client.payout_order import PayoutOrder
 from payments_core.client.validation import CheckedOrder, OrderFinding
-from payments_core.domain.batches import BatchRow
+from payments_core.domain.batches import Batch, BatchReply, BatchRow, BatchState, RowHashes
 from payments_core.domain.errors import BatchRefused, InvalidPayout, KeyReused, PaymentsError
 from payments_core.domain.payout import Order
 
-__all__ = ["MOST_REFUSED", "BatchOrder", "RefusedRow", "finding_of", "frozen", "refusal", "twice"]
+__all__ = ["BatchDraft", "BatchOrder", "RefusedRow", "finding_of", "frozen", "orders_of", "same_key"]
 
 #: So many refused rows are named; the others are counted.
 MOST_REFUSED = 1000
@@ -73,26 +75,77 @@ def finding_of(error: PaymentsError) -> OrderFinding:
     return OrderFinding(error.field, "", error.code, error.message, error.hint)
 
 
-def twice() -> OrderFinding:
+def orders_of(rows: Iterable[Row]) -> Iterator[BatchOrder]:
+    """Yield the orders of rows that can be paid; the others are left out.
+
+    Args:
+        rows: As they are read from a file, compared with each other.
+
+    """
+    for row in rows:
+        if row.order is not None:
+            yield BatchOrder(row.order, row.line, row.payee_id)
+
+
+def same_key() -> OrderFinding:
     """Return that a key stands in the batch already."""
     return OrderFinding("key", "", KeyReused.code, "Another row of the batch has this key.", "Keep one of the rows.")
 
 
-def refusal(rows: Sequence[RefusedRow], refused: int, count: int) -> BatchRefused:
-    """Return that a batch is not created.
+class BatchDraft:
+    """A batch while its rows are written.
 
     Args:
-        rows: The refused rows that are named.
-        refused: How many there are.
-        count: How many rows the batch would have.
+        name: The name of the round.
 
     """
-    if not count:
-        return BatchRefused("The batch has no row.", hint="Add the people who are to be paid.")
-    first = rows[0]
-    where = f"line {first.line}" if first.line else f"row {first.number}"
-    return BatchRefused(
-        f"{refused} of {count} rows cannot be paid. The first is {where}: {first.findings[0].reason}",
-        hint="Correct them, and create the batch again. Nothing was recorded and nothing was sent.",
-        rows=rows,
-    )
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._hashes, self._totals, self._count = RowHashes(name), Tally(), 0
+        self._rows: list[RefusedRow] = []
+        self.seen = self.refused = 0
+
+    def refuse(self, rows: Sequence[RefusedRow]) -> None:
+        """Keep that rows are refused, the first of them by name."""
+        self.refused += len(rows)
+        self._rows += rows[: MOST_REFUSED - len(self._rows)]
+
+    def add(self, rows: Sequence[BatchRow], twice: BatchReply) -> None:
+        """Take in rows that were written, but those whose key another row has.
+
+        Args:
+            rows: The rows.
+            twice: The numbers of those that were not written.
+
+        """
+        assert isinstance(twice, tuple)  # noqa: S101 - what writing rows returns
+        self.refuse([RefusedRow(row.number, row.line, (same_key(),)) for row in rows if row.number in twice])
+        kept = [row for row in rows if row.number not in twice]
+        self._count += len(kept)
+        self._hashes.add(row.digest for row in kept)
+        for row in kept:
+            self._totals.add(row.order.amount)
+
+    def batch(self, name: str) -> Batch:
+        """Return what was written, under the id that it has."""
+        sums = self._totals.totals()
+        return Batch(name, self._name, BatchState.WRITING, self._hashes.hexdigest(), self._count, sums)
+
+    def check(self, *, skip_refused: bool) -> None:
+        """Refuse a batch without a row, or with a refused one.
+
+        Raises:
+            BatchRefused: It is one.
+
+        """
+        if not self.seen:
+            raise BatchRefused("The batch has no row.", hint="Add the people who are to be paid.")
+        if self.refused and (not skip_refused or not self._count):
+            first = self._rows[0]
+            where = f"line {first.line}" if first.line else f"row {first.number}"
+            raise BatchRefused(
+                f"{self.refused} of {self.seen} rows cannot be paid. The first is {where}: {first.findings[0].reason}",
+                hint="Correct them, and create the batch again. Nothing was recorded and nothing was sent.",
+                rows=self._rows,
+            )

@@ -13,6 +13,7 @@ import typer
 
 from payments_core.cli import exit_codes
 from payments_core.cli.batches import GROUP
+from payments_core.cli.options import Actor, Reason
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
@@ -235,6 +236,72 @@ def _record(report: FileReport) -> dict[str, Any]:
             for (level, code), found in report.examples.items()
         ],
     }
+
+
+@GROUP.command("create")
+@command
+def create(
+    terminal: Terminal,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSONL or XLSX.")],
+    round_name: Annotated[
+        str, typer.Option("--round", metavar="NAME", help="The name of the batch, such as salary-2026-11.")
+    ],
+    actor: Actor,
+    reason: Reason = "created",
+    skip_refused: Annotated[
+        bool, typer.Option("--skip-refused", help="Leave out refused rows; without it, one refuses the file.")
+    ] = False,
+    sheet: Sheet = "",
+    column: ColumnNames = None,
+    decimal: DecimalMarkOption = None,
+    currency: Currency = None,
+    account: Account = None,
+) -> int:
+    """Freeze the rows of a file as a batch that another person approves; send nothing.
+
+    The file is validated first, as `payouts batch validate` does, and read again to be frozen. The same rows under the
+    same round are the batch that is there. A corrected file pays only who was not paid. Ends with 1 when a row is
+    refused and --skip-refused is not given.
+    """
+    from payments_core.batch import Batches
+    from payments_core.batch.checks import check_repeats, validate_file
+    from payments_core.batch.orders import orders_of
+    from payments_core.batch.reading import RowDefaults, open_rows
+    from payments_core.cli.batches import print_batch
+    from payments_core.client import currency_of
+    from payments_core.domain.errors import BatchRefused
+
+    columns = read_columns(column)
+    with terminal.client() as client:
+        with _progress(terminal) as step:
+            report = validate_file(
+                client,
+                file,
+                round_name=round_name,
+                account=account,
+                currency=currency,
+                columns=columns,
+                sheet=sheet,
+                decimal=decimal or "",
+                on_form=lambda form: _describe(terminal, form),
+                on_row=lambda _row: step(),
+            )
+        if not terminal.as_json:
+            _print(terminal, file, report)
+        if report.refused and not skip_refused:
+            raise BatchRefused(
+                f"{report.refused} of {report.rows} rows of {file} are refused: no batch is created.",
+                hint="`payouts batch validate --rejects CSV` writes them to a file; correct them, or --skip-refused.",
+            )
+        defaults = RowDefaults(
+            lambda named: currency or currency_of(client.runtime, named), account, None, decimal or "", round_name
+        )
+        with open_rows(file, defaults, columns=columns, sheet=sheet) as rows:
+            orders = orders_of(check_repeats(rows))
+            batch, is_new = Batches(client).create(
+                orders, name=round_name, actor=actor, reason=reason, skip_refused=skip_refused
+            )
+    return print_batch(terminal, batch, is_new=is_new)
 
 
 @GROUP.command("template")

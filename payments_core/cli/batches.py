@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from payments_core.batch import Batch, Batches, BatchProgress
     from payments_core.domain.batches import RowResult
 
-__all__ = ["GROUP"]
+__all__ = ["GROUP", "print_batch"]
 
 GROUP = group("batch", "Batches: many payouts that are validated, approved and run as one.")
 T = TypeVar("T")
@@ -64,18 +64,34 @@ def show(
 
     Ends with 0 when every row is paid, 3 when one has failed, 4 when one is open or was not sent.
     """
+    from payments_core.batch.earlier_batches import changed_numbers
     from payments_core.batch.progress import progress_of
+    from payments_core.cli import output
     from payments_core.cli.progress import spinner
 
     with terminal.journal() as journal:
         progress = progress_of(journal, batch)
+        changed = list(changed_numbers(journal, progress.batch)) if progress.batch.state == "CREATED" else []
         if follow:
             with spinner(terminal, _line(progress)) as update:
                 while not progress.is_done and progress.batch.state != "CANCELLED":
                     time.sleep(_FOLLOW_S)
                     progress = progress_of(journal, batch)
                     update(_line(progress))
-    terminal.show(_progress_record(progress), _text(progress))
+    shown = [
+        {
+            "row": row.number,
+            "payee_id": row.payee_id,
+            "payee": output.address(row.order.payee, reveal=terminal.reveal),
+            "before": output.address(before.order.payee, reveal=terminal.reveal),
+        }
+        for row, before in changed
+    ]
+    lines = [_text(progress)]
+    if shown:
+        lines.append(f"{len(shown)} numbers differ from the last approved batch. Ask the payees before you approve:")
+        lines += [f"  row {one['row']}, {one['payee_id']}: {one['payee']}, before {one['before']}" for one in shown]
+    terminal.show(_progress_record(progress) | {"changed_numbers": shown}, "\n".join(lines))
     return _exit_code(progress)
 
 
@@ -257,6 +273,20 @@ def _decided(terminal: Terminal, decision: Callable[[Batches], Batch]) -> int:
     last = batch.history[-1]
     what = f"Batch {batch.id} ({batch.name}): {batch.row_count} rows, {totals_text(batch.totals)}"
     terminal.show(_record(batch), f"{what}. It is {batch.state}, by {last.actor}.")
+    return exit_codes.DONE
+
+
+def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> int:
+    """Print a batch that was created, and what comes next."""
+    from payments_core.batch.decisions import totals_text
+
+    totals = " ".join(f'--total "{total}"' for total in batch.totals)
+    what = f"Batch {batch.id} ({batch.name}): {batch.row_count} rows, {totals_text(batch.totals)}. It is {batch.state}"
+    lines = [f"{what}." if is_new else f"{what}: these rows are a batch already, by {batch.created_by}."]
+    if batch.state == "CREATED":
+        lines.append("Nothing was sent. Another person approves it:")
+        lines.append(f"  payouts batch approve {batch.id} --actor NAME {totals}")
+    terminal.show(_record(batch) | {"is_new": is_new}, "\n".join(lines))
     return exit_codes.DONE
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "Batch",
     "BatchChange",
     "BatchEntry",
+    "BatchPaid",
     "BatchReply",
     "BatchRow",
     "BatchState",
@@ -169,6 +170,23 @@ class RowResult(NamedTuple):
     payout_id: str | None = None
     status: PayoutStatus | None = None
     reason: ReasonCode | None = None
+
+
+class BatchPaid(NamedTuple):
+    """A payment of a batch to a payee; it has not failed.
+
+    Args:
+        batch: The id of the batch.
+        key: Of the payout.
+        amount: The amount.
+        at: When it was accepted.
+
+    """
+
+    batch: str
+    key: str
+    amount: Money
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
 from payments_core.domain.batches import Batch, BatchReply, BatchRow, BatchWrite, RowResult
 from payments_core.domain.budgets import AboveBudget, BudgetState
+from payments_core.domain.batches import Batch, BatchPaid, BatchReply, BatchRow, BatchWrite, RowResult
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
 from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck
@@ -264,8 +265,12 @@ class Journal(Outbox, Protocol):
         """
         ...
 
-    def last_row_of(self, payee_id: str) -> BatchRow | None:
-        """Return the row of a payee's id in the last batch that has it."""
+    def last_rows_of(self, payee_ids: Sequence[str], *, apart_from: str = "") -> Mapping[str, BatchRow]:
+        """Return the row of each payee's id in the last approved batch that has it, another batch left out."""
+        ...
+
+    def paid_by_batches(self, payees: Sequence[str], since: datetime) -> Mapping[str, BatchPaid]:
+        """Return the last payment of a batch to each of these payees since a moment."""
         ...
 
     def prove_writable(self) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 
 from payments_core.batch.decisions import check_approval, damaged, find_batch, not_allowed, not_runnable
-from payments_core.batch.orders import MOST_REFUSED, BatchOrder, RefusedRow, finding_of, frozen, refusal, twice
+from payments_core.batch.orders import BatchDraft, BatchOrder, RefusedRow, finding_of, frozen, same_key
 from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, Tally, progress_of
 from payments_core.batch.running import RunningBatch
 from payments_core.client import AsyncPayoutClient
@@ -61,7 +61,13 @@ class AsyncBatches:
         self._clock = client.runtime.clock
 
     async def create(
-        self, orders: Iterable[BatchOrder], *, name: str, actor: str, reason: str = "created"
+        self,
+        orders: Iterable[BatchOrder],
+        *,
+        name: str,
+        actor: str,
+        reason: str = "created",
+        skip_refused: bool = False,
     ) -> tuple[Batch, bool]:
         """Freeze orders under a content hash; return the batch, and whether it is new.
 
@@ -73,6 +79,7 @@ class AsyncBatches:
             name: The name of the round, such as ``salary-2026-11``.
             actor: The person who creates it.
             reason: In their words.
+            skip_refused: Leave out what is refused.
 
         Raises:
             BatchRefused: An order cannot be paid, or there is none; nothing is recorded.
@@ -84,26 +91,19 @@ class AsyncBatches:
         person = OperatorDecision(actor, reason)
         batch, rest = f"b_{secrets.token_hex(8)}", iter(orders)
         await self._write(BeginBatch(batch, name, self._clock()))
+        draft = BatchDraft(name)
         try:
-            hashes, totals, count = RowHashes(name), Tally(), 0
-            refused = list[RefusedRow]()
-            skipped = 0
             while page := list(islice(rest, PAGE)):
-                rows, wrong = await self._checked(batch, count, page)
-                count += len(page)
-                skipped += max(len(wrong) + len(refused) - MOST_REFUSED, 0)
-                refused += wrong[: MOST_REFUSED - len(refused)]
-                if refused:  # the others are checked, and nothing more is written
+                rows, refused = await self._checked(batch, draft.seen, page)
+                draft.seen += len(page)
+                draft.refuse(refused)
+                if draft.refused and not skip_refused:  # the others are checked, and nothing more is written
                     continue
-                refused += await self._add(batch, rows)
-                hashes.add(row.digest for row in rows)
-                for row in rows:
-                    totals.add(row.order.amount)
-            if refused or not count:
-                raise refusal(refused, len(refused) + skipped, count)
-            written = Batch(batch, name, BatchState.WRITING, hashes.hexdigest(), count, totals.totals())
-            now = self._clock()
-            found = await self._write(FreezeBatch(written, now, person.actor, person.reason))
+                twice = await self._write(WriteRows(batch, rows))
+                draft.add(rows, twice)
+            draft.check(skip_refused=skip_refused)
+            freeze = FreezeBatch(draft.batch(batch), self._clock(), person.actor, person.reason)
+            found = await self._write(freeze)
         except BaseException:
             await self._write(DropBatch(batch))
             raise
@@ -276,7 +276,7 @@ class AsyncBatches:
         ):
             findings = checked.findings
             if not findings and checked.same_key_as is not None:
-                findings = (twice(),)
+                findings = (same_key(),)
             if not findings:
                 try:
                     rows.append(frozen(batch, number, given, checked))
@@ -285,12 +285,6 @@ class AsyncBatches:
             if findings:
                 refused.append(RefusedRow(number, given.line, findings))
         return rows, refused
-
-    async def _add(self, batch: str, rows: list[BatchRow]) -> list[RefusedRow]:
-        found = await self._write(WriteRows(batch, rows))
-        lines = {row.number: row.line for row in rows}
-        assert isinstance(found, tuple)  # noqa: S101 - what writing rows returns
-        return [RefusedRow(number, lines[number], (twice(),)) for number in found]
 
     async def _write(self, change: BatchWrite) -> BatchReply:
         return await waiting.run_blocking(self._journal.write_batch, change)

@@ -24,6 +24,7 @@ class FindingCode(StrEnum):
     AMOUNT_AMBIGUOUS = "amount_ambiguous"
     AMOUNT_INEXACT = "amount_inexact"
     CELL_ERROR = "cell_error"
+    CHANGED_NUMBER = "changed_number"
     COLUMN_UNKNOWN = "column_unknown"
     DUPLICATE_KEY = "duplicate_key"
     FORMULA = "formula"
@@ -32,6 +33,7 @@ class FindingCode(StrEnum):
     NATIONAL_NUMBER = "national_number"
     NOT_A_NUMBER = "not_a_number"
     NOT_POSITIVE = "not_positive"
+    PAID_RECENTLY = "paid_recently"
     REPEATED_PAYEE = "repeated_payee"
     REPEATED_PAYMENT = "repeated_payment"
     ROW_UNREADABLE = "row_unreadable"
@@ -47,6 +49,7 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         FindingCode.AMOUNT_INEXACT: "An amount whose number cell has more digits than a spreadsheet keeps.",
         FindingCode.CELL_ERROR: "A cell with a spreadsheet's error, such as `#REF!`, or a value that is no text or "
         "number.",
+        FindingCode.CHANGED_NUMBER: "A warning: the last approved batch pays this payee's id at another number.",
         FindingCode.COLUMN_UNKNOWN: "A field of a JSON line that the first line does not have.",
         FindingCode.DUPLICATE_KEY: "An earlier row has the same key.",
         FindingCode.FORMULA: "A formula as text, or a formula cell without a stored result.",
@@ -56,6 +59,7 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         "another number of digits than that country has.",
         FindingCode.NOT_A_NUMBER: "A date, a time or a percentage where a number is needed.",
         FindingCode.NOT_POSITIVE: "An amount of zero or less.",
+        FindingCode.PAID_RECENTLY: "A warning: another batch pays this number, and was begun in the last seven days.",
         FindingCode.REPEATED_PAYEE: "A note: an earlier row pays the same number another amount.",
         FindingCode.REPEATED_PAYMENT: "A warning: an earlier row pays the same number the same amount.",
         FindingCode.ROW_UNREADABLE: "A JSON line that cannot be read.",

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 
 from payments_core.batch.decisions import check_approval, damaged, find_batch, not_allowed, not_runnable
-from payments_core.batch.orders import MOST_REFUSED, BatchOrder, RefusedRow, finding_of, frozen, refusal, twice
+from payments_core.batch.orders import BatchDraft, BatchOrder, RefusedRow, finding_of, frozen, same_key
 from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, Tally, progress_of
 from payments_core.batch.running import RunningBatch
 from payments_core.client import PayoutClient
@@ -62,7 +62,13 @@ class Batches:
         self._clock = client.runtime.clock
 
     def create(
-        self, orders: Iterable[BatchOrder], *, name: str, actor: str, reason: str = "created"
+        self,
+        orders: Iterable[BatchOrder],
+        *,
+        name: str,
+        actor: str,
+        reason: str = "created",
+        skip_refused: bool = False,
     ) -> tuple[Batch, bool]:
         """Freeze orders under a content hash; return the batch, and whether it is new.
 
@@ -74,6 +80,7 @@ class Batches:
             name: The name of the round, such as ``salary-2026-11``.
             actor: The person who creates it.
             reason: In their words.
+            skip_refused: Leave out what is refused.
 
         Raises:
             BatchRefused: An order cannot be paid, or there is none; nothing is recorded.
@@ -85,26 +92,19 @@ class Batches:
         person = OperatorDecision(actor, reason)
         batch, rest = f"b_{secrets.token_hex(8)}", iter(orders)
         self._write(BeginBatch(batch, name, self._clock()))
+        draft = BatchDraft(name)
         try:
-            hashes, totals, count = RowHashes(name), Tally(), 0
-            refused = list[RefusedRow]()
-            skipped = 0
             while page := list(islice(rest, PAGE)):
-                rows, wrong = self._checked(batch, count, page)
-                count += len(page)
-                skipped += max(len(wrong) + len(refused) - MOST_REFUSED, 0)
-                refused += wrong[: MOST_REFUSED - len(refused)]
-                if refused:  # the others are checked, and nothing more is written
+                rows, refused = self._checked(batch, draft.seen, page)
+                draft.seen += len(page)
+                draft.refuse(refused)
+                if draft.refused and not skip_refused:  # the others are checked, and nothing more is written
                     continue
-                refused += self._add(batch, rows)
-                hashes.add(row.digest for row in rows)
-                for row in rows:
-                    totals.add(row.order.amount)
-            if refused or not count:
-                raise refusal(refused, len(refused) + skipped, count)
-            written = Batch(batch, name, BatchState.WRITING, hashes.hexdigest(), count, totals.totals())
-            now = self._clock()
-            found = self._write(FreezeBatch(written, now, person.actor, person.reason))
+                twice = self._write(WriteRows(batch, rows))
+                draft.add(rows, twice)
+            draft.check(skip_refused=skip_refused)
+            freeze = FreezeBatch(draft.batch(batch), self._clock(), person.actor, person.reason)
+            found = self._write(freeze)
         except BaseException:
             self._write(DropBatch(batch))
             raise
@@ -275,7 +275,7 @@ class Batches:
         ):
             findings = checked.findings
             if not findings and checked.same_key_as is not None:
-                findings = (twice(),)
+                findings = (same_key(),)
             if not findings:
                 try:
                     rows.append(frozen(batch, number, given, checked))
@@ -284,12 +284,6 @@ class Batches:
             if findings:
                 refused.append(RefusedRow(number, given.line, findings))
         return rows, refused
-
-    def _add(self, batch: str, rows: list[BatchRow]) -> list[RefusedRow]:
-        found = self._write(WriteRows(batch, rows))
-        lines = {row.number: row.line for row in rows}
-        assert isinstance(found, tuple)  # noqa: S101 - what writing rows returns
-        return [RefusedRow(number, lines[number], (twice(),)) for number in found]
 
     def _write(self, change: BatchWrite) -> BatchReply:
         return waiting.run_blocking(self._journal.write_batch, change)

@@ -15,6 +15,7 @@ from payments_core.domain.batches import (
     Batch,
     BatchChange,
     BatchEntry,
+    BatchPaid,
     BatchReply,
     BatchRow,
     BatchState,
@@ -31,7 +32,7 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, ReasonCode
 from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import checked, from_us, to_us
-from payments_core.journal.sql.statements import DbTransaction, Statements
+from payments_core.journal.sql.statements import DbTransaction, Statements, marks
 
 __all__ = ["BATCH_COLUMNS", "ROW_COLUMNS", "BatchesMixin", "apply", "read_batch", "read_batch_row"]
 
@@ -47,6 +48,7 @@ class _Statements:
 
     def __init__(self, sql: Statements) -> None:
         at, text = sql.schema, sql.text
+        self._at, self._text = at, text
         self.begin = text(
             f"INSERT INTO {at}batches (id, name, state, row_count, totals, begun_at)"
             " VALUES (?, ?, 'WRITING', 0, '{}', ?)"
@@ -87,10 +89,25 @@ class _Statements:
         self.own_counts = text(
             f"SELECT status, {sql.reason_code}, COUNT(*) FROM {at}payouts WHERE batch = ? AND batch <> '' GROUP BY 1, 2"
         )
-        self.last_of_payee_id = text(
-            f"SELECT {ROW_COLUMNS} FROM {at}batch_rows r JOIN {at}batches b ON b.id = r.batch"
-            " WHERE r.payee_id = ? AND b.state <> 'WRITING' AND r.content <> ''"
-            " ORDER BY b.no DESC, r.number DESC LIMIT 1"
+
+    def last_of_payee_ids(self, count: int) -> str:
+        """Return the statement for the rows of payees' ids in the last approved batch that has each."""
+        wanted = f"state IN ('{BatchState.APPROVED}', '{BatchState.PAUSED}')"
+        last = (
+            f"SELECT MAX(c.no) FROM {self._at}batch_rows o JOIN {self._at}batches c ON c.id = o.batch"
+            f" WHERE o.payee_id = r.payee_id AND c.{wanted} AND o.batch <> ?"
+        )
+        return self._text(
+            f"SELECT {ROW_COLUMNS} FROM {self._at}batch_rows r JOIN {self._at}batches b ON b.id = r.batch"
+            f" WHERE r.payee_id IN ({marks(count)}) AND r.payee_id <> '' AND b.no = ({last})"
+        )
+
+    def paid_by_batches(self, sql: Statements, count: int) -> str:
+        """Return the statement for the payees that batches pay since a moment."""
+        return self._text(
+            f"SELECT payee_value, batch, key, amount, currency, created_at FROM {self._at}payouts"
+            f" WHERE {sql.payee_key} IN ({marks(count)}) AND created_at >= ? AND batch <> ''"
+            f" AND status NOT IN ('{PayoutStatus.FAILED}', '{PayoutStatus.CANCELLED}') ORDER BY created_at, no"
         )
 
 
@@ -266,10 +283,20 @@ class BatchesMixin(SqlAccess):
         """
         return _read_counts(self._fetch(self._batch_sql.own_counts if own else self._batch_sql.counts, (batch,)))
 
-    def last_row_of(self, payee_id: str) -> BatchRow | None:
-        """Return the row of a payee's id in the last batch that has it."""
-        found = self._fetch(self._batch_sql.last_of_payee_id, (payee_id,))
-        return read_batch_row(found[0]) if found else None
+    def last_rows_of(self, payee_ids: Sequence[str], *, apart_from: str = "") -> Mapping[str, BatchRow]:
+        """Return the row of each payee's id in the last approved batch that has it, another batch left out."""
+        statement = self._batch_sql.last_of_payee_ids(len(payee_ids))
+        found = map(read_batch_row, self._fetch(statement, (*payee_ids, apart_from))) if payee_ids else ()
+        return {row.payee_id: row for row in found if row is not None}
+
+    def paid_by_batches(self, payees: Sequence[str], since: datetime) -> Mapping[str, BatchPaid]:
+        """Return the last payment of a batch to each of these payees since a moment."""
+        statement = self._batch_sql.paid_by_batches(self._sql, len(payees))
+        found = self._fetch(statement, (*payees, to_us(since))) if payees else []
+        return {
+            payee: BatchPaid(batch, key, Money(amount, currency), from_us(at))
+            for payee, batch, key, amount, currency, at in found
+        }
 
     @property
     def _batch_sql(self) -> _Statements:

@@ -1,0 +1,118 @@
+"""A batch on the command line, from its file to its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments_mtn_momo.emulator import MtnMomoEmulator
+
+Call = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("gateway")
+
+
+@pytest.fixture
+def people(folder: Path) -> Path:
+    path = folder / "people.csv"
+    rows = "".join(f"E{n},+2567721{n:05},{100 + n}\n" for n in range(5))
+    path.write_text(f"payee_id,to,amount\n{rows}")
+    return path
+
+
+@pytest.fixture
+def batch(people: Path, payouts: Call) -> str:
+    """The id of a batch that waits for its approval."""
+    ran = payouts("batch", "create", "people.csv", "--round", "november", "--actor", "ann", "--json")
+    assert ran.code == 0
+    name: str = ran.json["id"]
+    return name
+
+
+def test_batch_goes_from_its_file_to_its_end(people: Path, payouts: Call, gateway: MtnMomoEmulator) -> None:
+    """Each command says what comes next, and the words it says are the command that does it."""
+    created = payouts("batch", "create", "people.csv", "--round", "november", "--actor", "ann")
+    assert created.code == 0, created.err
+    advice = next(line for line in created.out.splitlines() if "batch approve" in line).split()
+    name = advice[3]
+    assert advice == ["payouts", "batch", "approve", name, "--actor", "NAME", "--total", '"510', 'UGX"']
+    assert payouts("batch", "show", name).code == 4
+
+    approved = payouts("batch", "approve", name, "--actor", "bob", "--total", "510 UGX")
+    ran = payouts("batch", "run", name, "--wait", "20")
+    again = payouts("batch", "run", "november", "--json")
+    shown = payouts("batch", "show", name, "--json")
+    rows = payouts("batch", "rows", name, "--json")
+    listed = payouts("list", "--batch", name, "--json")
+
+    assert (approved.code, ran.code, again.code, shown.code) == (0, 0, 0, 0)
+    assert shown.json["by_status"] == {"SUCCEEDED": 5}
+    assert (shown.json["created_by"], shown.json["approved_by"]) == ("ann", "bob")
+    results = [json.loads(line) for line in rows.out.splitlines()]
+    assert [(one["row"], one["line"]) for one in results] == [(n, n + 1) for n in range(1, 6)]
+        (n, n + 1, "SUCCEEDED") for n in range(1, 6)
+    ]
+    assert {one["id"] for one in results} == {one["id"] for one in listed.json}
+    assert "+2567721" not in rows.out
+    keys = {one["references"]["reference"] for one in listed.json}
+    assert sorted(e["credits"] for e in gateway.ledger() if e["reference"] in keys) == [1] * 5
+    assert [one["state"] for one in payouts("batch", "list", "--json").json] == ["APPROVED"]
+
+
+def test_create_refuses_a_file_with_a_refused_row_unless_it_is_skipped(people: Path, payouts: Call) -> None:
+    with people.open("a") as file:
+        file.write("E9,+256772100009,-5\n")
+    arguments = ("batch", "create", "people.csv", "--round", "november", "--actor", "ann")
+
+    refused = payouts(*arguments)
+    assert refused.code == 1
+    assert "1 of 6 rows of people.csv are refused: no batch is created." in refused.err
+    assert "not_positive" in refused.out
+    assert payouts("batch", "list", "--json").json == []
+
+    created = payouts(*arguments, "--skip-refused", "--json")
+    assert (created.code, created.json["rows"], created.json["is_new"]) == (0, 5, True)
+    assert payouts(*arguments, "--skip-refused", "--json").json["is_new"] is False
+
+
+def test_approve_refuses_its_creator_and_another_total(batch: str, payouts: Call) -> None:
+    by_creator = payouts("batch", "approve", batch, "--actor", "Ann", "--total", "510 UGX", "--json")
+    too_much = payouts("batch", "approve", batch, "--actor", "bob", "--total", "511 UGX", "--json")
+    no_total = payouts("batch", "approve", batch, "--actor", "bob", "--total", "510")
+    early = payouts("batch", "run", batch, "--json")
+
+    assert [one.error["code"] for one in (by_creator, too_much, early)] == ["decision_refused"] * 3
+    assert "510 UGX, and 511 UGX was approved" in too_much.error["message"]
+    assert f"payouts batch approve {batch}" in early.error["hint"]
+    assert no_total.code == 2
+
+
+def test_paused_and_cancelled_batches_say_so(batch: str, payouts: Call) -> None:
+    payouts("batch", "approve", batch, "--actor", "bob", "--total", "510 UGX")
+    person = ("--actor", "carol", "--reason", "wrong month")
+
+    assert payouts("batch", "pause", batch, *person).code == 0
+    stopped = payouts("batch", "run", batch, "--json")
+    assert f"payouts batch unpause {batch}" in stopped.error["hint"]
+    assert payouts("batch", "unpause", batch, *person).code == 0
+    cancelled = payouts("batch", "cancel", batch, *person, "--json")
+
+    assert (cancelled.code, cancelled.json["state"], cancelled.json["unsent"]) == (0, "CANCELLED", 5)
+    assert payouts("batch", "show", "nothing", "--json").error["code"] == "unknown_batch"
+    assert payouts("list", "--json").json == []
+
+
+def test_changed_numbers_are_shown_before_the_approval(batch: str, people: Path, payouts: Call) -> None:
+    payouts("batch", "approve", batch, "--actor", "bob", "--total", "510 UGX")
+    people.write_text(people.read_text().replace("+256772100003", "+256772999999"))
+    created = payouts("batch", "create", "people.csv", "--round", "december", "--actor", "ann")
+    name = next(line for line in created.out.splitlines() if "batch approve" in line).split()[3]
+
+    shown = payouts("batch", "show", name, "--reveal")
+
+    assert "changed_number" in created.out
+    assert "row 4, E3: 256772999999, before 256772100003" in shown.out
+    assert payouts("batch", "show", name, "--json").json["changed_numbers"][0]["payee_id"] == "E3"
