@@ -15,7 +15,18 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.engine.journal_protocol import Journal
 
-__all__ = ["PAGE", "BatchProgress", "BatchRun", "Counts", "StopRules", "Tally", "by_status", "progress_of", "rows_of"]
+__all__ = [
+    "PAGE",
+    "BatchProgress",
+    "BatchRun",
+    "Counts",
+    "StopRules",
+    "Tally",
+    "by_status",
+    "progress_of",
+    "rows_of",
+    "standing",
+]
 
 Counts = Mapping[tuple[PayoutStatus | None, ReasonCode | None], int]
 #: So many rows are read at once.
@@ -23,6 +34,9 @@ PAGE = 500
 _EXACT = Context(prec=60)  # an application may have changed its own
 _NO_FUNDS = frozenset({ReasonCode.INSUFFICIENT_FUNDS, ReasonCode.FUNDS_OR_LIMIT})
 _FAILED = frozenset({PayoutStatus.FAILED})
+_STOPPED = frozenset({ReasonCode.BATCH_STOPPED, ReasonCode.DAILY_LIMIT})
+_WAITING = _STOPPED | {ReasonCode.NEEDS_APPROVAL, ReasonCode.ABOVE_LARGEST_AMOUNT}
+_CREATED = frozenset({PayoutStatus.CREATED})
 _UNKNOWN = frozenset({PayoutStatus.UNKNOWN, PayoutStatus.REVIEW})
 
 
@@ -59,6 +73,8 @@ class StopRules:
         unknown = _of(now, _UNKNOWN)
         if self.no_funds and _of(now, _FAILED, _NO_FUNDS) > _of(before, _FAILED, _NO_FUNDS):
             return "The account has not enough money: a payout failed for that."
+        if waiting := _of(now, _CREATED, _STOPPED):
+            return f"{waiting} payouts wait: the daily limit is reached, or the approved total of the batch."
         if self.failed is not None and failed >= self.failed:
             return f"{failed} payouts of this run have failed."
         if self.unknown is not None and unknown >= self.unknown:
@@ -172,6 +188,11 @@ def progress_of(journal: Journal, batch: str) -> BatchProgress:
             unsent += 1
             left.add(result.row.order.amount)
     return BatchProgress(find_batch(journal, batch), counts, unsent, left.totals())
+
+
+def standing(counts: Counts) -> int:
+    """Return how many payouts stand still until a person or another day comes: in review, or waiting for a limit."""
+    return _of(counts, frozenset({PayoutStatus.REVIEW})) + _of(counts, _CREATED, _WAITING)
 
 
 def by_status(counts: Counts) -> dict[PayoutStatus, int]:

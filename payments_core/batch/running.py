@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from payments_core.batch.orders import MOST_REFUSED
-from payments_core.batch.progress import BatchProgress, Counts, StopRules, Tally, by_status
+from payments_core.batch.progress import BatchProgress, Counts, StopRules, Tally, by_status, standing
 from payments_core.domain.batches import Batch, BatchRow, BatchState
 from payments_core.domain.errors import PaymentsError
 from payments_core.domain.records import Pause
@@ -49,12 +49,17 @@ class RunningBatch:
         self._accounts = frozenset[str]()
         self._look_at = at + _LOOK_EVERY
         self.stopped = ""
+        self.standing = 0
         self.refused: dict[int, PaymentsError] = {}
 
     def refuse(self, row: BatchRow, error: PaymentsError) -> None:
         """Keep that ``send`` refuses a row."""
         if len(self.refused) < MOST_REFUSED:
             self.refused[row.number] = error
+
+    def stop(self, why: str) -> None:
+        """Send no further row."""
+        self.stopped = self.stopped or why
 
     def is_look_due(self, at: datetime) -> bool:
         """Whether the last look is a second ago."""
@@ -77,8 +82,9 @@ class RunningBatch:
             self.stopped = f"It was {last.event.removeprefix('batch.')} by {last.actor}: {last.reason}"
         elif pause := next((one for one in pauses if one.account is None or one.account in self._accounts), None):
             self.stopped = f"Payments from {pause.account or 'every account'} are paused: {pause.why}"
-        elif rule := self._stop.reached(self._before, own):
+        elif not self.stopped and (rule := self._stop.reached(self._before, own)):
             self.stopped = rule
+        self.standing = standing(own)
         progress = self.progress(own)
         if self._on_progress is not None:
             self._on_progress(progress)

@@ -81,6 +81,7 @@ REASONS: Mapping[ReasonCode, str] = {
     ReasonCode.NEEDS_APPROVAL: "it needs an approval",
     ReasonCode.ABOVE_LARGEST_AMOUNT: "it is above the largest amount of the account",
     ReasonCode.DAILY_LIMIT: "the daily limit of the account is reached",
+    ReasonCode.BATCH_STOPPED: "its batch is paused or cancelled, or its approved total is used",
 }
 
 

@@ -97,10 +97,6 @@ class Batch:
         """The person who approved it; empty where nobody has."""
         return next((entry.actor for entry in self.history if entry.event is EventName.BATCH_APPROVED), "")
 
-    def budget(self, currency: str) -> str:
-        """Return the name of the budget that its approved total of a currency is."""
-        return f"batch/{self.id}/{currency}"
-
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:

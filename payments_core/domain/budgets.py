@@ -9,9 +9,21 @@ from decimal import Context, Decimal
 from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.records import PayoutRecord
 
-__all__ = ["AboveBudget", "Budget", "BudgetState", "add", "first_above", "holds_nothing", "reserving", "subtract"]
+__all__ = [
+    "AboveBudget",
+    "Budget",
+    "BudgetState",
+    "add",
+    "batch_budget",
+    "batch_of",
+    "first_above",
+    "holds_nothing",
+    "reserving",
+    "subtract",
+]
 
 _EXACT = Context(prec=60)  # an application may have changed its own
+_BATCH = "batch/"
 _ZERO = Decimal(0)
 
 
@@ -59,6 +71,16 @@ class AboveBudget:
     name: str
     most: Decimal
     reserved: Decimal
+
+
+def batch_budget(batch: str, currency: str) -> Budget:
+    """Return the budget that the approved total of a batch in one currency is; the journal holds how much that is."""
+    return Budget(f"{_BATCH}{batch}/{currency}")
+
+
+def batch_of(above: AboveBudget) -> str:
+    """Return the id of the batch whose budget has not that much left; empty of another budget."""
+    return above.name.removeprefix(_BATCH).partition("/")[0] if above.name.startswith(_BATCH) else ""
 
 
 def first_above(budgets: Sequence[Budget], amount: Decimal, states: Mapping[str, BudgetState]) -> AboveBudget | None:

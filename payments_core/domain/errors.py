@@ -12,6 +12,7 @@
     │   ├── InvalidAmount
     │   ├── InvalidPayee
     │   ├── InvalidCurrency
+    │   ├── BatchBudgetReached     a batch is not approved, paused or cancelled, or its approved total is used
     │   ├── BatchRefused           rows of a batch cannot be paid
     │   ├── DailyLimitReached      of what the account pays in a day not that much is left
     │   ├── OverRefund             the refunds of one collection would be more than was collected
@@ -49,6 +50,7 @@ from typing import Any
 from payments_core.domain.characters import clean_lines
 
 __all__ = [
+    "BatchBudgetReached",
     "BatchRefused",
     "DailyLimitReached",
     "DecisionRefused",
@@ -184,6 +186,12 @@ class InvalidCurrency(InvalidPayout):
 
     code = "invalid_currency"
     field = "currency"
+
+
+class BatchBudgetReached(InvalidPayout):
+    """A batch pays nothing now, or nothing as large: it is not approved, was stopped, or its approved total is used."""
+
+    code = "batch_budget_reached"
 
 
 class BatchRefused(InvalidPayout):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from payments_core.domain.bounds import HOUR_S
+from payments_core.domain.budgets import AboveBudget, batch_of
 from payments_core.domain.causes import DecidedBy, PausedBy
 from payments_core.domain.errors import InvalidPayout
 from payments_core.domain.events import EventName
@@ -16,6 +17,7 @@ from payments_core.domain.masking import scrub
 from payments_core.domain.payout import PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Event, Lease, Pause, PayoutRecord
 from payments_core.engine import transitions
+from payments_core.engine.budget_errors import batch_waits_because
 from payments_core.engine.context import StepContext
 from payments_core.engine.daily_limits import next_day_of, waits_because
 from payments_core.engine.drafts import made_ready
@@ -27,7 +29,7 @@ from payments_core.provider import (
 )
 
 __all__ = [
-    "above_daily_limit",
+    "above_budget",
     "above_largest_amount",
     "absent_since",
     "account_refused",
@@ -220,13 +222,17 @@ def above_largest_amount(row: PayoutRecord, account: Account, why: str, at: date
     return Decision(transitions.with_status(row, PayoutStatus.CREATED, reason, next_at=next_at), event)
 
 
-def above_daily_limit(row: PayoutRecord, account: Account, at: datetime) -> Decision:
-    """The day has not that much left: it waits for the next one; a raised limit is noticed within an hour.
+def above_budget(row: PayoutRecord, account: Account, above: AboveBudget, at: datetime) -> Decision:
+    """A budget has not that much left: it waits, for the next day or the batch; a change is noticed within an hour.
 
     The words are ours: scrubbed, amounts in them would be masked as numbers.
     """
-    reason = Reason(ReasonCode.DAILY_LIMIT, text=waits_because(account, row.order.amount.currency))
-    next_at = min(next_day_of(account, at), at + timedelta(seconds=HOUR_S))
+    next_at = at + timedelta(seconds=HOUR_S)
+    if batch := batch_of(above):
+        reason = Reason(ReasonCode.BATCH_STOPPED, text=batch_waits_because(batch))
+    else:
+        reason = Reason(ReasonCode.DAILY_LIMIT, text=waits_because(account, row.order.amount.currency))
+        next_at = min(next_day_of(account, at), next_at)
     if row.order.expires_at is not None:
         next_at = min(next_at, row.order.expires_at)
     after = transitions.with_status(row, PayoutStatus.CREATED, reason, next_at=next_at)

@@ -8,7 +8,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from payments_core.domain.budgets import Budget
+from payments_core.domain.budgets import Budget, batch_budget
 from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayout, PaymentsError, ProviderBug
 from payments_core.domain.masking import scrub
 from payments_core.domain.payout import Operation, Order
@@ -123,8 +123,9 @@ def check_amount(account: Account, order: Order) -> None:
 
 def budgets_of(account: Account, order: Order, at: datetime) -> tuple[Budget, ...]:
     """Return what a submission reserves its amount from, if it begins at this moment."""
-    limits = account.settings.daily_limit
-    return () if limits is None else (daily_budget(account, limits, order.amount.currency, at),)
+    limits, currency = account.settings.daily_limit, order.amount.currency
+    budgets = () if limits is None else (daily_budget(account, limits, currency, at),)
+    return (batch_budget(order.batch, currency), *budgets) if order.batch else budgets
 
 
 def make_draft(account: Account, order: Order, *, namespace: str, payout_id: str, number: int = 1) -> Draft:

@@ -7,9 +7,8 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
-from payments_core.domain.batches import Batch, BatchReply, BatchRow, BatchWrite, RowResult
-from payments_core.domain.budgets import AboveBudget, BudgetState
 from payments_core.domain.batches import Batch, BatchPaid, BatchReply, BatchRow, BatchWrite, RowResult
+from payments_core.domain.budgets import AboveBudget, BudgetState
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
 from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck

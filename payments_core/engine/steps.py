@@ -13,6 +13,7 @@ from payments_core.domain.records import Event, PayoutRecord, Query, Schedule
 from payments_core.domain.references import payout_id
 from payments_core.engine import decide_outcome, decide_submission, transitions
 from payments_core.engine.amount_checks import over_refund, too_large, waits_and_fits
+from payments_core.engine.budget_errors import budget_reached
 from payments_core.engine.commands import (
     AccountPaused,
     AppendHistory,
@@ -30,7 +31,6 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.context import StepContext, token_hash
 from payments_core.engine.contradict import contradict, contradict_overtaken
-from payments_core.engine.daily_limits import daily_limit_reached
 from payments_core.engine.drafts import budgets_of, draft_new, draft_of, is_bound, new_attempt, other_payers
 from payments_core.engine.flow import (
     CredentialRefused,
@@ -122,7 +122,7 @@ def _create(account: Account, new: CreatePayout) -> EngineFlow[CreateResult]:
     if isinstance(created, OverRefunded):
         raise over_refund(order, created)
     if isinstance(created, AboveBudget):
-        raise daily_limit_reached(account, order, created, new.event.at)
+        raise budget_reached(account, order, created, new.event.at)
     if not created.created:
         same_order(created.row, order)
     return created
@@ -356,7 +356,7 @@ def _refused(
         case Contradicted():
             return (yield from _settle(row, transitions.review(row, ReasonCode.EARLIER_ATTEMPT_PAID, PAID_BEFORE, at)))
         case AboveBudget():
-            waits = decide_submission.above_daily_limit(row, account, at)
+            waits = decide_submission.above_budget(row, account, reply, at)
             if row.reason != waits.after.reason or row.status is not PayoutStatus.CREATED:
                 return (yield from _settle(row, waits))
             until = waits.after.schedule.next_at or at

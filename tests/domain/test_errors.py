@@ -17,6 +17,7 @@ CLASSES = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cl
 
 # Codes are what other people's programs and alerts are written against: only ever added.
 CODES = {
+    "BatchBudgetReached": "batch_budget_reached",
     "BatchRefused": "batch_refused",
     "DailyLimitReached": "daily_limit_reached",
     "DecisionRefused": "decision_refused",

@@ -30,6 +30,8 @@ from payments_core.domain.batches import (
 )
 from payments_core.domain.bounds import LONGEST_S, check_number
 from payments_core.domain.errors import (
+    BatchBudgetReached,
+    DailyLimitReached,
     DecisionRefused,
     JournalError,
     PaymentsError,
@@ -234,8 +236,7 @@ class AsyncBatches:
         while True:
             left_s = (until - self._clock()).total_seconds()
             progress = await self._look(run, resume_s=min(max(left_s, 0.0), 1.0))
-            in_review = progress.by_status.get(PayoutStatus.REVIEW, 0)
-            if progress.open <= in_review or self._clock() >= until:
+            if progress.open <= run.standing or self._clock() >= until:
                 return BatchRun(await self.progress(found.id), run.stopped, run.refused)
             await waiting.sleep(_MOMENT_S)
 
@@ -381,6 +382,9 @@ class AsyncBatches:
             pass  # it is recorded, and followed
         except JournalError:
             raise
+        except (BatchBudgetReached, DailyLimitReached) as error:
+            run.stop(error.message)
+            return
         except PaymentsError as error:
             run.refuse(row, error)
             return

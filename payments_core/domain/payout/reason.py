@@ -46,6 +46,7 @@ class ReasonCode(StrEnum):
     NEEDS_APPROVAL = "needs_approval"
     ABOVE_LARGEST_AMOUNT = "above_largest_amount"
     DAILY_LIMIT = "daily_limit"
+    BATCH_STOPPED = "batch_stopped"
 
     @property
     def is_reissuable(self) -> bool:

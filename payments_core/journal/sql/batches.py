@@ -26,6 +26,7 @@ from payments_core.domain.batches import (
     RowResult,
     WriteRows,
 )
+from payments_core.domain.budgets import batch_budget
 from payments_core.domain.errors import JournalError
 from payments_core.domain.events import EventName
 from payments_core.domain.money import Money
@@ -63,6 +64,12 @@ class _Statements:
             " WHERE id = ? AND state = 'WRITING'"
         )
         self.move = text(f"UPDATE {at}batches SET state = ? WHERE id = ? AND state = ?")
+        self.open_budget = text(f"INSERT INTO {at}budgets (name, reserved, most, is_closed) VALUES (?, '0', ?, 0)")
+        self.close_budget = text(f"UPDATE {at}budgets SET is_closed = ? WHERE name = ?")
+        self.wake = text(
+            f"UPDATE {at}payouts SET next_at = ? WHERE no IN (SELECT no FROM {at}payouts"
+            f" WHERE batch = ? AND batch <> '' AND status = '{PayoutStatus.CREATED}' AND next_at > ?{sql.skip_locked})"
+        )
         self.add_history = text(
             f"INSERT INTO {at}batch_history (batch, seq, at, event, actor, reason) VALUES (?, COALESCE((SELECT MAX(seq)"
             f" FROM {at}batch_history WHERE batch = ?), 0) + 1, ?, ?, ?, ?)"
@@ -172,8 +179,22 @@ def _move(session: DbTransaction, change: BatchChange) -> Batch | None:
     if found is None or (state := read_batch(found).state) not in allowed:
         return None
     session.execute(sql.move, (str(becomes), change.batch, str(state)))
+    _settle_budgets(session, read_batch(found), change)
     _note(session, change.batch, change.at, change.event, change.actor, change.reason)
     return _with_history(session, session.execute(sql.by_id, (change.batch,)).fetchone())
+
+
+def _settle_budgets(session: DbTransaction, batch: Batch, change: BatchChange) -> None:
+    """Open the approved totals of a batch, or close them: every submission reserves from one, so none passes this."""
+    sql, now = _statements(session.sql), to_us(change.at)
+    for total in batch.totals:
+        name = batch_budget(batch.id, total.currency).name
+        if change.event is EventName.BATCH_APPROVED:
+            session.execute(sql.open_budget, (name, total.text))
+        else:
+            session.execute(sql.close_budget, (int(change.event is not EventName.BATCH_UNPAUSED), name))
+    if change.event is EventName.BATCH_UNPAUSED:
+        session.execute(sql.wake, (now, batch.id, now))
 
 
 def _note(session: DbTransaction, batch: str, at: datetime, event: EventName, actor: str, reason: str) -> None:
