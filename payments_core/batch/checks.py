@@ -9,6 +9,7 @@ from decimal import Context, Decimal
 from itertools import islice
 from pathlib import Path
 
+from payments_core.batch.earlier_batches import compare_with_batches
 from payments_core.batch.reading import (
     DecimalMark,
     FileForm,
@@ -19,8 +20,6 @@ from payments_core.batch.reading import (
     RowFinding,
     open_rows,
 )
-from payments_core.batch.earlier_batches import compare_with_batches
-from payments_core.batch.reading import DecimalMark, FileForm, Finding, FindingCode, Level, Row, RowDefaults, open_rows
 from payments_core.batch.reading.row_keys import digest_of
 from payments_core.batch.reading.seen import SeenRows
 from payments_core.client import AccountTotal, CheckedOrder, OrderFinding, PayoutClient, Validation, currency_of

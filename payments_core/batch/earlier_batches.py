@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from payments_core.batch.progress import rows_of
-from payments_core.batch.reading import Finding, FindingCode, Level, Row
+from payments_core.batch.reading import FindingCode, Level, Row, RowFinding
 from payments_core.domain.batches import Batch, BatchPaid, BatchRow
 from payments_core.domain.masking import mask_number, scrub
 from payments_core.engine.journal_protocol import Journal
@@ -46,7 +46,7 @@ def changed_numbers(journal: Journal, batch: Batch) -> Iterator[tuple[BatchRow, 
 
 
 def _compared(row: Row, last: BatchRow | None, paid: BatchPaid | None) -> Row:
-    found = list[Finding]()
+    found = list[RowFinding]()
     if last is not None and row.to and last.order.payee.value != row.to:
         before, who = last.order.payee.masked, scrub(row.payee_id, limit=40)
         why = f"The payee {who} was paid at another number, {before}, by batch {last.order.batch}."
@@ -57,5 +57,5 @@ def _compared(row: Row, last: BatchRow | None, paid: BatchPaid | None) -> Row:
     return replace(row, findings=(*row.findings, *found)) if found else row
 
 
-def _warning(row: Row, code: FindingCode, why: str, hint: str) -> Finding:
-    return Finding(row.line, "to", mask_number(row.to), code, why, hint, Level.WARNING)
+def _warning(row: Row, code: FindingCode, why: str, hint: str) -> RowFinding:
+    return RowFinding(row.line, "to", mask_number(row.to), code, why, hint, Level.WARNING)

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from payments_core import Money, PayoutClient, PayoutStatus
-from payments_core import Money, PayoutStatus, settings
+from payments_core import Money, PayoutClient, PayoutStatus, settings
 from payments_core.batch import Batch, BatchOrder, BatchRefused, BatchState, StopRules
 from payments_core.domain.errors import DecisionRefused, JournalDamaged, UnknownBatch
 from payments_core.journal import open_audit
