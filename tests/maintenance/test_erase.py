@@ -53,6 +53,13 @@ def test_erased_payout_has_no_payee_note_metadata_or_request(world: Any) -> None
     assert (after.history[-1].event, after.history[-1].evidence["actor"]) == ("payout.erased", "Ann")
     assert [entry.event for entry in after.history[:-1]] == [entry.event for entry in before.history]
     assert world.flaws() == []
+    for left in (
+        "UPDATE payouts SET note = 'x'",
+        "UPDATE payouts SET note = '', metadata = '{\"a\":1}'",
+        "UPDATE payouts SET metadata = '', options = '{\"a\":\"b\"}'",
+    ):
+        world.plant([left])
+        assert {flaw.rule for flaw in world.flaws()} == {"erased"}
 
 
 def test_erased_key_is_known_and_never_paid_again(world: Any) -> None:
