@@ -32,7 +32,7 @@ class Budget:
     """A budget that a submission reserves its amount from.
 
     Args:
-        name: Such as ``day/mtn-uganda/UGX/2026-11-30``.
+        name: Such as ``day/uganda-main/UGX/2026-11-30``.
         most: The most that may be reserved from it; None where the journal holds that.
 
     """

@@ -136,7 +136,7 @@ def test_key_reused_names_what_differs_and_masks_payees(pay: Call) -> None:
 
     output = ran.error["message"]
     assert "another payee (recorded 256******887, now 256******111)" in output
-    assert "another operation (recorded transfer, now deposit) and another note." in output
+    assert "another operation (recorded transfer, now deposit)." in output
     assert "amount" not in output
     assert [word for word in ("Achieng", "Otieno", "256700199887", "256772000111") if word in ran.err] == []
 
