@@ -219,9 +219,12 @@ def validate_file(
 
     Raises:
         InvalidPayout: The file is unusable as a whole.
+        InvalidCurrency: The currency for all rows is none.
         JournalError: The journal cannot be read.
 
     """
+    if currency:
+        Currency(currency)
     defaults = RowDefaults(
         lambda named: currency or currency_of(client.runtime, named), account, operation, decimal, round_name
     )

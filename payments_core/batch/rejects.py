@@ -26,16 +26,20 @@ class RejectsFile:
         source: The file that is read, which is not written over.
 
     Raises:
-        InvalidArgument: It is the file that is read.
+        InvalidArgument: It is the file that is read, or cannot be written.
 
     """
 
     def __init__(self, path: Path, source: Path) -> None:
-        if path.exists() and path.samefile(source):
-            raise InvalidArgument(f"{path} is the file that is read.", hint="Name another file for the refused rows.")
+        hint = "Name another file for the refused rows."
+        if path.is_dir() or (path.exists() and source.exists() and path.samefile(source)):
+            raise InvalidArgument(f"{path} is the file that is read, or a folder.", hint=hint)
         self._path = path
         self._names: Mapping[str, str] = {}
-        handle, self._written = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        try:
+            handle, self._written = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+        except OSError as error:
+            raise InvalidArgument(f"{path} cannot be written: {error.strerror}.", hint=hint) from None
         self._file = os.fdopen(handle, "w", encoding="utf-8-sig", newline="")
         self._csv = csv.writer(self._file)
         self.count = 0

@@ -195,6 +195,8 @@ def _cells(one: RowFinding) -> dict[str, str]:
 
 
 def _record(report: FileReport) -> dict[str, Any]:
+    from payments_core.domain.masking import scrub
+
     form = report.form
     return {
         "file": {
@@ -203,8 +205,8 @@ def _record(report: FileReport) -> dict[str, Any]:
             "encoding_assumed": form.is_assumed,
             "delimiter": form.delimiter or None,
             "sheet": form.sheet or None,
-            "columns": dict(form.columns),
-            "ignored": list(form.ignored),
+            "columns": {name: scrub(written) for name, written in form.columns.items()},
+            "ignored": [scrub(written) for written in form.ignored],
         },
         "rows": report.rows,
         "new": report.new,

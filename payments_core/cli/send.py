@@ -58,7 +58,9 @@ def _send(
     wait: Wait = 0.0,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="One payout for each row: key,to,amount,currency,account,note,operator."),
+        typer.Option(
+            metavar="FILE", help="CSV, JSONL or XLSX, one payout a row: key,to,amount,currency,account,note,operator."
+        ),
     ] = None,
     skip_refused: Annotated[
         bool, typer.Option("--skip-refused", help="Pay the other rows of the file when some are refused.")

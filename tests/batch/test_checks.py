@@ -73,6 +73,8 @@ def test_refused_rows_are_written_so_that_no_spreadsheet_obeys_them(client: Payo
     assert again.form.ignored == ("row", "column", "value", "reason", "advice")
     with pytest.raises(InvalidArgument, match="is the file that is read"):
         RejectsFile(source, source)
+    with pytest.raises(InvalidArgument, match="cannot be written"):
+        RejectsFile(tmp_path / "nowhere" / "rejects.csv", tmp_path / "missing.csv")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 

@@ -74,6 +74,11 @@ def test_validate_without_keys_needs_the_name_of_the_round(payouts: Call, folder
     assert (ran.code, ran.error["code"]) == (1, "invalid_payout")
     assert "--round" in ran.error["hint"]
     assert payouts("batch", "validate", "people.csv", "--column", "amount").code == 2
+    wrong = payouts("batch", "validate", "people.csv", "--round", "wages", "--currency", "ugx", "--json")
+    assert wrong.error["code"] == "invalid_currency"
+    missing = payouts("batch", "validate", "nobody.csv", "--rejects", "people.csv", "--json")
+    assert missing.error["message"].startswith("nobody.csv cannot be read")
+    assert (folder / "people.csv").read_text("utf-8").startswith("to,amount")
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "xlsx"])
