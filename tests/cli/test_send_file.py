@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from payments_core import Money, Payee, PayoutClient
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBERS = [f"2567721{n:05}" for n in range(40)]
@@ -205,6 +206,25 @@ def test_dry_run_checks_a_file_without_a_question_and_pays_nothing(payouts: Call
     assert payouts("send", "--file", "people.csv", "--dry-run").code == 1
     assert len(payouts("list", "--json").json) == 1
     assert payouts("send", "--key", "k", "--to", f"+{NUMBERS[0]}", "--amount", "5", "--dry-run").code == 2
+
+
+def test_daily_limit_is_told_before_a_file_is_paid_and_by_what_waits(payouts: Call, send: Call, folder: Path) -> None:
+    """What is left today stands beside the sum, with a note when it is less; a payout that waits says for what."""
+    config = folder / "payouts.toml"
+    config.write_text(f'{config.read_text("utf-8")}\n[accounts.mtn-uganda.daily_limit]\nUGX = "100"\n', "utf-8")
+    rows = f"wages-1,+{NUMBERS[0]},60\nwages-2,+{NUMBERS[1]},70\nwages-3,+{NUMBERS[2]},101\n"
+    ran = send(f"key,to,amount\n{rows}", "--dry-run")
+    assert ["mtn-uganda", "2", "130", "UGX", "100", "UGX"] in [line.split()[:6] for line in ran.out.splitlines()]
+    assert "come to 130 UGX, and of its daily_limit 100 is left" in ran.out
+    assert "101 UGX is more than the daily_limit of account mtn-uganda: 100 UGX." in ran.out
+    with PayoutClient.from_config(config) as client:
+        client.accept(key="late", payee=Payee.msisdn(f"+{NUMBERS[3]}"), amount=Money(70, "UGX"), account="mtn-uganda")
+    ran = send(f"key,to,amount\n{rows}", "--skip-refused", "--wait", "10")
+    assert "daily_limit of account mtn-uganda" in ran.out
+    payouts("resume", "--timeout", "0")
+    shown = payouts("show", "late")
+    assert "the daily limit of the account is reached" in shown.out
+    assert "raise daily_limit of [accounts.mtn-uganda]" in shown.out
 
 
 def test_file_paid_again_says_that_nothing_is_new(send: Call) -> None:

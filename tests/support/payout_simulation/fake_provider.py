@@ -221,7 +221,13 @@ def _amount(text: object) -> Decimal | None:
 
 
 def account(
-    name: str, facts: Facts, *, number: int = 1, before: Sequence[int] = (), approve_above: Decimal | None = None
+    name: str,
+    facts: Facts,
+    *,
+    number: int = 1,
+    before: Sequence[int] = (),
+    approve_above: Decimal | None = None,
+    daily_limit: Decimal | None = None,
 ) -> Account:
     """Return an account of the simulated provider.
 
@@ -231,6 +237,7 @@ def account(
         number: Of the user that it pays as.
         before: Of the users that it paid as, and still reads as.
         approve_above: What needs somebody's leave.
+        daily_limit: What it pays in a day.
 
     """
     late = facts.status_by == "result_callback"
@@ -245,8 +252,9 @@ def account(
     )
 
     def paying_as(user: int) -> FakeProviderSettings:
-        limits = None if approve_above is None else {"EUR": approve_above}
-        return FakeProviderSettings(host=f"http://{name}.invalid", user=f"user-{user}", approve_above=limits)
+        limits = {"approve_above": approve_above, "daily_limit": daily_limit}
+        tables = {setting: {"EUR": limit} for setting, limit in limits.items() if limit is not None}
+        return FakeProviderSettings(host=f"http://{name}.invalid", user=f"user-{user}", **tables)
 
     retired = tuple(
         Account(name, spec, settings, spec.build(settings), is_retired=True) for settings in map(paying_as, before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -317,6 +317,7 @@ class InvariantChecker:
             and (row.id, row.attempt.number) not in self._approved
         ):
             self.broken("sent without an approval", row.id, f"{row.order.amount.amount} of more than {limit}")
+        self._reserves(before, row)
         if at is None:
             self.broken("sent at no time", row.id, "no sent_at")
         elif not before.attempt.ambiguous:
@@ -331,6 +332,30 @@ class InvariantChecker:
                 self.broken(
                     "sent again unsafely", row.id, f"try {row.attempt.submissions}, first sent {first}, now {at}"
                 )
+
+    def _reserves(self, before: PayoutRecord, row: PayoutRecord) -> None:
+        """A try of an account with a daily limit holds its amount of the day, and all of the day are within it."""
+        limit = (self._accounts[row.attempt.account].settings.daily_limit or {}).get(row.order.amount.currency)
+        names = row.attempt.budgets
+        if limit is None:
+            return
+        if len(names) != 1:
+            self.broken("sent without a reservation", row.id, f"it holds {names}")
+        if before.attempt.budgets not in {(), names}:
+            self.broken("reserved twice", row.id, f"{before.attempt.budgets} and {names}")
+        others = (one for one in self.rows.values() if one.id != row.id and one.attempt.budgets == names)
+        total = sum((one.order.amount.amount for one in others), row.order.amount.amount)
+        if total > limit:
+            self.broken("more in a day than its limit", row.id, f"{total} of {limit}")
+
+    def _budgets(self, rows: Collection[PayoutRecord]) -> None:
+        """What is reserved is what payouts hold."""
+        names = {name for known in (rows, self.rows.values()) for row in known for name in row.attempt.budgets}
+        for name, state in self._auditor.budgets(names).items():
+            held = sum(row.order.amount.amount for row in rows if name in row.attempt.budgets)
+            if state.reserved != held:
+                self.broken("another amount is reserved than held", "", f"{state.reserved} of {name}, {held} held")
+        self.figures["reserved"] += sum(bool(row.attempt.budgets) for row in rows)
 
     def money(self) -> None:
         """Take over what is wrong with the provider's books: a key paid twice, a collection refunded beyond itself."""
@@ -357,6 +382,7 @@ class InvariantChecker:
             self.breaches.append(Breach("an acknowledged key is lost", key, "not in the journal"))
         for key in sorted(self.refused & rows.keys()):
             self.breaches.append(Breach("refused and written all the same", key, str(rows[key].status)))
+        self._budgets(rows.values())
         for row in rows.values():
             parsed, payout = self.rows.get(row.id), row.view(self._auditor.history(row.id))
             if parsed is None or (parsed.status, parsed.version, parsed.attempt.submissions) != (

@@ -122,6 +122,7 @@ TRAITS: tuple[str, ...] = (
     "callbacks",
     "deferred",  # some providers answer questions only later
     "async",  # every third worker is one on an event loop
+    "limits",  # of every fourth simulation: no account pays in a day all that is asked of it
     "failover",  # what is paid again may be paid from the other account
 )
 

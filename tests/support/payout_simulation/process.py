@@ -16,7 +16,7 @@ from payments_core.client.inbox import Inbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling
 from payments_core.domain.records import PayoutRecord
 from payments_core.engine import StepContext
-from payments_core.engine.commands import JournalCommand, JournalResult, LoadAttempts, RecordAccountQuery
+from payments_core.engine.commands import DelayPayout, JournalCommand, JournalResult, LoadAttempts, RecordAccountQuery
 from payments_core.engine.journal_protocol import Journal
 from payments_core.http.messages import HttpRequest, HttpResponse, NotSent
 from payments_core.plugins.manager import Plugins
@@ -232,7 +232,8 @@ class _Journal:
         world.watch.wrote(process.name, entry, reply)
         world.unhandled += world.is_early
         world.is_early = False
-        process.passed(f"{type(entry).__name__} {entry.event.name}: {type(reply).__name__}")
+        name = "payout.delayed" if isinstance(entry, DelayPayout) else entry.event.name  # it is in no history
+        process.passed(f"{type(entry).__name__} {name}: {type(reply).__name__}")
         return reply
 
     async def execute_async(self, entry: JournalCommand) -> JournalResult:
