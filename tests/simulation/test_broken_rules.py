@@ -134,7 +134,7 @@ def search(name: str = "") -> tuple[Outcome | None, int]:
     """Simulate until a promise breaks; return the outcome and how many payouts that took from the first seed on."""
     late = [FOUND_LATE[name]] if name in FOUND_LATE else []
     for seed in (*late, *SEEDS):
-        outcome = simulate(Plan(seed=seed, payouts=EACH))
+        outcome = simulate(Plan(seed=seed, payouts=EACH, without=frozenset({"limits"})))  # it only delays
         if outcome.breaches:
             return outcome, seed * EACH
     return None, WITHIN
