@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Context, Decimal
 
 from payments_core.batch.decisions import find_batch
@@ -138,7 +138,7 @@ class BatchRun:
 
     progress: BatchProgress
     stopped: str = ""
-    refused: Mapping[int, PaymentsError] | None = None
+    refused: Mapping[int, PaymentsError] = field(default_factory=dict)
 
 
 class Tally:

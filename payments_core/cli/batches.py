@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from payments_core.cli import exit_codes
+from payments_core.cli import batch_output, exit_codes
 from payments_core.cli.options import Actor, Reason, seconds
 from payments_core.cli.terminal import Terminal, command, group
 
 if TYPE_CHECKING:
     from payments_core.batch import Batch, Batches, BatchProgress
-    from payments_core.domain.batches import RowResult
 
 __all__ = ["GROUP", "print_batch"]
 
@@ -49,7 +48,7 @@ def list_(
 
     with terminal.journal() as journal:
         found = journal.batches(limit=limit)
-    output.print_list(terminal, found, _record, cells, empty="There is no batch.")
+    output.print_list(terminal, found, batch_output.record, cells, empty="There is no batch.")
     return exit_codes.DONE
 
 
@@ -73,11 +72,11 @@ def show(
         progress = progress_of(journal, batch)
         changed = list(changed_numbers(journal, progress.batch)) if progress.batch.state == "CREATED" else []
         if follow:
-            with spinner(terminal, _line(progress)) as update:
+            with spinner(terminal, batch_output.line(progress)) as update:
                 while not progress.is_done and progress.batch.state != "CANCELLED":
                     time.sleep(_FOLLOW_S)
                     progress = progress_of(journal, batch)
-                    update(_line(progress))
+                    update(batch_output.line(progress))
     shown = [
         {
             "row": row.number,
@@ -87,12 +86,12 @@ def show(
         }
         for row, before in changed
     ]
-    lines = [_text(progress)]
+    lines = [batch_output.text(progress)]
     if shown:
         lines.append(f"{len(shown)} numbers differ from the last approved batch. Ask the payees before you approve:")
         lines += [f"  row {one['row']}, {one['payee_id']}: {one['payee']}, before {one['before']}" for one in shown]
-    terminal.show(_progress_record(progress) | {"changed_numbers": shown}, "\n".join(lines))
-    return _exit_code(progress)
+    terminal.show(batch_output.progress_record(progress) | {"changed_numbers": shown}, "\n".join(lines))
+    return batch_output.exit_code(progress)
 
 
 @GROUP.command("rows")
@@ -112,21 +111,18 @@ def rows(
     from payments_core.domain.payout import PayoutStatus
 
     wanted = {one.upper() for one in status or ()}
-    if unknown := sorted(wanted - {*PayoutStatus, _UNSENT}):
+    if unknown := sorted(wanted - {*PayoutStatus, batch_output.UNSENT}):
         raise typer.BadParameter(f"There is no status {unknown[0]}.")
     widths: dict[str, int] = {}
     with terminal.journal() as journal:
         for page in rows_of(journal, batch):
-            shown = [one for one in page if not wanted or str(one.status or _UNSENT) in wanted]
+            shown = [one for one in page if not wanted or str(one.status or batch_output.UNSENT) in wanted]
             if terminal.as_json:
                 for one in shown:
-                    print(to_json(_row_record(one, terminal)))
+                    print(to_json(batch_output.row_record(one, terminal)))
             else:
-                output.print_table([_row_cells(one, terminal) for one in shown], widths)
+                output.print_table([batch_output.row_cells(one, terminal) for one in shown], widths)
     return exit_codes.DONE
-
-
-_UNSENT = "UNSENT"
 
 
 @GROUP.command("approve")
@@ -175,7 +171,7 @@ def unpause(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> i
 def cancel(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> int:
     """Cancel a batch: what was not sent is never sent. What may have arrived is followed as before."""
     progress = _with_batches(terminal, lambda one: one.cancel(batch, actor=actor, reason=reason))
-    terminal.show(_progress_record(progress), _text(progress))
+    terminal.show(batch_output.progress_record(progress), batch_output.text(progress))
     return exit_codes.DONE
 
 
@@ -220,20 +216,20 @@ def run(
         async with AsyncPayoutClient(runtime) as client:
 
             def on_progress(progress: BatchProgress) -> None:
-                update(_line(progress, time.monotonic() - began))
+                update(batch_output.line(progress, time.monotonic() - began))
 
             return await AsyncBatches(client).run(batch, timeout_s=wait, stop=rules, on_progress=on_progress)
 
     with spinner(terminal, "Checking the rows") as update:
         done = asyncio.run(work(update))
-    refused = {number: error_output.problem(error, pays=True) for number, error in (done.refused or {}).items()}
-    record = _progress_record(done.progress) | {"stopped": done.stopped or None, "refused": refused}
-    lines = [_text(done.progress)]
+    refused = {number: error_output.problem(error, pays=True) for number, error in done.refused.items()}
+    record = batch_output.progress_record(done.progress) | {"stopped": done.stopped or None, "refused": refused}
+    lines = [batch_output.text(done.progress)]
     lines += [f"Row {number} was refused: {one['message']} {one['hint']}".strip() for number, one in refused.items()]
     if done.stopped:
         lines.append(f"Stopped: {done.stopped} `payouts batch run {done.progress.batch.id}` goes on.")
     terminal.show(record, "\n".join(lines))
-    return exit_codes.FAILED if refused else _exit_code(done.progress)
+    return exit_codes.FAILED if refused else batch_output.exit_code(done.progress)
 
 
 @GROUP.command("reissue")
@@ -272,7 +268,7 @@ def _decided(terminal: Terminal, decision: Callable[[Batches], Batch]) -> int:
     batch = _with_batches(terminal, decision)
     last = batch.history[-1]
     what = f"Batch {batch.id} ({batch.name}): {batch.row_count} rows, {totals_text(batch.totals)}"
-    terminal.show(_record(batch), f"{what}. It is {batch.state}, by {last.actor}.")
+    terminal.show(batch_output.record(batch), f"{what}. It is {batch.state}, by {last.actor}.")
     return exit_codes.DONE
 
 
@@ -286,7 +282,7 @@ def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> int:
     if batch.state == "CREATED":
         lines.append("Nothing was sent. Another person approves it:")
         lines.append(f"  payouts batch approve {batch.id} --actor NAME {totals}")
-    terminal.show(_record(batch) | {"is_new": is_new}, "\n".join(lines))
+    terminal.show(batch_output.record(batch) | {"is_new": is_new}, "\n".join(lines))
     return exit_codes.DONE
 
 
@@ -299,107 +295,3 @@ def _money(text: str) -> Any:
         return Money(amount, currency.strip())
     except InvalidPayout as error:
         raise typer.BadParameter(f'{error.message} Write it such as "1500000 UGX".') from None
-
-
-def _exit_code(progress: BatchProgress) -> int:
-    if progress.succeeded == progress.batch.row_count:
-        return exit_codes.DONE
-    return exit_codes.NOT_KNOWN if not progress.is_done else exit_codes.FAILED
-
-
-def _record(batch: Batch) -> dict[str, Any]:
-    return {
-        "id": batch.id,
-        "name": batch.name,
-        "state": str(batch.state),
-        "content_hash": batch.content_hash,
-        "rows": batch.row_count,
-        "totals": {str(total.currency): total.text for total in batch.totals},
-        "created_by": batch.created_by,
-        "approved_by": batch.approved_by or None,
-        "history": [
-            {
-                "at": entry.at.isoformat(),
-                "event": str(entry.event),
-                "actor": entry.actor,
-                "reason": entry.reason,
-            }
-            for entry in batch.history
-        ],
-    }
-
-
-def _progress_record(progress: BatchProgress) -> dict[str, Any]:
-    return _record(progress.batch) | {
-        "by_status": {str(status): count for status, count in sorted(progress.by_status.items())},
-        "unsent": progress.unsent,
-        "unsent_totals": {str(total.currency): total.text for total in progress.left},
-    }
-
-
-def _text(progress: BatchProgress) -> str:
-    from payments_core.batch.decisions import totals_text
-    from payments_core.cli import messages, output
-
-    batch = progress.batch
-    facts = {
-        "batch": batch.id,
-        "name": batch.name,
-        "state": str(batch.state),
-        "rows": str(batch.row_count),
-        "total": totals_text(batch.totals),
-        "hash": batch.content_hash,
-    }
-    facts |= {str(status).lower(): str(count) for status, count in sorted(progress.by_status.items())}
-    if progress.unsent:
-        facts["not sent"] = f"{progress.unsent}, {totals_text(progress.left)}"
-    facts |= {
-        messages.moment(entry.at): f"{entry.event.removeprefix('batch.')} by {entry.actor}: {entry.reason}"
-        for entry in batch.history
-    }
-    return output.facts(facts)
-
-
-def _line(progress: BatchProgress, after_s: float = 0.0) -> str:
-    from payments_core.batch.decisions import totals_text
-
-    rows = progress.batch.row_count
-    ended = rows - progress.unsent - progress.open
-    parts = [
-        f"{rows - progress.unsent} of {rows} sent",
-        f"{progress.succeeded} paid",
-        f"{progress.failed} failed",
-        f"{progress.unknown} not known",
-    ]
-    if after_s > 1 and ended:
-        rate = ended / after_s
-        parts.append(f"{rate:.0f} a second, about {(rows - ended) / rate:.0f} s left")
-    if progress.left:
-        parts.append(f"{totals_text(progress.left)} left")
-    return ", ".join(parts)
-
-
-def _row_record(one: RowResult, terminal: Terminal) -> dict[str, Any]:
-    from payments_core.cli import output
-
-    order = one.row.order if one.row else None
-    return {
-        "row": one.number,
-        "line": one.row.line if one.row else None,
-        "key": order.key if order else None,
-        "payee": output.address(order.payee, reveal=terminal.reveal) if order else None,
-        "amount": order.amount.text if order else None,
-        "currency": str(order.amount.currency) if order else None,
-        "account": one.row.account if one.row else None,
-        "status": str(one.status) if one.status else None,
-        "reason": str(one.reason) if one.reason else None,
-        "id": one.payout_id,
-    }
-
-
-def _row_cells(one: RowResult, terminal: Terminal) -> dict[str, str]:
-    record = _row_record(one, terminal)
-    amount = f"{record['amount']} {record['currency']}" if record["amount"] else ""
-    order = {"row": one.number, "key": record["key"], "payee": record["payee"], "amount": amount}
-    cells = order | {"status": record["status"] or _UNSENT, "why": record["reason"], "id": record["id"]}
-    return {name: "" if value is None else str(value) for name, value in cells.items()}

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,18 +19,15 @@ from payments_core.client.account_choice import (
     parse_operation,
 )
 from payments_core.client.assembly import assemble
-from payments_core.client.inbox import PAGE
-from payments_core.client.interruptions import of_one_payout
-from payments_core.client.payout_views import find_payout, view
+from payments_core.client.payout_views import view
 from payments_core.client.result_paths import TRIES, asked_about
-from payments_core.client.resuming import ResumeResult
 from payments_core.client.synchronous.erasure_mixin import ErasureMixin
 from payments_core.client.synchronous.events_mixin import EventsMixin
 from payments_core.client.synchronous.listing_mixin import ListingMixin
+from payments_core.client.synchronous.resuming_mixin import ResumingMixin
 from payments_core.client.synchronous.review_mixin import ReviewMixin
 from payments_core.client.synchronous.validation_mixin import ValidationMixin
-from payments_core.domain.bounds import LONGEST_S, check_number
-from payments_core.domain.errors import InvalidPayout, KeyReused, PayoutInterrupted
+from payments_core.domain.errors import InvalidPayout, KeyReused
 from payments_core.domain.money import Money
 from payments_core.domain.payout import MetadataValue, Operation, Order, Payee, Payout, PayoutStatus
 from payments_core.domain.records import PayoutRecord
@@ -45,7 +42,14 @@ from payments_core.waiting import threads as waiting
 __all__ = ["PayoutClient"]
 
 
-class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, ErasureMixin):
+class PayoutClient(
+    ListingMixin,
+    ResumingMixin,
+    ReviewMixin,
+    ValidationMixin,
+    EventsMixin,
+    ErasureMixin,
+):
     """Pays money out, once for each key, and reports what became of it.
 
     One client serves many threads. Make it after a fork, close it when done, or use it as a context manager.
@@ -252,93 +256,10 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
         row = self._find_payout(payout)
         return waiting.read(self._runtime.journal, view, self._runtime, row)
 
-    def refresh(self, payout: str) -> Payout:
-        """Ask the provider now, and return the payout as it then stands."""
-        row = self._find_payout(payout)
-        return (self._advance(row, early=True)).view()
-
-    def wait(self, payout: str, *, timeout_s: float = 60.0) -> Payout:
-        """Work on a payout until it is final or in review, or the time is over.
-
-        Args:
-            payout: Id or key.
-            timeout_s: Longest wait, in seconds; at most a year.
-
-        Raises:
-            InvalidArgument: ``timeout_s`` is no such number.
-            UnknownPayout: There is none.
-
-        """
-        check_number("timeout_s", timeout_s, 0, LONGEST_S)
-        clock = self._runtime.clock
-        step, until = 0, clock() + timedelta(seconds=timeout_s)
-        row = self._settle(self._find_payout(payout))
-        while not resuming.is_settled(row) and (now := clock()) < until:
-            moment, early = resuming.next_look(row, step, now)
-            waiting.sleep(max((min(moment, until) - now).total_seconds(), 0.0))
-            row = self._find_payout(row.id)
-            if not resuming.is_settled(row):  # otherwise another process has read it already
-                row = self._advance(row, early=early)
-            step += 1
-        return row.view()
-
-    def resume(self, *, timeout_s: float = 60.0, on_change: Callable[[Payout], None] | None = None) -> ResumeResult:
-        """Work on every open payout until nothing will become due or the time is over.
-
-        Args:
-            timeout_s: Longest time, in seconds, at most a year; 0 for only what is due now.
-            on_change: Called with each payout after a step.
-
-        Raises:
-            InvalidArgument: ``timeout_s`` is no such number.
-            PayoutInterrupted: Payouts that could not be worked on; raised at the end, the others were.
-            JournalError: The journal failed.
-
-        """
-        check_number("timeout_s", timeout_s, 0, LONGEST_S)
-        self._runtime.check_process()
-        journal, clock, mine, steps = self._runtime.journal, self._runtime.clock, self.accounts(), 0
-        trouble: dict[str, PayoutInterrupted] = {}
-        until = clock() + timedelta(seconds=timeout_s)
-        while True:
-            handled = waiting.run_blocking(self.inbox.handle, PAGE)
-            found = waiting.read(journal, partial(journal.due, clock(), accounts=mine, limit=100))
-            due = [row for row in found if row.id not in trouble]
-            ended = {row.id for row in due if row.status.is_final}
-            with closing(waiting.each(self._step, due)) as stepped:
-                for row in stepped:
-                    if isinstance(row, PayoutInterrupted):
-                        trouble[row.payout_id] = row
-                        continue
-                    steps += 1
-                    if on_change and row.id not in ended:
-                        on_change(row.view())
-            due_at, now = waiting.read(journal, partial(journal.next_due, accounts=mine)), clock()
-            if handled == PAGE and now < until:  # there may be more, and what they ask for is due then
-                continue
-            stuck = waiting.read(journal, resuming.only_interrupted, self._runtime, trouble)
-            if due_at is None or now >= until or due_at > until or stuck:
-                return waiting.read(journal, resuming.resume_result, self._runtime, steps, trouble, due_at)
-            if not due:  # what is due is in trouble: look for the others again in a moment
-                due_at = max(due_at, now + resuming.MOMENT)
-            waiting.sleep(resuming.sleep_s(due_at, now))
-
     @property
     def runtime(self) -> Runtime:
         """The journal, plugins, accounts and clock of this client."""
         return self._runtime
-
-    def work_on(self, row: PayoutRecord) -> PayoutRecord:
-        """Take the steps that are due for one payout now; what a worker does with each.
-
-        Args:
-            row: As read from the journal.
-
-        Raises:
-            PayoutInterrupted: It could not be worked on.
-
-        """
-        return self._settle(row)
 
     def deliver(self, token: str, callback: Callback) -> Payout | None:
         """Take in what came to a path minted for a submission or a query; None when the path was never minted.
@@ -397,9 +318,6 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
         find = partial(existing_payout, self._runtime, order, account, by_default=by_default)
         return waiting.read(self._runtime.journal, find)
 
-    def _find_payout(self, payout: str) -> PayoutRecord:
-        return waiting.read(self._runtime.journal, find_payout, self._runtime.journal, payout)
-
     def _accept(self, order: Order, account: str | None, *, by_default: bool, connection: object) -> CreateResult:
         if (row := self._existing(order, account, by_default=by_default)) is not None:
             return CreateResult(row, created=False)
@@ -407,10 +325,3 @@ class PayoutClient(ListingMixin, ReviewMixin, ValidationMixin, EventsMixin, Eras
         chosen, order = self._choose_account(order, account, by_default=by_default, ask=connection is None)
         write = self._write if connection is None else partial(self._write_within, connection)
         return run_flow(accept(chosen, order, self._runtime.moment()), write)
-
-    def _step(self, row: PayoutRecord) -> PayoutRecord | PayoutInterrupted:
-        """Advance a payout, or return what interrupted it; an error of the journal concerns all, and is raised."""
-        try:
-            return self._advance(row)
-        except PayoutInterrupted as error:
-            return of_one_payout(error)
