@@ -25,7 +25,7 @@ class BatchOrder:
 
     Args:
         order: What is to be paid.
-        line: The line of the file where it begins; 0 where there is no file.
+        line: The line of the file where it begins, by which the row is numbered; 0 where there is no file.
         payee_id: The payee's id in the file, such as a staff number; empty where it has none.
 
     """
@@ -40,14 +40,12 @@ class RefusedRow:
     """A row that cannot be paid.
 
     Args:
-        number: 1, 2, 3 … within the batch.
-        line: The line of the file.
+        number: The line of the file; 1, 2, 3 … where there is none.
         findings: Why, all of them.
 
     """
 
     number: int
-    line: int
     findings: tuple[OrderFinding, ...]
 
 
@@ -67,7 +65,7 @@ def frozen(batch: str, number: int, given: BatchOrder, checked: CheckedOrder) ->
         metadata=dict(arguments["metadata"] or {}),
         batch=batch,
     )
-    return BatchRow(number, given.line, order, checked.account, given.payee_id)
+    return BatchRow(number, order, checked.account, given.payee_id)
 
 
 def finding_of(error: PaymentsError) -> OrderFinding:
@@ -104,7 +102,16 @@ class BatchDraft:
         self._name = name
         self._hashes, self._totals, self._count = RowHashes(name), Tally(), 0
         self._rows: list[RefusedRow] = []
-        self.seen = self.refused = 0
+        self.seen = self.refused = self._last = 0
+
+    def numbered(self, page: Iterable[BatchOrder]) -> list[tuple[int, BatchOrder]]:
+        """Return orders with the numbers of their rows: the line of the file, and never one that was given before."""
+        found = []
+        for one in page:
+            self._last = max(one.line, self._last + 1)
+            found.append((self._last, one))
+        self.seen += len(found)
+        return found
 
     def refuse(self, rows: Sequence[RefusedRow]) -> None:
         """Keep that rows are refused, the first of them by name."""
@@ -120,7 +127,7 @@ class BatchDraft:
 
         """
         assert isinstance(twice, tuple)  # noqa: S101 - what writing rows returns
-        self.refuse([RefusedRow(row.number, row.line, (same_key(),)) for row in rows if row.number in twice])
+        self.refuse([RefusedRow(row.number, (same_key(),)) for row in rows if row.number in twice])
         kept = [row for row in rows if row.number not in twice]
         self._count += len(kept)
         self._hashes.add(row.digest for row in kept)
@@ -143,9 +150,9 @@ class BatchDraft:
             raise BatchRefused("The batch has no row.", hint="Add the people who are to be paid.")
         if self.refused and (not skip_refused or not self._count):
             first = self._rows[0]
-            where = f"line {first.line}" if first.line else f"row {first.number}"
+            why = f"The first is row {first.number}: {first.findings[0].reason}"
             raise BatchRefused(
-                f"{self.refused} of {self.seen} rows cannot be paid. The first is {where}: {first.findings[0].reason}",
+                f"{self.refused} of {self.seen} rows cannot be paid. {why}",
                 hint="Correct them, and create the batch again. Nothing was recorded and nothing was sent.",
                 rows=self._rows,
             )

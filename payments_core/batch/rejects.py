@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from payments_core.batch.reading import Level, Row
+from payments_core.batch.reading import FindingCode, Level, Row
 from payments_core.domain.errors import InvalidArgument
 
 __all__ = ["RejectsFile"]
@@ -72,7 +72,9 @@ class RejectsFile:
             [one.hint for one in refusals],
         )
         joined = [" | ".join(filter(None, dict.fromkeys(texts))) for texts in found]
-        cells = [row.cells.get(name, "") for name in self._names]
+        formulas = {one.column for one in refusals if one.code == FindingCode.FORMULA}
+        # With the apostrophe that keeps a spreadsheet from calculating it, a formula would be read as corrected.
+        cells = ["#FORMULA!" if name in formulas else row.cells.get(name, "") for name in self._names]
         self._csv.writerow([str(row.line), *map(_escaped, [*joined, *cells])])
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -105,6 +106,8 @@ def validate(
         terminal.show(_record(report), "")
     else:
         _print(terminal, file, report)
+        if report.is_clean:
+            terminal.say("Nothing was recorded and nothing was sent.")
         if rejects and report.refused:
             terminal.note(f"The refused rows are in {rejects}: correct them there, and read that file.")
     return exit_codes.DONE if report.is_clean else exit_codes.ERROR
@@ -162,8 +165,8 @@ def _print(terminal: Terminal, file: Path, report: FileReport) -> None:
                 {
                     "account": one.account,
                     "payouts": str(one.count),
-                    "amount": f"{one.amount:,f} {one.currency}",
-                    "holds": ", ".join(f"{held.amount:,f} {held.currency}" for held in one.balances)
+                    "amount": f"{_plain(one.amount)} {one.currency}",
+                    "holds": ", ".join(f"{_plain(held.amount)} {held.currency}" for held in one.balances)
                     or one.balance_note
                     or "nothing",
                     "": "too little" if one.is_covered is False else "",
@@ -181,7 +184,15 @@ def _print(terminal: Terminal, file: Path, report: FileReport) -> None:
         terminal.say(f"\n{level}: {code}, {messages.counted(count, 'row')}{more}")
         output.print_table([_cells(one) for one in found])
     if report.is_clean:
-        terminal.say("Nothing was found. Nothing was recorded and nothing was sent.")
+        terminal.say("No row has a fault or a warning.")
+    if any(one.is_covered is False for one in report.totals):
+        terminal.say("The account holds less than the rows come to: top it up before they are paid.")
+
+
+def _plain(amount: Decimal) -> str:
+    """Return an amount with commas between thousands and without zeros that say nothing."""
+    whole, point, decimals = f"{amount:,f}".partition(".")
+    return whole + (point + decimals).rstrip("0").rstrip(".")
 
 
 def _cells(one: RowFinding) -> dict[str, str]:
@@ -263,12 +274,13 @@ def create(
 
     The file is validated first, as `payouts batch validate` does, and read again to be frozen. The same rows under the
     same round are the batch that is there. A corrected file pays only who was not paid. Ends with 1 when a row is
-    refused and --skip-refused is not given.
+    refused, and with 3 when --skip-refused has left one out.
     """
     from payments_core.batch import Batches
     from payments_core.batch.checks import check_repeats, validate_file
     from payments_core.batch.orders import orders_of
     from payments_core.batch.reading import RowDefaults, open_rows
+    from payments_core.cli import messages
     from payments_core.cli.batches import print_batch
     from payments_core.client import currency_of
     from payments_core.domain.errors import BatchRefused
@@ -303,7 +315,13 @@ def create(
             batch, is_new = Batches(client).create(
                 orders, name=round_name, actor=actor, reason=reason, skip_refused=skip_refused
             )
-    return print_batch(terminal, batch, is_new=is_new)
+    print_batch(terminal, batch, is_new=is_new)
+    if not terminal.as_json and (recorded := sum(report.recorded.values())):
+        terminal.say(f"{messages.counted(recorded, 'row')} of it are recorded already, and are not paid again.")
+    if report.refused:
+        terminal.note(f"{messages.counted(report.refused, 'refused row')} of {file} are not in it.")
+        return exit_codes.FAILED
+    return exit_codes.DONE
 
 
 @GROUP.command("template")

@@ -64,19 +64,19 @@ def text(progress: BatchProgress) -> str:
     facts = {
         "batch": batch.id,
         "name": batch.name,
-        "state": str(batch.state),
+        "state": f"{batch.state}, every row has ended" if progress.is_done else str(batch.state),
         "rows": str(batch.row_count),
         "total": totals_text(batch.totals),
         "hash": batch.content_hash,
     }
     facts |= {str(status).lower(): str(count) for status, count in sorted(progress.by_status.items())}
     if progress.unsent:
-        facts["not sent"] = f"{progress.unsent}, {totals_text(progress.left)}"
-    facts |= {
-        messages.moment(entry.at): f"{entry.event.removeprefix('batch.')} by {entry.actor}: {entry.reason}"
+        facts["no payout yet"] = f"{progress.unsent}, {totals_text(progress.left)}"
+    history = [
+        f"{messages.moment(entry.at)}  {entry.event.removeprefix('batch.')} by {entry.actor}: {entry.reason}"
         for entry in batch.history
-    }
-    return output.facts(facts)
+    ]
+    return "\n".join([output.facts(facts), *history])
 
 
 def line(progress: BatchProgress, after_s: float = 0.0) -> str:
@@ -106,7 +106,6 @@ def row_record(one: RowResult, terminal: Terminal) -> dict[str, Any]:
     order = one.row.order if one.row else None
     return {
         "row": one.number,
-        "line": one.row.line if one.row else None,
         "key": order.key if order else None,
         "payee": output.address(order.payee, reveal=terminal.reveal) if order else None,
         "amount": order.amount.text if order else None,

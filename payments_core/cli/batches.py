@@ -272,7 +272,7 @@ def _decided(terminal: Terminal, decision: Callable[[Batches], Batch]) -> int:
     return exit_codes.DONE
 
 
-def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> int:
+def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> None:
     """Print a batch that was created, and what comes next."""
     from payments_core.batch.decisions import totals_text
 
@@ -283,7 +283,6 @@ def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> int:
         lines.append("Nothing was sent. Another person approves it:")
         lines.append(f"  payouts batch approve {batch.id} --actor NAME {totals}")
     terminal.show(batch_output.record(batch) | {"is_new": is_new}, "\n".join(lines))
-    return exit_codes.DONE
 
 
 def _money(text: str) -> Any:

@@ -103,8 +103,7 @@ class BatchRow:
     """A frozen row: one order and the account that pays it.
 
     Args:
-        number: 1, 2, 3 … within the batch.
-        line: The line of the file where it begins.
+        number: The line of the file where it begins; 1, 2, 3 … where there is none.
         order: What is paid.
         account: The name of the account.
         payee_id: The payee's id in the file, such as a staff number; empty where the file has none.
@@ -112,14 +111,13 @@ class BatchRow:
     """
 
     number: int
-    line: int
     order: Order
     account: str
     payee_id: str = field(default="", repr=False)
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) over the whole order, its key included; number and line are not part of it."""
+        """SHA-256 (hex) over the whole order, its key included; its number is not part of it."""
         order = self.order
         own = encode_metadata(order.metadata)
         content = [order.key, order.fingerprint, order.note, own, self.account, self.payee_id]

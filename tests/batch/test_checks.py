@@ -66,7 +66,10 @@ def test_refused_rows_are_written_so_that_no_spreadsheet_obeys_them(client: Payo
     assert "k-1,'+256772000001,6," in text
     assert "\n6,note | to,=SUM" not in text
     assert ",'=SUM(A1)" in text
-    corrected = text.replace("k-1", "k-9").replace("nobody", f"+{NUMBER}").replace("'=SUM(A1)", "Wages")
+    fixed = text.replace("k-1", "k-9").replace("nobody", f"+{NUMBER}")
+    rejects.write_text(fixed, "utf-8-sig")
+    assert validate_file(client, rejects).refused == 1, "a formula that nobody has corrected is refused again"
+    corrected = fixed.replace("#FORMULA!", "Wages")
     rejects.write_text(corrected, "utf-8-sig")
     again = validate_file(client, rejects)
     assert (again.rows, again.new, again.refused) == (2, 2, 0)

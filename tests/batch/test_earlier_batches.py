@@ -74,7 +74,7 @@ def test_changed_numbers_of_a_batch_are_shown_to_who_approves_it(people: People,
         changed = list(changed_numbers(client.runtime.journal, batch))
 
     assert [(row.number, row.order.payee.value, before.order.payee.value) for row, before in changed] == [
-        (2, "46733888888", "46733000001")
+        (3, "46733888888", "46733000001")
     ]
 
 

@@ -65,7 +65,7 @@ def test_validate_tells_what_is_paid_already(payouts: Call, folder: Path) -> Non
     ran = payouts("batch", "validate", "people.csv")
     assert ran.code == 0
     assert "1 row, 0 new payouts, 1 recorded already (SUCCEEDED), 0 refused." in ran.out
-    assert "Nothing was found." in ran.out
+    assert "No row has a fault or a warning." in ran.out
 
 
 def test_validate_without_keys_needs_the_name_of_the_round(payouts: Call, folder: Path) -> None:

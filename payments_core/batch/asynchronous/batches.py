@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from functools import partial
@@ -96,8 +96,7 @@ class AsyncBatches:
         draft = BatchDraft(name)
         try:
             while page := list(islice(rest, PAGE)):
-                rows, refused = await self._checked(batch, draft.seen, page)
-                draft.seen += len(page)
+                rows, refused = await self._checked(batch, draft.numbered(page))
                 draft.refuse(refused)
                 if draft.refused and not skip_refused:  # the others are checked, and nothing more is written
                     continue
@@ -267,14 +266,12 @@ class AsyncBatches:
     # --- writing ---
 
     async def _checked(
-        self, batch: str, before: int, page: list[BatchOrder]
+        self, batch: str, page: Sequence[tuple[int, BatchOrder]]
     ) -> tuple[list[BatchRow], list[RefusedRow]]:
         """Return the rows of orders that can be paid, and those that cannot."""
-        validation = await self._client.validate(one.order for one in page)
+        validation = await self._client.validate(one.order for _, one in page)
         rows, refused = list[BatchRow](), list[RefusedRow]()
-        for number, given, checked in zip(
-            range(before + 1, before + len(page) + 1), page, validation.orders, strict=True
-        ):
+        for (number, given), checked in zip(page, validation.orders, strict=True):
             findings = checked.findings
             if not findings and checked.same_key_as is not None:
                 findings = (same_key(),)
@@ -284,7 +281,7 @@ class AsyncBatches:
                 except PaymentsError as error:
                     findings = (finding_of(error),)
             if findings:
-                refused.append(RefusedRow(number, given.line, findings))
+                refused.append(RefusedRow(number, findings))
         return rows, refused
 
     async def _write(self, change: BatchWrite) -> BatchReply:

@@ -19,7 +19,6 @@ A number cell (of XLSX or JSON) has a point before decimals and nothing else, so
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Final, Literal
 
 from payments_core.batch.reading.cells import Cell, NumberCell, clean
@@ -146,8 +145,8 @@ def _ambiguous(text: str) -> CellFault:
     return CellFault(
         FindingCode.AMOUNT_AMBIGUOUS,
         f"The amount {quote(text)} can mean {whole}{fraction} or {whole}.{fraction}.",
-        f"Write {whole}{fraction} or {Decimal(f'{whole}.{fraction}').normalize():f}; for a whole file of a batch, "
-        "--decimal point or --decimal comma says what comes before decimals.",
+        f"Write {whole}{fraction} if that is meant. For a whole file, --decimal point or --decimal comma says what "
+        "comes before decimals.",
     )
 
 

@@ -14,7 +14,7 @@ _ARABIC: Final = _DIGITS | {0x066B: ".", 0x066C: "'"}  # decimal separator, thou
 _UNSEEN: Final = dict.fromkeys((0x00AD, 0x061C, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF))
 _NUMERIC: Final = _ARABIC | _UNSEEN
 _MARKED_AS_TEXT: Final = re.compile(r"'(?=[=+\-@0-9\u0660-\u0669\u06f0-\u06f9])")
-_ERROR: Final = re.compile(r"#(?:(?:REF|VALUE|DIV/0|NUM|NULL|SPILL|CALC)!|N/A|NAME\?|#+$)")
+_ERROR: Final = re.compile(r"#(?:(?:REF|VALUE|DIV/0|NUM|NULL|SPILL|CALC|FORMULA)!|N/A|NAME\?|#+$)")
 _EXACT_DIGITS: Final = 15  # of a double
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
@@ -97,8 +97,7 @@ class Batches:
         draft = BatchDraft(name)
         try:
             while page := list(islice(rest, PAGE)):
-                rows, refused = self._checked(batch, draft.seen, page)
-                draft.seen += len(page)
+                rows, refused = self._checked(batch, draft.numbered(page))
                 draft.refuse(refused)
                 if draft.refused and not skip_refused:  # the others are checked, and nothing more is written
                     continue
@@ -267,13 +266,11 @@ class Batches:
 
     # --- writing ---
 
-    def _checked(self, batch: str, before: int, page: list[BatchOrder]) -> tuple[list[BatchRow], list[RefusedRow]]:
+    def _checked(self, batch: str, page: Sequence[tuple[int, BatchOrder]]) -> tuple[list[BatchRow], list[RefusedRow]]:
         """Return the rows of orders that can be paid, and those that cannot."""
-        validation = self._client.validate(one.order for one in page)
+        validation = self._client.validate(one.order for _, one in page)
         rows, refused = list[BatchRow](), list[RefusedRow]()
-        for number, given, checked in zip(
-            range(before + 1, before + len(page) + 1), page, validation.orders, strict=True
-        ):
+        for (number, given), checked in zip(page, validation.orders, strict=True):
             findings = checked.findings
             if not findings and checked.same_key_as is not None:
                 findings = (same_key(),)
@@ -283,7 +280,7 @@ class Batches:
                 except PaymentsError as error:
                     findings = (finding_of(error),)
             if findings:
-                refused.append(RefusedRow(number, given.line, findings))
+                refused.append(RefusedRow(number, findings))
         return rows, refused
 
     def _write(self, change: BatchWrite) -> BatchReply:

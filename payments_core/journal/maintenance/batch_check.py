@@ -37,7 +37,7 @@ def batch_flaws(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         hashes, sums, count, is_erased = RowHashes(batch.name), dict[str, Decimal](), 0, False
         for values in group:
             count += 1
-            number, digest = values[1], str(values[4])
+            number, digest = values[1], str(values[3])
             try:
                 row = read_batch_row(values)
                 hashes.add([digest])

@@ -41,7 +41,7 @@ __all__ = ["BATCH_COLUMNS", "ROW_COLUMNS", "BatchesMixin", "apply", "read_batch"
 #: Of a batch, in the order in which ``read_batch`` reads them.
 BATCH_COLUMNS = "id, name, state, COALESCE(content_hash, ''), row_count, totals"
 #: Of the rows ``r``, in the order in which ``read_batch_row`` reads them.
-ROW_COLUMNS = "r.batch, r.number, r.line, r.key, r.digest, r.payee_id, r.content"
+ROW_COLUMNS = "r.batch, r.number, r.key, r.digest, r.payee_id, r.content"
 
 
 class _Statements:
@@ -55,8 +55,8 @@ class _Statements:
             " VALUES (?, ?, 'WRITING', 0, '{}', ?)"
         )
         self.add_row = text(
-            f"INSERT INTO {at}batch_rows (batch, number, line, key, digest, payee_id, content)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+            f"INSERT INTO {at}batch_rows (batch, number, key, digest, payee_id, content)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         )
         self.is_writing = text(f"SELECT 1 FROM {at}batches WHERE id = ? AND state = 'WRITING'")
         self.freeze = text(
@@ -146,7 +146,7 @@ def _add(session: DbTransaction, batch: str, rows: Iterable[BatchRow]) -> tuple[
         raise _gone(batch)
     twice = []
     for row in rows:
-        values = (batch, row.number, row.line, row.order.key, row.digest, row.payee_id, _content(row))
+        values = (batch, row.number, row.order.key, row.digest, row.payee_id, _content(row))
         if session.execute(sql.add_row, values).rowcount != 1:
             twice.append(row.number)
     return tuple(twice)
@@ -229,7 +229,7 @@ def _content(row: BatchRow) -> str:
 @checked
 def read_batch_row(stored: Sequence[Any]) -> BatchRow | None:
     """Read a row from :data:`ROW_COLUMNS`; None where its payee was erased."""
-    batch, number, line, key, _, payee_id, content = stored
+    batch, number, key, _, payee_id, content = stored
     if not content:
         return None
     fields = json.loads(content)
@@ -243,7 +243,7 @@ def read_batch_row(stored: Sequence[Any]) -> BatchRow | None:
         metadata=fields["metadata"],
         batch=batch,
     )
-    return BatchRow(number, line, order, fields["account"], payee_id)
+    return BatchRow(number, order, fields["account"], payee_id)
 
 
 def read_batch(stored: Sequence[Any], history: Iterable[Sequence[Any]] = ()) -> Batch:
@@ -334,7 +334,7 @@ def _read_result(stored: Sequence[Any]) -> RowResult:
     return RowResult(
         read,
         row[1],
-        row[4],
+        row[3],
         payout,
         PayoutStatus(status) if status else None,
         ReasonCode(reason) if reason else None,

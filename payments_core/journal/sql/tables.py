@@ -284,8 +284,7 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         f"""
     CREATE TABLE {at}batch_rows (
         batch TEXT NOT NULL REFERENCES {at}batches (id),
-        number {integer} NOT NULL,
-        line {integer} NOT NULL,
+        number {integer} NOT NULL, -- the line of the file
         key TEXT{sql.bytewise} NOT NULL,
         digest TEXT NOT NULL,
         payee_id TEXT NOT NULL,
