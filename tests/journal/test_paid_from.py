@@ -45,7 +45,8 @@ def test_account_is_kept_with_each_attempt(journal: Journal, add: Add, reissued:
 def test_outbox_event_names_the_account_that_paid(journal: Journal, add: Add, ask: Ask, reissued: Add) -> None:
     row = reissued(fail(journal, add()), account="mtn-ghana")
     fail(journal, row)
-    assert ask("SELECT attempt, account FROM outbox ORDER BY no") == [(1, "mtn-uganda"), (2, "mtn-ghana")]
+    published = [(1, "mtn-uganda"), (2, "mtn-ghana"), (2, "mtn-ghana")]  # failed, reissued, failed
+    assert ask("SELECT attempt, account FROM outbox ORDER BY no") == published
 
 
 @pytest.mark.parametrize("status", [status for status in S if status is not S.SENDING])
