@@ -247,16 +247,16 @@ class Journal(Outbox, Protocol):
         """Return a batch with its history."""
         ...
 
-    def batches(self, *, name: str | None = None, limit: int = 100) -> tuple[Batch, ...]:
+    def batches(self, *, name: str | None = ..., limit: int = ...) -> tuple[Batch, ...]:
         """Return batches, newest first; with a name, all of it, oldest first."""
         ...
 
-    def batch_rows(self, batch: str, *, after: int = 0, limit: int, unrecorded: bool = False) -> tuple[RowResult, ...]:
+    def batch_rows(self, batch: str, *, after: int = ..., limit: int, unrecorded: bool = ...) -> tuple[RowResult, ...]:
         """Return rows of a batch from after a number, each beside its payout; or only those that have none."""
         ...
 
     def batch_counts(
-        self, batch: str, *, own: bool = False
+        self, batch: str, *, own: bool = ...
     ) -> Mapping[tuple[PayoutStatus | None, ReasonCode | None], int]:
         """Return how many rows have a payout of each status and reason; None is a row without one.
 
@@ -264,7 +264,7 @@ class Journal(Outbox, Protocol):
         """
         ...
 
-    def last_rows_of(self, payee_ids: Sequence[str], *, apart_from: str = "") -> Mapping[str, BatchRow]:
+    def last_rows_of(self, payee_ids: Sequence[str], *, apart_from: str = ...) -> Mapping[str, BatchRow]:
         """Return the row of each payee's id in the last approved batch that has it, another batch left out."""
         ...
 

@@ -233,7 +233,8 @@ def test_repeated_read_takes_a_permit_each_time(open_desk: OpenDesk, asks: dict[
 
     desk.server.at_send = at_send
     assert desk.one(lambda line: line.exchange(asks["read"](), Priority.READ)).status == 200
-    assert Counter(permit.is_given for permit in asked.permits)[True] == 3
+    given = Counter(permit.is_given for permit in asked.permits)[True]
+    assert given >= 3, "one that a busy machine leaves unused for 100 ms is void, and another is taken"
 
 
 @pytest.mark.parametrize("cap", [{"reads_per_s": 100}, {}], ids=["capped", "not capped"])
