@@ -253,7 +253,7 @@ def account(
 
     def paying_as(user: int) -> FakeProviderSettings:
         limits = {"approve_above": approve_above, "daily_limit": daily_limit}
-        tables = {setting: {"EUR": limit} for setting, limit in limits.items() if limit is not None}
+        tables: dict[str, Any] = {setting: {"EUR": limit} for setting, limit in limits.items() if limit is not None}
         return FakeProviderSettings(host=f"http://{name}.invalid", user=f"user-{user}", **tables)
 
     retired = tuple(
