@@ -30,7 +30,14 @@ FAULTS = {
     "status_503": {"p": 0.05},
     "invisible_s": {"p": 0.05, "value": 1},
 }
-QUICK = {"timeout_s": 2, "lease_s": 4, "visible_after_s": 1.5, "poll_schedule_s": [0.5] * 100, "circuit_after": 0}
+# Short, so that what a dead process held is soon another's; and checks for longer than the whole of it takes.
+QUICK = {
+    "timeout_s": 2,
+    "lease_s": 4,
+    "visible_after_s": 1.5,
+    "poll_schedule_s": [0.5] * 20 + [5] * 400,
+    "circuit_after": 0,
+}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "waitid"), reason="needs fork and waitid")
 
@@ -63,7 +70,7 @@ def test_batch_whose_runner_is_killed_pays_every_row_once(
         run, kills = ["batch", "run", batch.id, "--wait", "60"], 0
         while kills < KILLS:
             child = supervisor.start(command=run)
-            time.sleep(dice.uniform(0.3, 1.2) * max(ROWS / 600, 0.7))
+            time.sleep(dice.uniform(0.3, 1.2) * max(ROWS / 1500, 0.7))
             kills += child.kill() < 0
             if _progress(config, batch.id).is_done:
                 break
