@@ -11,6 +11,7 @@ import typer
 from payments_core.cli import batch_output, exit_codes
 from payments_core.cli.options import Actor, Reason, seconds
 from payments_core.cli.terminal import Terminal, command, group
+from payments_core.domain.masking import mask_numbers
 
 if TYPE_CHECKING:
     from payments_core.batch import Batch, Batches, BatchProgress
@@ -80,7 +81,7 @@ def show(
     shown = [
         {
             "row": row.number,
-            "payee_id": row.payee_id,
+            "payee_id": row.payee_id if terminal.reveal else mask_numbers(row.payee_id),
             "payee": output.address(row.order.payee, reveal=terminal.reveal),
             "before": output.address(before.order.payee, reveal=terminal.reveal),
         }
@@ -155,7 +156,7 @@ def approve(
 @GROUP.command("pause")
 @command
 def pause(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> int:
-    """Stop a batch: nothing of it is sent until it is unpaused. What was sent is followed."""
+    """Stop a batch: no further row is sent until it is unpaused. What may have arrived is followed."""
     return _decided(terminal, lambda one: one.pause(batch, actor=actor, reason=reason))
 
 

@@ -166,7 +166,8 @@ class RowResult(NamedTuple):
     reason: ReasonCode | None = None
 
 
-class BatchPaid(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class BatchPaid:
     """A payment of a batch to a payee; it has not failed.
 
     Args:
@@ -178,7 +179,7 @@ class BatchPaid(NamedTuple):
     """
 
     batch: str
-    key: str
+    key: str = field(repr=False)  # keys hold numbers
     amount: Money
     at: datetime
 

@@ -117,7 +117,7 @@ _MEANING = {
     EventName.PAYOUT_KEPT_AS_RECORDED: "A repeated key had another note or metadata (`fields`); the recorded stays.",
     EventName.BATCH_CREATED: "The rows of a batch are frozen; it waits for an approval.",
     EventName.BATCH_APPROVED: "A person approved a batch: its rows and its total. It may be run.",
-    EventName.BATCH_PAUSED: "A person stopped a batch: nothing of it is sent.",
+    EventName.BATCH_PAUSED: "A person stopped a batch: no further row is sent.",
     EventName.BATCH_UNPAUSED: "A person let a paused batch go on.",
     EventName.BATCH_CANCELLED: "A person cancelled a batch: what was not sent is never sent.",
     EventName.CALLBACK_RECEIVED: "A callback came to an account's path and is stored; it only makes a check due.",

@@ -101,7 +101,7 @@ def test_create_finds_the_batch_of_the_same_rows(people: People, batches: Run) -
         batches(lambda one: one.get("salary"))
 
 
-def test_create_refuses_what_send_would_refuse_and_leaves_nothing(people: People, batches: Run) -> None:
+def test_create_refuses_what_send_would_refuse_and_records_nothing(people: People, batches: Run) -> None:
     """Every wrong row is named, and a key that stands twice, on one page or on two."""
     rows = people(600)
     rows[3] = replace(rows[3], order=replace(rows[3].order, amount="-1"))

@@ -73,7 +73,7 @@ def test_two_runs_at_once_never_pass_the_approved_total(
     assert flaws(tmp_path) == [f"journal: batch: the budget of batch {batch.id} is not its approved total"]
 
 
-def test_payout_of_a_batch_that_nobody_approved_is_refused(people: People, batches: Run) -> None:
+def test_payout_of_an_unapproved_batch_is_refused(people: People, batches: Run) -> None:
     """Whoever sends it: what the batch may pay is decided in the commit before the first byte."""
     created, _ = batches(lambda one: one.create(people(1), name="salary", actor="ann"))
     order = Order("salary/0", Payee.msisdn("+46733000000"), Money(5, "EUR"), batch=created.id)

@@ -208,7 +208,7 @@ def test_row_of_totals_is_no_payment(opened: Open) -> None:
     ]
 
 
-def test_row_tells_everything_that_is_wrong_with_it(opened: Open) -> None:
+def test_row_names_everything_that_is_wrong_with_it(opened: Open) -> None:
     """Number, amount, key and id together: it is corrected once."""
     row = one(opened, to="see HR", amount="five", payee_id="E\u200b1", currency="Shillings")
     assert [finding.column for finding in row.findings] == ["currency", "to", "amount", "payee_id"]

@@ -17,7 +17,7 @@ from payments_core.batch.reading import Level, Row, RowFinding
 def test_validate_file_finds_every_planted_fault_and_nothing_else(
     client: PayoutClient, tmp_path: Path, kind: str, many: int
 ) -> None:
-    """3 % of the rows are bad in thirty ways: each is refused for its own fault, with what to do, and no number told.
+    """3 % of the rows are bad in thirty ways: each is refused for its own fault, with what to do, and no number shown.
 
     Every other row would be paid the amount that its office meant, to the number that it meant.
     """
@@ -26,10 +26,10 @@ def test_validate_file_finds_every_planted_fault_and_nothing_else(
     (tmp_path / "people").write_bytes(messy.content)
     found: dict[int, str] = {}
     paid: dict[int, tuple[str, int]] = {}
-    told: list[RowFinding] = []
+    findings: list[RowFinding] = []
 
     def on_row(row: Row) -> None:
-        told.extend(row.findings)
+        findings.extend(row.findings)
         if row.is_refused:
             found[row.line] = row.findings[0].code
         else:
@@ -41,10 +41,10 @@ def test_validate_file_finds_every_planted_fault_and_nothing_else(
     assert found == dict(messy.faults)
     assert paid == dict(messy.paid)
     assert (report.rows, report.refused, report.new) == (many, len(found), many - len(found))
-    assert {finding.level for finding in told} == {Level.REFUSED}
-    assert sum(report.counts.values()) == len(told)
-    assert [one for one in told if not one.hint and not one.column] == []
-    texts = [text for one in told for text in (one.value, one.reason, one.hint.replace("+256772123456", "…"))]
+    assert {finding.level for finding in findings} == {Level.REFUSED}
+    assert sum(report.counts.values()) == len(findings)
+    assert [one for one in findings if not one.hint and not one.column] == []
+    texts = [text for one in findings for text in (one.value, one.reason, one.hint.replace("+256772123456", "…"))]
     assert [text for text in texts if "772123" in text] == []
     (total,) = report.totals
     assert (total.account, total.count, total.amount) == ("mtn-uganda", len(paid), sum(a for _, a in paid.values()))

@@ -59,7 +59,7 @@ def test_validate_as_json_has_every_count(payouts: Call, folder: Path) -> None:
     assert finding["first"][0]["reason"] == "Row 3 pays this number the same amount."
 
 
-def test_validate_tells_what_is_paid_already(payouts: Call, folder: Path) -> None:
+def test_validate_shows_what_is_paid_already(payouts: Call, folder: Path) -> None:
     (folder / "people.csv").write_text(f"key,to,amount\nk-1,+{NUMBER},5\n", "utf-8")
     payouts("send", "--file", "people.csv", "--yes", "--wait", "10")
     ran = payouts("batch", "validate", "people.csv")

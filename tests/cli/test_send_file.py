@@ -208,7 +208,7 @@ def test_dry_run_checks_a_file_without_a_question_and_pays_nothing(payouts: Call
     assert payouts("send", "--key", "k", "--to", f"+{NUMBERS[0]}", "--amount", "5", "--dry-run").code == 2
 
 
-def test_daily_limit_is_told_before_a_file_is_paid_and_by_what_waits(payouts: Call, send: Call, folder: Path) -> None:
+def test_daily_limit_is_shown_before_a_file_is_paid_and_by_what_waits(payouts: Call, send: Call, folder: Path) -> None:
     """What is left today stands beside the sum, with a note when it is less; a payout that waits says for what."""
     config = folder / "payouts.toml"
     config.write_text(f'{config.read_text("utf-8")}\n[accounts.mtn-uganda.daily_limit]\nUGX = "100"\n', "utf-8")

@@ -18,7 +18,7 @@ from payments_mtn_momo.spec import SPEC
 Run = Callable[[Callable[[Any], Any]], Any]
 
 
-def test_account_tells_what_it_pays_and_can_be_asked(
+def test_account_shows_what_it_pays_and_can_be_asked(
     gateway: MtnMomoEmulator, using: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the account's settings remove is no capability of it; an unknown one is refused by its name."""

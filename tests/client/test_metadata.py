@@ -53,8 +53,8 @@ def test_repeated_key_keeps_note_and_metadata_as_recorded(gateway: MtnMomoEmulat
         same = using(asked(act, ORDER))
     assert (again.id, again.is_new, again.note, again.metadata) == (first.id, False, "November", OWN)
     assert [one.differences for one in (again, noted, same)] == [("note", "metadata"), ("note",), ()]
-    said = [entry.text for entry in capture.captured if "payout.kept_as_recorded" in entry.text]
-    assert len(said) >= 2
+    logged = [entry.text for entry in capture.captured if "payout.kept_as_recorded" in entry.text]
+    assert len(logged) >= 2
     assert Forbidden({}, names=["quillfeather"]).leaks(capture.captured) == []
     with pytest.raises(KeyReused, match="another amount"):
         using(asked(act, replace(other, amount="11")))

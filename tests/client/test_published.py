@@ -72,10 +72,10 @@ def test_every_transition_that_an_application_must_know_is_an_event(gateway: Mtn
     using(lambda client: client.wait("failed", timeout_s=20))
 
     events = using(lambda client: client.events(consumer="books"))
-    told: dict[str, list[tuple[str, int]]] = {}
+    published: dict[str, list[tuple[str, int]]] = {}
     for event in events:
-        told.setdefault(event.key, []).append((event.type, event.attempt))
-    assert told == {
+        published.setdefault(event.key, []).append((event.type, event.attempt))
+    assert published == {
         "paid": [("payout.succeeded", 1)],
         "failed": [("payout.failed", 1), ("payout.reissued", 2), ("payout.failed", 2)],
         "pending": [("payout.review", 1), ("payout.succeeded", 1)],

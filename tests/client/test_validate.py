@@ -131,7 +131,7 @@ def test_validate_tells_in_notes_what_is_decided_later(gateway: MtnMomoEmulator,
     assert "closing of the month" in found.notes[0]
 
 
-def test_validate_tells_what_is_left_of_the_day(gateway: MtnMomoEmulator, using: Run, tmp_path: Path) -> None:
+def test_validate_shows_what_is_left_of_the_day(gateway: MtnMomoEmulator, using: Run, tmp_path: Path) -> None:
     """Each order is held against that alone; their sum is told, without those of a later day."""
     config = tmp_path / "payouts.toml"
     config.write_text(f'{config.read_text("utf-8")}\n[accounts.mtn-sandbox.daily_limit]\nEUR = "100"\n', "utf-8")

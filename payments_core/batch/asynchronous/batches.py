@@ -170,7 +170,10 @@ class AsyncBatches:
         return await self._change(found, EventName.BATCH_APPROVED, person)
 
     async def pause(self, batch: str, *, actor: str, reason: str) -> Batch:
-        """Stop a batch: nothing of it is sent until :meth:`unpause`; what was sent is followed. Raises as `cancel`."""
+        """Stop a batch: no further row is sent until :meth:`unpause`; what may have arrived is followed.
+
+        The same request may be sent again meanwhile, where the provider does not have it. Raises as :meth:`cancel`.
+        """
         return await self._change(await self.get(batch), EventName.BATCH_PAUSED, OperatorDecision(actor, reason))
 
     async def unpause(self, batch: str, *, actor: str, reason: str) -> Batch:

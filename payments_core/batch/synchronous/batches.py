@@ -171,7 +171,10 @@ class Batches:
         return self._change(found, EventName.BATCH_APPROVED, person)
 
     def pause(self, batch: str, *, actor: str, reason: str) -> Batch:
-        """Stop a batch: nothing of it is sent until :meth:`unpause`; what was sent is followed. Raises as `cancel`."""
+        """Stop a batch: no further row is sent until :meth:`unpause`; what may have arrived is followed.
+
+        The same request may be sent again meanwhile, where the provider does not have it. Raises as :meth:`cancel`.
+        """
         return self._change(self.get(batch), EventName.BATCH_PAUSED, OperatorDecision(actor, reason))
 
     def unpause(self, batch: str, *, actor: str, reason: str) -> Batch:
