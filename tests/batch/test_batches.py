@@ -269,3 +269,20 @@ def test_corrected_batch_pays_only_who_was_not_paid(
 
     assert ran.progress.succeeded == 5
     assert Counter(credits_of(gateway).values()) == {1: 5}
+
+
+def test_erased_payee_is_gone_from_the_rows_of_a_batch(
+    batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """The digest stays: the batch is still the one that was approved, and can be looked at and run."""
+    batch = approved(2)
+    batches(lambda one: one.run(batch.id, timeout_s=20))
+    with PayoutClient.from_config() as client:
+        assert client.erase("salary/0", actor="Ann", reason="asked to").erased
+
+    rows = batches(lambda one: one.rows(batch.id))
+
+    assert [row.row is None for row in rows] == [True, False]
+    assert batches(lambda one: one.run(batch.id)).progress.succeeded == 2
+    with closing(audit(tmp_path)) as found:
+        assert list(found.flaws()) == []
