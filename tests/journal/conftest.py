@@ -216,8 +216,9 @@ class Gate:
 
 
 @pytest.fixture
-def gate(postgres_url: str) -> Iterator[Gate]:
-    """A gate before the end of every transaction."""
+def gate(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """A gate before the end of every transaction; a batch waits there as long as one payout does."""
+    monkeypatch.setattr("payments_core.journal.postgres.journal._BATCH_LOCK_TIMEOUT_S", 10.0)
     made = Gate(postgres_url)
     yield made
     made.close()

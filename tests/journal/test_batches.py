@@ -287,7 +287,7 @@ def test_batch_locks_its_payouts_in_the_order_of_their_ids(
 
 
 def test_batch_does_not_wait_long_for_the_lock_of_one_member(
-    open_shared: OpenShared, together: Callable[..., list[Any]], make_row: Row, postgres_url: str
+    open_shared: OpenShared, make_row: Row, postgres_url: str
 ) -> None:
     """A payout that another transaction holds makes its neighbours wait for a quarter of a second."""
     journal = open_shared()
