@@ -184,22 +184,29 @@ def bench(session: nox.Session) -> None:
 def proof(session: nox.Session) -> None:
     """Measure every figure of the proof's table, print it, and fail if a row fails; `-- --nightly` plays more.
 
-    Chance starts where it always does, whatever PAYMENTS_SEED says: only `-- --seed 20001` has it start elsewhere.
+    Chance starts where it always does, whatever PAYMENTS_SEED says: only `-- --seed 20001` has it start elsewhere. What
+    was stopped goes on with `-- --continue`: a step that has ended, well or not, is not played again.
     """
     install(session, "tests")
     install_wheels(session)
     plan = tomllib.loads((ROOT / "tests/proof/proof.toml").read_text("utf-8"))
     sizes = "nightly" if "--nightly" in session.posargs else "proof"
-    folder = ROOT / "proof"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    settings: dict[str, str | None] = {name: str(number) for name, number in plan["sizes"][sizes].items()}
     seed = session.posargs[session.posargs.index("--seed") + 1] if "--seed" in session.posargs else None
-    settings |= {"PAYMENTS_PROOF": str(folder), "PAYMENTS_SEED": seed}
+    folder = begin_proof(session, f"commit {commit_of(session)}, sizes {sizes}, seed {seed}")
+    settings: dict[str, str | None] = {name: str(number) for name, number in plan["sizes"][sizes].items()}
+    settings["PAYMENTS_SEED"] = seed
     for name, (options, files) in proof_steps(plan).items():
+        ended = folder / f"{name}.xml"
+        if ended.exists():
+            continue
+        figures = fresh_folder(folder / name)
+        results = figures / "results.xml"
+        settings["PAYMENTS_PROOF"] = str(figures)
         # Whatever fails here is judged by the report, which wants to see all of it. One test may take long.
-        options = ["-m", "", *options, "-o", "faulthandler_timeout=3600", f"--junitxml={folder / name}.xml", *files]
+        options = ["-m", "", *options, "-o", "faulthandler_timeout=3600", f"--junitxml={results}", *files]
         session.run("python", "-m", "pytest", *options, env=ISOLATED | settings, success_codes=range(6))
+        results.rename(ended)
+    settings["PAYMENTS_PROOF"] = str(fresh_folder(folder / "mutation"))
     # Away from the wheels: what is imported there has to be the changed engine.
     python = fresh_venv(session, "mutation", LOCKS / "mutation.txt")
     mutants = str(Path(session.create_tmp()) / "engine")
@@ -275,6 +282,31 @@ def run_pytest(session: nox.Session, *chosen: str) -> None:
     # is spent waiting for processes, so more of them run than there are cores.
     spread = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     session.run("python", "-m", "pytest", *spread, *(session.posargs or chosen), env=ISOLATED)
+
+
+def commit_of(session: nox.Session) -> str:
+    """Return the commit that is checked out, and say so where a file differs from it."""
+    found = session.run("git", "describe", "--always", "--abbrev=40", "--dirty", silent=True, external=True)
+    return str(found).strip()
+
+
+def begin_proof(session: nox.Session, what: str) -> Path:
+    """Return the folder of a proof: a new one, or with `--continue` the one that holds the steps of the same proof."""
+    folder = ROOT / "proof"
+    stamp = folder / "what.txt"
+    if "--continue" not in session.posargs:
+        fresh_folder(folder)
+        stamp.write_text(what, "utf-8")
+    elif not stamp.exists() or stamp.read_text("utf-8") != what:
+        session.error(f"the folder {folder.name} holds no proof of {what}: begin it without --continue")
+    return folder
+
+
+def fresh_folder(folder: Path) -> Path:
+    """Make a folder with nothing in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def proof_steps(plan: dict[str, Any]) -> dict[str, tuple[list[str], list[str]]]:

@@ -1,7 +1,7 @@
 """Judges the figures of a proof by ``proof.toml``, and tells them: ``report.py FOLDER SIZES`` exits 1 if a row fails.
 
-The folder holds the figures of the fixture ``measured`` (``figures-*.jsonl``) and pytest's results, one JUnit
-file for each step. ``proof.md`` and ``proof.json`` are written beside them.
+The folder holds the figures of the fixture ``measured`` (``figures-*.jsonl``, in a folder for each step) and pytest's
+results, one JUnit file for each step. ``proof.md`` and ``proof.json`` are written beside them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Verdict:
 
 def read_figures(folder: Path) -> list[Figure]:
     """Return every figure that was reported."""
-    lines = (line for file in sorted(folder.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines())
+    lines = (line for file in sorted(folder.rglob("*.jsonl")) for line in file.read_text("utf-8").splitlines())
     return [json.loads(line) for line in lines]
 
 
