@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,10 +17,19 @@ from payments_core.cli.options import Actor, Reason
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
-    from payments_core.batch.checks import FileReport
-    from payments_core.batch.reading import FileForm, Row, RowFinding
+    from payments_core.batch.reading import FileForm, Row, RowDefaults
+    from payments_core.runtime import Runtime
 
-__all__ = ["GROUP", "Account", "ColumnNames", "Currency", "DecimalMarkOption", "RoundName", "Sheet", "read_columns"]
+__all__ = [
+    "GROUP",
+    "Account",
+    "ColumnNames",
+    "Currency",
+    "DecimalMarkOption",
+    "RoundName",
+    "Sheet",
+    "read_columns",
+]
 
 _SUFFIXES = (".csv", ".jsonl", ".xlsx")
 _EVERY = 500  # rows between two lines of progress
@@ -65,6 +73,13 @@ def validate(
     rejects: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Write the refused rows here: to be corrected and read again.")
     ] = None,
+    wallets: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RESULTS",
+            help="Ask the provider about each wallet, and whether its name matches; answers are kept in this file.",
+        ),
+    ] = None,
     round_name: RoundName = "",
     sheet: Sheet = "",
     column: ColumnNames = None,
@@ -76,14 +91,16 @@ def validate(
 
     Prints what the file was found to be, what would be paid from which account, and the findings by kind: 20 of each;
     --rejects writes all refused rows. Ends with 0 when nothing was found, and with 1 when a row is refused or has a
-    warning.
+    warning; with 4 when --wallets got no answer about a row: run it again, and only such rows are asked about.
     """
     from payments_core.batch.checks import validate_file
+    from payments_core.cli import file_report
+    from payments_core.cli.batch_wallets import check_wallets, print_wallets, wallets_record
 
     with _rejects(rejects, file) as (begin, reject), terminal.client() as client, _progress(terminal) as step:
 
         def on_form(form: FileForm) -> None:
-            _describe(terminal, form)
+            file_report.print_form(terminal, form)
             begin(form)
 
         def on_row(row: Row) -> None:
@@ -102,15 +119,36 @@ def validate(
             on_form=on_form,
             on_row=on_row,
         )
+    if not terminal.as_json:
+        file_report.print_report(terminal, file, report)
+    checked = None
+    if wallets is not None:
+
+        def defaults(runtime: Runtime) -> RowDefaults:
+            return _defaults(runtime, account, currency, decimal, round_name)
+
+        checked = check_wallets(terminal, file, wallets, defaults, columns=read_columns(column), sheet=sheet)
     if terminal.as_json:
-        terminal.show(_record(report), "")
+        terminal.show(file_report.record(report) | ({"wallets": wallets_record(checked)} if checked else {}), "")
     else:
-        _print(terminal, file, report)
+        if checked is not None and wallets is not None:
+            print_wallets(terminal, checked, wallets)
         if report.is_clean:
             terminal.say("Nothing was recorded and nothing was sent.")
         if rejects and report.refused:
             terminal.note(f"The refused rows are in {rejects}: correct them there, and read that file.")
-    return exit_codes.DONE if report.is_clean else exit_codes.ERROR
+    if not report.is_clean or (checked is not None and checked.has_warnings):
+        return exit_codes.ERROR
+    return exit_codes.NOT_KNOWN if checked is not None and checked.unanswered else exit_codes.DONE
+
+
+def _defaults(
+    runtime: Runtime, account: str | None, currency: str | None, decimal: Literal["point", "comma"] | None, name: str
+) -> RowDefaults:
+    from payments_core.batch.reading import RowDefaults
+    from payments_core.client import currency_of
+
+    return RowDefaults(lambda named: currency or currency_of(runtime, named), account, None, decimal or "", name)
 
 
 @contextlib.contextmanager
@@ -138,117 +176,6 @@ def _progress(terminal: Terminal) -> Iterator[Any]:
                 change(f"Checked {count:,} rows")
 
         yield step
-
-
-def _describe(terminal: Terminal, form: FileForm) -> None:
-    from payments_core.domain.masking import scrub
-
-    if form.is_assumed:
-        terminal.note(f"The file is not UTF-8: it is read as {form.encoding}. Look at its names and notes.")
-    renamed = [f"{name}: {written}" for name, written in form.columns.items() if name != written]
-    if renamed:
-        terminal.note(f"Columns by other names: {scrub(', '.join(renamed))}.")
-    if form.ignored:
-        terminal.note(f"Unknown columns are ignored: {scrub(', '.join(form.ignored))}.")
-
-
-def _print(terminal: Terminal, file: Path, report: FileReport) -> None:
-    from payments_core.batch.reading import Level
-    from payments_core.cli import messages, output
-
-    parts = [messages.counted(report.rows, "row"), messages.counted(report.new, "new payout")]
-    parts += [f"{count} recorded already ({status})" for status, count in sorted(report.recorded.items())]
-    terminal.say(f"{file} ({report.form}): {', '.join([*parts, f'{report.refused} refused'])}.")
-    if report.totals:
-        output.print_table(
-            [
-                {
-                    "account": one.account,
-                    "payouts": str(one.count),
-                    "amount": f"{_plain(one.amount)} {one.currency}",
-                    "holds": ", ".join(f"{_plain(held.amount)} {held.currency}" for held in one.balances)
-                    or one.balance_note
-                    or "nothing",
-                    "": "too little" if one.is_covered is False else "",
-                }
-                for one in report.totals
-            ]
-        )
-    for note in report.notes:
-        terminal.say(note)
-    levels = list(Level)
-    for kind, found in sorted(report.examples.items(), key=lambda one: (levels.index(one[0][0]), one[0][1])):
-        level, code = kind
-        count = report.counts[kind]
-        more = f", the first {len(found)}" if count > len(found) else ""
-        terminal.say(f"\n{level}: {code}, {messages.counted(count, 'row')}{more}")
-        output.print_table([_cells(one) for one in found])
-    if report.is_clean:
-        terminal.say("No row has a fault or a warning.")
-    if any(one.is_covered is False for one in report.totals):
-        terminal.say("The account holds less than the rows come to: top it up before they are paid.")
-
-
-def _plain(amount: Decimal) -> str:
-    """Return an amount with commas between thousands and without zeros that say nothing."""
-    whole, point, decimals = f"{amount:,f}".partition(".")
-    return whole + (point + decimals).rstrip("0").rstrip(".")
-
-
-def _cells(one: RowFinding) -> dict[str, str]:
-    return {
-        "row": str(one.line),
-        "column": one.column,
-        "value": one.value,
-        "why": one.reason,
-        "what to do": one.hint,
-    }
-
-
-def _record(report: FileReport) -> dict[str, Any]:
-    from payments_core.domain.masking import scrub
-
-    form = report.form
-    return {
-        "file": {
-            "format": form.format,
-            "encoding": form.encoding or None,
-            "encoding_assumed": form.is_assumed,
-            "delimiter": form.delimiter or None,
-            "sheet": form.sheet or None,
-            "columns": {name: scrub(written) for name, written in form.columns.items()},
-            "ignored": [scrub(written) for written in form.ignored],
-        },
-        "rows": report.rows,
-        "new": report.new,
-        "recorded": dict(report.recorded),
-        "refused": report.refused,
-        "totals": [
-            {
-                "account": one.account,
-                "currency": str(one.currency),
-                "payouts": one.count,
-                "amount": f"{one.amount:f}",
-                "balances": [f"{held.amount:f}" for held in one.balances],
-                "balance_note": one.balance_note,
-                "is_covered": one.is_covered,
-            }
-            for one in report.totals
-        ],
-        "notes": list(report.notes),
-        "findings": [
-            {
-                "level": str(level),
-                "code": code,
-                "rows": report.counts[level, code],
-                "first": [
-                    {"row": one.line, "column": one.column, "value": one.value, "reason": one.reason, "hint": one.hint}
-                    for one in found
-                ],
-            }
-            for (level, code), found in report.examples.items()
-        ],
-    }
 
 
 @GROUP.command("create")
@@ -279,10 +206,9 @@ def create(
     from payments_core.batch import Batches
     from payments_core.batch.checks import check_repeats, validate_file
     from payments_core.batch.orders import orders_of
-    from payments_core.batch.reading import RowDefaults, open_rows
-    from payments_core.cli import messages
+    from payments_core.batch.reading import open_rows
+    from payments_core.cli import file_report, messages
     from payments_core.cli.batches import print_batch
-    from payments_core.client import currency_of
     from payments_core.domain.errors import BatchRefused
 
     columns = read_columns(column)
@@ -297,19 +223,17 @@ def create(
                 columns=columns,
                 sheet=sheet,
                 decimal=decimal or "",
-                on_form=lambda form: _describe(terminal, form),
+                on_form=lambda form: file_report.print_form(terminal, form),
                 on_row=lambda _row: step(),
             )
         if not terminal.as_json:
-            _print(terminal, file, report)
+            file_report.print_report(terminal, file, report)
         if report.refused and not skip_refused:
             raise BatchRefused(
                 f"{report.refused} of {report.rows} rows of {file} are refused: no batch is created.",
                 hint="`payouts batch validate --rejects CSV` writes them to a file; correct them, or --skip-refused.",
             )
-        defaults = RowDefaults(
-            lambda named: currency or currency_of(client.runtime, named), account, None, decimal or "", round_name
-        )
+        defaults = _defaults(client.runtime, account, currency, decimal, round_name)
         with open_rows(file, defaults, columns=columns, sheet=sheet) as rows:
             orders = orders_of(check_repeats(rows))
             batch, is_new = Batches(client).create(

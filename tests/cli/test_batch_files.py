@@ -92,3 +92,27 @@ def test_template_is_a_file_that_can_be_validated(payouts: Call, folder: Path, s
     assert (folder / f"people.{suffix}").read_bytes() == written
     assert payouts("batch", "template").out.startswith("payee_id,name,to,amount,currency,note")
     assert payouts("batch", "template", "people.doc").code == 2
+
+
+def test_validate_asks_about_wallets_and_names(payouts: Call, folder: Path, gateway: Any) -> None:
+    """1 for a warning, 4 where no answer came, and then the answers of before are kept."""
+    (folder / "people.csv").write_text(f"key,to,amount,name\nk-1,+{NUMBER},5,Sand Box\nk-2,+256772000001,5,Other\n")
+    command = ("batch", "validate", "people.csv", "--wallets", "wallets.jsonl")
+    gateway.set_faults({"status_503": {"on": "account_active"}})
+    unanswered = payouts(*command)
+    gateway.set_faults({})
+    ran, as_json = payouts(*command), payouts(*command, "--json")
+
+    assert unanswered.code == 4
+    assert "No answer for 2 rows: " in unanswered.out
+    assert "Run the command again: what is in wallets.jsonl is not asked again" in unanswered.out
+    assert ran.code == as_json.code == 1
+    assert "Wallets: 2 rows answered, 0 not." in ran.out
+    assert "name: 1 MATCHED, 1 NO_MATCH" in ran.out
+    assert "warning: name_no_match, 1 row" in ran.out
+    assert NUMBER not in ran.out + ran.err
+    assert as_json.json["wallets"]["holders"] == {"active": 2}
+    assert [one["code"] for one in as_json.json["wallets"]["findings"]] == ["name_no_match"]
+    assert payouts("list", "--json").json == []
+    refused = payouts("batch", "validate", "people.csv", "--wallets", "people.csv", "--json")
+    assert refused.error["code"] == "invalid_argument"

@@ -30,6 +30,8 @@ class FindingCode(StrEnum):
     FORMULA = "formula"
     HIDDEN_ROW = "hidden_row"
     MERGED_CELLS = "merged_cells"
+    NAME_NO_MATCH = "name_no_match"
+    NAME_PARTIAL = "name_partial"
     NATIONAL_NUMBER = "national_number"
     NOT_A_NUMBER = "not_a_number"
     NOT_POSITIVE = "not_positive"
@@ -40,6 +42,8 @@ class FindingCode(StrEnum):
     SCIENTIFIC_NOTATION = "scientific_notation"
     TOO_MANY_FIELDS = "too_many_fields"
     TOTALS_ROW = "totals_row"
+    WALLET_NOT_ACTIVE = "wallet_not_active"
+    WALLET_NOT_FOUND = "wallet_not_found"
     WRONG_CURRENCY = "wrong_currency"
 
 
@@ -55,6 +59,8 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         FindingCode.FORMULA: "A formula as text, or a formula cell without a stored result.",
         FindingCode.HIDDEN_ROW: "A row that the sheet hides, by a filter or by hand.",
         FindingCode.MERGED_CELLS: "A cell that is merged with another row's.",
+        FindingCode.NAME_NO_MATCH: "A warning: the provider has the wallet in another name; only with `--wallets`.",
+        FindingCode.NAME_PARTIAL: "A note: the provider's name of the wallet and the row's name agree in part.",
         FindingCode.NATIONAL_NUMBER: "A phone number without its country code, and the currency does not tell it, or "
         "another number of digits than that country has.",
         FindingCode.NOT_A_NUMBER: "A date, a time or a percentage where a number is needed.",
@@ -66,6 +72,9 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         FindingCode.SCIENTIFIC_NOTATION: "A number with an exponent, such as `2.56772E+11`: its last digits are lost.",
         FindingCode.TOO_MANY_FIELDS: "A row with more fields than the header.",
         FindingCode.TOTALS_ROW: "A row with an amount and no payee, or with a label such as Total.",
+        FindingCode.WALLET_NOT_ACTIVE: "A warning: the provider says that the wallet is not active; only with "
+        "`--wallets`.",
+        FindingCode.WALLET_NOT_FOUND: "A warning: the provider has no wallet with this number; only with `--wallets`.",
         FindingCode.WRONG_CURRENCY: "An amount with the sign or code of a currency that is not the row's.",
     }
 )
