@@ -15,6 +15,8 @@ from flat_records import changed
 from payments_core.client import inbox
 from payments_core.client.inbox import Inbox
 from payments_core.domain import budgets as budget_rules
+from payments_core.domain.batches import Batch, BatchChange
+from payments_core.domain.events import EventName
 from payments_core.domain.inbox_records import Arrival
 from payments_core.domain.payout import Order, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import PayoutRecord
@@ -46,7 +48,7 @@ from payments_core.engine.flow import EngineFlow, apply_transition
 from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpResponse
 from payments_core.journal.maintenance import restore
-from payments_core.journal.sql import attempts, budgets, history, refunds, restore_gap, write_transition
+from payments_core.journal.sql import attempts, batches, budgets, history, refunds, restore_gap, write_transition
 from payments_core.journal.sql.statements import DbTransaction
 from payments_core.journal.sqlite import connection, schema
 from payments_core.journal.sqlite import journal as sqlite_journal
@@ -259,6 +261,17 @@ def amount_is_returned_in(status: PayoutStatus, *, is_kept: bool = False) -> Cal
         )
 
     return broken
+
+
+def stopped_batches_send(patch: Patch) -> None:
+    """The budget of a batch that is paused or cancelled stays open."""
+    settle = batches._settle_budgets
+
+    def approving_only(session: DbTransaction, batch: Batch, change: BatchChange) -> None:
+        if change.event is EventName.BATCH_APPROVED:
+            settle(session, batch, change)
+
+    patch.setattr(batches, "_settle_budgets", approving_only)
 
 
 def retired_ones_send(patch: Patch) -> None:

@@ -17,6 +17,7 @@ _HERE = Path(__file__).parent
 load_modules(_HERE.parent / "provider_tally", "tally", "tally_gateway")
 load_modules(_HERE.parent / "e2e", "watching", "reconciliation")
 load_modules(_HERE, "worlds", "tally_world", "denominators", "identity_world", "person_world", "restored_world")
+load_modules(_HERE, "batch_world")
 load_modules(_HERE, "promises", "broken_rules", "lost_file", "where_to_look", "two_workers", "seeded_bugs")
 load_modules(_HERE, "wire_gateway", "any_provider_world")
 

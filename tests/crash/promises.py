@@ -70,22 +70,23 @@ def broken_promises(end: End, *, visible_after_s: float) -> list[str]:
 
 
 def _budgets(end: End) -> list[str]:
-    """What is reserved from a day is what payouts hold of it, never more than its limit, and who was paid holds it."""
-    limits, found = end.world.accounts[0].settings.daily_limit, []
+    """What is reserved is what payouts hold of it, never more than its limit, and who was paid holds it."""
+    limits, found = end.world.accounts[0].settings.daily_limit or {}, []
     held = dict[str, tuple[tuple[str, ...], Decimal]]()
-    for key, names, amount in end.store.ask("SELECT key, budgets, amount FROM payouts", ()):
+    bound = dict[str, bool]()  # whether a payout has to hold something
+    for key, names, amount, batch in end.store.ask("SELECT key, budgets, amount, batch FROM payouts", ()):
         held[key] = tuple(json.loads(names) if names else ()), Decimal(amount)
-    reserved = {name: Decimal(amount) for name, amount in end.store.ask("SELECT name, reserved FROM budgets", ())}
-    for name, amount in reserved.items():
-        total = sum(one for names, one in held.values() if name in names)
-        if amount != total:
-            found.append(f"{amount} is reserved from {name}, and its payouts hold {total}")
-        if limits is None or amount > limits["EUR"]:
-            found.append(f"{amount} is reserved from {name}, which is above its limit")
+        bound[key] = bool(limits or batch)
+    for name, amount, most in end.store.ask("SELECT name, reserved, most FROM budgets", ()):
+        reserved, total = Decimal(amount), sum(one for names, one in held.values() if name in names)
+        if reserved != total:
+            found.append(f"{reserved} is reserved from {name}, and its payouts hold {total}")
+        if reserved > (limits.get("EUR", Decimal(0)) if most is None else Decimal(most)):
+            found.append(f"{reserved} is reserved from {name}, which is above its limit")
     side: Any = end.world.gateway
     for key, payout in end.payouts.items():
         names, _ = held[key]
-        if limits and not names and side.credited(payout) and payout.status is not S.FAILED:
+        if bound[key] and not names and side.credited(payout) and payout.status is not S.FAILED:
             found.append(f"{payout.status} without a reservation")
         if names and (payout.status is S.CANCELLED or payout.status is S.FAILED):
             found.append(f"{payout.status} and still holds its amount")

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import broken_rules
 import pytest
+from batch_world import BATCHES
 from crash_points import CrashFile, CrashStore, Restless, Scenario, Simulator
 from denominators import EVERY
 from identity_world import changed_identity
@@ -151,6 +152,12 @@ CASES = {
         broken_rules.amount_is_returned_in(S.FAILED, is_kept=True),
         lambda: limited(PostEnd(("refuse_400",))),
         "FAILED and still holds its amount",
+    ),
+    "a batch reserves nothing": Case(
+        broken_rules.nothing_is_reserved, lambda: BATCHES["accepted | answers"], "SUCCEEDED without a reservation"
+    ),
+    "a paused batch is sent": Case(
+        broken_rules.stopped_batches_send, lambda: BATCHES["paused: not sent"], "left while its batch was PAUSED"
     ),
     "a retired identity sends": Case(
         broken_rules.retired_ones_send,

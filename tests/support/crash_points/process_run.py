@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from crash_points.scenario import CallerView, Point, Restless, Scenario, Stage, Stopped, World
 from payments_core.client import PayoutClient
+from payments_core.domain.batches import BatchChange, BatchReply, BatchWrite
 from payments_core.domain.errors import OverRefund
 from payments_core.domain.payout import Order, Payout, PayoutStatus
 from payments_core.domain.records import PayoutRecord
@@ -204,6 +205,13 @@ class _Journal:
         self._life.pass_by(f"after commit {begins.event.name if begins and has_begun else name}")
         if isinstance(reply, CreateResult) and isinstance(entry, CreatePayout):
             self._life.acknowledge(entry.row.order.key)
+        return reply
+
+    def write_batch(self, change: BatchWrite) -> BatchReply:
+        name = change.event if isinstance(change, BatchChange) else type(change).__name__
+        self._life.pass_by(f"before commit {name}")
+        reply = self._journal.write_batch(change)
+        self._life.pass_by(f"after commit {name}")
         return reply
 
     def close(self) -> None:
