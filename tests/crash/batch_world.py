@@ -34,8 +34,7 @@ class BatchMomo(Momo):
 def unapproved(stage: Stage, reference: str) -> list[str]:
     """Look at the journal through a connection of its own; what may have arrived is sent again whatever was decided."""
     rows = stage.store.ask(
-        "SELECT b.state, p.ambiguous FROM payouts p LEFT JOIN batches b ON b.id = p.batch"
-        ' WHERE p."references" LIKE ?',
+        'SELECT b.state, p.ambiguous FROM payouts p LEFT JOIN batches b ON b.id = p.batch WHERE p."references" LIKE ?',
         (f"%{reference}%",),
     )
     return [f"a payment left while its batch was {state}" for state, again in rows if not again and state != "APPROVED"]
@@ -81,7 +80,7 @@ class Clerk:
                 batches.run(batch.id, timeout_s=0)
             case "reissue":
                 batches.reissue(batch.id, actor="bob", reason="the account was topped up")
-            case None:
+            case _:
                 return None
         return at if self._next(client, batches, batches.get(batch.id)) != what else at + timedelta(minutes=10)
 

@@ -105,6 +105,8 @@ CASES = {
     "decided without asking": case(broken_rules.decided_without_asking, "failed and paid", "absent by a guess"),
     "cancelling ignores doubt": case(broken_rules.cancelling_ignores_doubt, "cancelled and sent"),
     "approvals are not asked for": case(broken_rules.approvals_are_not_asked_for, "sent without an approval"),
+    "a stopped batch is sent": case(broken_rules.stopped_batches_send, "sent while its batch was stopped"),
+    "a batch reserves nothing": case(broken_rules.nothing_is_reserved, "sent without a reservation"),
     "a pause is not looked at": case(more_broken_rules.pauses_are_not_looked_at, "sent while a person had paused it"),
     # whose payments they are, whose turn it is, and who sends them
     "what was tried moves to another identity": case(
@@ -134,7 +136,8 @@ def search(name: str = "") -> tuple[Outcome | None, int]:
     """Simulate until a promise breaks; return the outcome and how many payouts that took from the first seed on."""
     late = [FOUND_LATE[name]] if name in FOUND_LATE else []
     for seed in (*late, *SEEDS):
-        outcome = simulate(Plan(seed=seed, payouts=EACH, without=frozenset({"limits"})))  # it only delays
+        without = {"limits"} if "batch" in name else {"limits", "batches"}  # they only delay
+        outcome = simulate(Plan(seed=seed, payouts=EACH, without=frozenset(without)))
         if outcome.breaches:
             return outcome, seed * EACH
     return None, WITHIN

@@ -71,7 +71,7 @@ def test_absence_that_lasted_stays_established(not_found_count: tuple[int, ...])
 
 def judged_after_a_callback(*moves: tuple[int, int]) -> list[str]:
     """Return which rules are broken by moves dated so, which leave it due then, once a callback made it due at 1 s."""
-    watch = InvariantChecker(cast("Any", lambda: T0), {}, {}, {}, cast("Any", None))
+    watch = InvariantChecker(cast("Any", lambda: T0), {}, {}, {}, cast("Any", None), cast("Any", None))
     row = changed(OPEN, next_at=T0 + timedelta(seconds=1))
     watch.rows[row.id] = row
     watch.handled(cast("Any", None), Handled(row, made_due=True))

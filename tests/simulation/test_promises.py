@@ -50,4 +50,5 @@ def test_promises_all_hold(printed: list[str], measured: Callable[..., None]) ->
     assert {*TROUBLES} == {*summary.troubles}
     assert {"DecisionRefused", "OverRefund", "NotSupported", "KeyReused"} <= {*summary.refusals}
     assert figures["paid_again"] > 0
+    assert figures["rows_of_batches"] > figures["stopped_batches"] > 0
     assert {"SUCCEEDED", "FAILED", "REVIEW", "CANCELLED"} == {*summary.statuses}

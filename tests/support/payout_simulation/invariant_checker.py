@@ -25,6 +25,7 @@ from payments_core.engine.commands import (
 from payments_core.engine.journal_protocol import Journal
 from payments_core.http.messages import HttpRequest
 from payments_core.provider import Account
+from payout_simulation.batches import SimulatedBatches
 from payout_simulation.ends import Attempt, Ends
 from payout_simulation.gateway import Gateway
 from payout_simulation.history_checks import doubts_of, faults_of
@@ -77,6 +78,7 @@ class InvariantChecker:
         gateways: By account.
         wishes: By our id of each payout.
         auditor: The same journal through a connection that nobody else uses.
+        batches: What some of the payouts are rows of.
 
     """
 
@@ -87,7 +89,9 @@ class InvariantChecker:
         gateways: Mapping[str, Gateway],
         planned_payouts: Mapping[str, PlannedOrder],
         auditor: Journal,
+        batches: SimulatedBatches,
     ) -> None:
+        self.batches = batches
         self.breaches: list[Breach] = []
         self.rows: dict[str, PayoutRecord] = {}  # as the last commit of each left it
         self.ends = Ends(self.rows)
@@ -336,17 +340,21 @@ class InvariantChecker:
     def _reserves(self, before: PayoutRecord, row: PayoutRecord) -> None:
         """A try of an account with a daily limit holds its amount of the day, and all of the day are within it."""
         limit = (self._accounts[row.attempt.account].settings.daily_limit or {}).get(row.order.amount.currency)
-        names = row.attempt.budgets
-        if limit is None:
+        batch, names = row.order.batch, row.attempt.budgets
+        if not names and limit is None and not batch:
             return
-        if len(names) != 1:
+        if batch in self.batches.stopped and not before.attempt.ambiguous:
+            self.broken("sent while its batch was stopped", row.id, f"of {batch}")
+        if len(names) != bool(batch) + (limit is not None):
             self.broken("sent without a reservation", row.id, f"it holds {names}")
         if before.attempt.budgets not in {(), names}:
             self.broken("reserved twice", row.id, f"{before.attempt.budgets} and {names}")
-        others = (one for one in self.rows.values() if one.id != row.id and one.attempt.budgets == names)
-        total = sum((one.order.amount.amount for one in others), row.order.amount.amount)
-        if total > limit:
-            self.broken("more in a day than its limit", row.id, f"{total} of {limit}")
+        for name in names:
+            most = self.batches.totals[batch] if name.startswith("batch/") else limit
+            others = (one for one in self.rows.values() if one.id != row.id and name in one.attempt.budgets)
+            total = sum((one.order.amount.amount for one in others), row.order.amount.amount)
+            if most is None or total > most:
+                self.broken("more than its limit", row.id, f"{total} of {most} in {name}")
 
     def _budgets(self, rows: Collection[PayoutRecord]) -> None:
         """What is reserved is what payouts hold."""
@@ -356,6 +364,7 @@ class InvariantChecker:
             if state.reserved != held:
                 self.broken("another amount is reserved than held", "", f"{state.reserved} of {name}, {held} held")
         self.figures["reserved"] += sum(bool(row.attempt.budgets) for row in rows)
+        self.figures["rows of batches"] += sum(bool(row.order.batch) for row in rows)
 
     def money(self) -> None:
         """Take over what is wrong with the provider's books: a key paid twice, a collection refunded beyond itself."""

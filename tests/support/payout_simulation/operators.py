@@ -8,10 +8,12 @@ from dataclasses import replace
 from heapq import heappop, heappush
 
 from payments_core import engine
-from payments_core.domain.payout import PayoutStatus
+from payments_core.domain.events import EventName
+from payments_core.domain.payout import PayoutStatus, ReasonCode
 from payments_core.domain.records import Pause, PayoutRecord
 from payments_core.engine import OperatorDecision
 from payments_core.engine.journal_protocol import Journal
+from payout_simulation.batches import SimulatedBatches
 from payout_simulation.process import Process, World
 from payout_simulation.simulated_time import HOUR, MINUTE
 from payout_simulation.task import Work, advancing, deciding
@@ -28,6 +30,7 @@ ACTS = {
     "cancel": _S.CREATED,
 }
 _SHARE_FROM_ELSEWHERE = 0.35
+_SHARE_OF_CANCELLATIONS = 0.3
 _ANY_OPERATOR = OperatorDecision("an operator", "it is to be so", evidence="line 12 of the provider's statement")
 
 
@@ -39,15 +42,19 @@ class People:
         chance: Decides what they do.
         desk: Their own connection to the journal.
         ids: Of every payout there may be.
+        batches: Of some of them.
 
     """
 
-    def __init__(self, world: World, chance: random.Random, desk: Journal, ids: Sequence[str]) -> None:
+    def __init__(
+        self, world: World, chance: random.Random, desk: Journal, ids: Sequence[str], batches: SimulatedBatches
+    ) -> None:
         self._world = world
         self._plan = world.plan
         self._chance = chance
         self._desk = desk
         self._ids = ids
+        self._batches = batches
         self._acts: list[tuple[int, int, str, str]] = []  # when, a number, what, about which payout
         self._lifts: list[tuple[int, int, str | None]] = []
         self._number = 0
@@ -55,7 +62,7 @@ class People:
     @property
     def next_us(self) -> list[int]:
         """When somebody does something next."""
-        return [waiting[0][0] for waiting in (self._acts, self._lifts) if waiting]
+        return [waiting[0][0] for waiting in (self._acts, self._lifts, self._batches.stops) if waiting]
 
     @property
     def wants(self) -> bool:
@@ -70,6 +77,9 @@ class People:
                 self._plans("reissue", row.id, 4 * HOUR)
             elif row.status is _S.REVIEW and share < 0.5:
                 self._plans("resolve" if share < 0.25 else "reopen", row.id, 6 * HOUR)
+            elif row.status is _S.CREATED and row.reason is not None and row.reason.code is ReasonCode.BATCH_STOPPED:
+                if row.order.batch in self._batches.cancelled:
+                    self._want(self._chance.randrange(2 * HOUR), "cancel", row.id)
             elif row.waits_for_approval and share < 0.9:
                 self._plans("approve" if share < 0.7 else "cancel", row.id, 2 * HOUR)
 
@@ -79,8 +89,11 @@ class People:
         self._want(0, what, self._chance.choice(fit if fit and self._chance.random() < 0.7 else self._ids))
 
     def pause(self, names: Sequence[str]) -> None:
-        """Pause one account or all, for up to an hour."""
-        time, paused = self._world.time, self._chance.choice([None, *names])
+        """Pause one account or all or a batch, for up to an hour; or cancel a batch."""
+        time, paused = self._world.time, self._chance.choice([None, *names, *self._batches.open])
+        if paused in self._batches.totals:
+            self._stop(paused)
+            return
         self._desk.set_pause(Pause(paused, time(), "a person says so"))
         self._world.watch.pauses.add(paused)
         self._number += 1
@@ -88,8 +101,10 @@ class People:
         self._world.note("person", "", f"pauses {paused or 'all'}")
 
     def lift_due(self) -> bool:
-        """End the pauses whose time is over; say whether there was one."""
-        lifted = False
+        """End the pauses whose time is over, and stop batches; say whether a pause has ended."""
+        lifted, stops = False, self._batches.stops
+        while stops and stops[0][0] <= self._world.time.passed_us:
+            self._stop(heappop(stops)[1])
         while self._lifts and self._lifts[0][0] <= self._world.time.passed_us:
             lifted |= self._lift(heappop(self._lifts)[2])
         return lifted
@@ -97,6 +112,7 @@ class People:
     def clear_up(self) -> bool:
         """End every pause and approve what still waits, at last; say whether there was anything."""
         accounts = [pause.account for pause in self._desk.pauses()]
+        accounts += sorted(self._batches.stopped - self._batches.cancelled)
         lifted = [self._lift(account) for account in accounts]
         waiting = [row.id for row in self._world.watch.rows.values() if row.waits_for_approval]
         for payout in waiting:
@@ -170,7 +186,25 @@ class People:
         self._number += 1
         heappush(self._acts, (self._world.time.passed_us + after_us, self._number, what, payout))
 
+    def _stop(self, batch: str) -> None:
+        cancels = self._chance.random() < _SHARE_OF_CANCELLATIONS
+        if not self._batches.change(batch, EventName.BATCH_CANCELLED if cancels else EventName.BATCH_PAUSED):
+            return
+        self._world.note("person", "", f"{'cancels' if cancels else 'pauses'} {batch}")
+        self._world.watch.figures["stopped batches"] += 1
+        if cancels:
+            waiting = [row.id for row in self._world.watch.rows.values() if row.order.batch == batch]
+            for payout in waiting:
+                if self._world.watch.rows[payout].status is _S.CREATED:
+                    self._want(0, "cancel", payout)
+        else:
+            self._number += 1
+            after_us = self._chance.randrange(60 * MINUTE)
+            heappush(self._lifts, (self._world.time.passed_us + after_us, self._number, batch))
+
     def _lift(self, paused: str | None) -> bool:
+        if paused in self._batches.totals:
+            return self._batches.change(str(paused), EventName.BATCH_UNPAUSED)
         self._world.watch.pauses.discard(paused)
         lifted = self._desk.lift_pause(paused)
         if lifted:

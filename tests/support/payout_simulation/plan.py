@@ -123,6 +123,7 @@ TRAITS: tuple[str, ...] = (
     "deferred",  # some providers answer questions only later
     "async",  # every third worker is one on an event loop
     "limits",  # of every fourth simulation: no account pays in a day all that is asked of it
+    "batches",  # of every fourth simulation: a third of the payouts are rows of batches, which people stop
     "failover",  # what is paid again may be paid from the other account
 )
 

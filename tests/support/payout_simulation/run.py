@@ -11,6 +11,7 @@ from crash_points.scenario import Stopped
 
 from payments_core.domain.references import payout_id
 from payments_core.http.messages import HttpRequest
+from payout_simulation.batches import SimulatedBatches
 from payout_simulation.callback_traffic import CallbackTraffic, Messenger
 from payout_simulation.gateway import Gateway
 from payout_simulation.guards import plugins_of
@@ -35,6 +36,7 @@ _SHARE_OF_RACES = 0.1
 _SHARE_OF_LOOKS_SPARED = 0.6
 _STEPS_EACH, _STEPS_MORE = 3000, 50_000
 _FARTHEST_US = 5 * MINUTE  # how wrong the clock is set
+_PUT_OFF_US = 10 * MINUTE  # until what a stopped batch has refused is sent again
 _FOR_EVER_US = 1000 * 3600 * SECOND
 
 
@@ -72,7 +74,8 @@ class _Simulation:
         desk = self._desk = store.open(NAMESPACE, self.time)  # where people pause, and the watch looks
         kinds = [kind for kind in BANKS if kind != "deferred" or plan.has("deferred")]
         facts = {name: BANKS[self.chance.choice(kinds)] for name in _NAMES}
-        planned_payouts = planned_orders(plan, _NAMES)
+        self.batches = SimulatedBatches(plan, planned_orders(plan, _NAMES), desk, self.time)
+        planned_payouts = self.batches.planned
         ids = [payout_id(NAMESPACE, planned.order.key) for planned in planned_payouts]
         self.identities = Identities(plan, facts)
         accounts, mail, gateways, counts = self.identities.accounts(), CallbackTraffic(), {}, Counts()
@@ -83,11 +86,12 @@ class _Simulation:
             arrived: Callable[[HttpRequest, RequestFields], None] = lambda *payload: self.watch.arrived(*payload)  # noqa: E731 - made below
             gateways[name] = Gateway(name, bank, self.time, plan, arrived, messenger.answer)
             messenger.gateway = gateways[name]
-        self.watch = InvariantChecker(self.time, accounts, gateways, dict(zip(ids, planned_payouts, strict=True)), desk)
+        by_id = dict(zip(ids, planned_payouts, strict=True))
+        self.watch = InvariantChecker(self.time, accounts, gateways, by_id, desk, self.batches)
         guarded = plan.has("guards") and self.chance.random() < 0.2
         plugins = plugins_of(plan.seed, guarded=guarded)
         self.world = World(plan, self.time, accounts, gateways, mail, plugins, self.watch)
-        self.people = People(self.world, stream(plan.seed, "people"), desk, ids)
+        self.people = People(self.world, stream(plan.seed, "people"), desk, ids, self.batches)
         self.planned_payouts = planned_payouts
         self.to_send = [(planned.at_us, number, planned) for number, planned in enumerate(planned_payouts)]
         heapify(self.to_send)
@@ -150,6 +154,10 @@ class _Simulation:
             self._discard(process)
         except Exception as error:  # noqa: BLE001 - a flow that breaks is a finding, not the end of the search
             self.watch.broken("a flow broke", payout_id(NAMESPACE, process.about), f"{type(error).__name__}: {error}")
+        for planned in self.batches.put_off:
+            self._resent += 1
+            heappush(self.to_send, (self.time.passed_us + _PUT_OFF_US, self._resent, planned))
+        self.batches.put_off.clear()
         self._stirred |= self.watch.made_due() or (self._left_alone and len(process.tasks) < at_work)
 
     def _send_next(self) -> None:

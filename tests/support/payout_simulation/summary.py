@@ -100,6 +100,8 @@ class Summary:
             "paid_again": counted["paid again"],
             "paid_from_elsewhere": counted["paid from elsewhere"],
             "failed_and_paid_within_the_providers_own_time": counted["failed and then paid, as the provider says"],
+            "rows_of_batches": counted["rows of batches"],
+            "stopped_batches": counted["stopped batches"],
             "breaches": self.breaches,
             "exchanges": self.calls.total(),
             "steps": self.steps,

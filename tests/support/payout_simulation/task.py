@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from payments_core.client import resuming
 from payments_core.client.account_choice import existing_payout
-from payments_core.domain.errors import DecisionRefused, InvalidPayout, KeyReused, NotSupported, OverRefund
+from payments_core.domain.errors import (
+    BatchBudgetReached,
+    DecisionRefused,
+    InvalidPayout,
+    KeyReused,
+    NotSupported,
+    OverRefund,
+)
 from payments_core.domain.rates import Priority
 from payments_core.domain.records import PayoutRecord
 from payments_core.domain.references import payout_id
@@ -178,6 +185,10 @@ def paying(process: Process, planned: PlannedOrder) -> Work:
             created = yield from steps.send(account, planned.order, process.moment(), identity)
         except OverRefund:
             watch.refused.add(planned.order.key)
+            raise
+        except BatchBudgetReached:
+            if planned.order.batch not in watch.batches.cancelled:
+                watch.batches.put_off.append(planned)
             raise
         row = created.row
         watch.acknowledged.add(planned.order.key)
