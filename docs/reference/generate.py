@@ -178,9 +178,18 @@ def shown(default: object) -> str:
     return f"`{', '.join(f'{value:g}' for value in default) if isinstance(default, tuple) else default}`"
 
 
+def error_tree(kind: type[Exception]) -> list[str]:
+    """Draw an error and those under it, in the order of the module."""
+    lines, below = [kind.__name__], [one for one in vars(errors).values() if kind in getattr(one, "__bases__", ())]
+    for number, one in enumerate(below, 1):
+        turn, down = ("└── ", "    ") if number == len(below) else ("├── ", "│   ")
+        first, *rest = error_tree(one)
+        lines += [turn + first, *(down + line for line in rest)]
+    return lines
+
+
 def errors_page() -> str:
-    """The error tree."""
-    tree = inspect.cleandoc(errors.__doc__ or "").split("::\n", 1)[1].strip("\n").split("\n\n")[0]
+    """The errors: as a tree, and what each means."""
     rows = [
         (f"`{name}`", f"`{kind.code}`", first_sentence(kind))
         for name in errors.__all__
@@ -194,7 +203,7 @@ def errors_page() -> str:
             "a complete number. On the command line `--json` prints",
             '`{"error": {"code", "message", "hint"}}` on standard error.\n',
             "```text",
-            inspect.cleandoc(tree),
+            *error_tree(errors.PaymentsError),
             "```\n",
             table(("error", "code", "meaning"), rows),
             "\n[Phone numbers and keys](numbers-and-keys.md) lists the refused ones, with reasons.",

@@ -1,40 +1,4 @@
-"""Every exception of the library, drawn as a tree.
-
-::
-
-    PaymentsError
-    ├── SettingsError              payouts.toml, a secret or an account's settings are wrong; nothing was sent
-    │   ├── UnknownAccount         the account is not in the configuration
-    │   ├── ProviderNotInstalled   an account names a provider that no installed distribution offers
-    │   ├── PluginError            a distribution's entry point cannot be loaded or breaks a rule
-    │   └── SecretMissing          a secret reference points at nothing
-    ├── InvalidPayout              what the caller asked for cannot be sent as it stands; nothing was recorded
-    │   ├── InvalidAmount
-    │   ├── InvalidPayee
-    │   ├── InvalidCurrency
-    │   ├── BatchBudgetReached     a batch is not approved, paused or cancelled, or its approved total is used
-    │   ├── BatchRefused           rows of a batch cannot be paid
-    │   ├── DailyLimitReached      of what the account pays in a day not that much is left
-    │   ├── OverRefund             the refunds of one collection would be more than was collected
-    │   └── NoRoute                no route names the account to pay from, or that is not known
-    ├── KeyReused                  the key belongs to another order; nothing was changed
-    ├── InvalidArgument            a number given to a method is outside of its bounds; nothing was done
-    ├── UnknownPayout              no payout has this id or key, or two have it
-    ├── UnknownEvent               no event has this id
-    ├── UnknownBatch               no batch has this id or name, or several have the name
-    ├── DecisionRefused            what a person decided about a payout is not safe, or not yet; nothing was changed
-    ├── JournalError               the journal cannot be read or written
-    │   ├── JournalMissing         there is none where the configuration says
-    │   ├── JournalDamaged         it is emptied, or not as it was written
-    │   ├── JournalLocked          another program holds it
-    │   ├── JournalTooNew          written by a newer version of this library
-    │   ├── NamespaceChanged       configuration and journal disagree about the installation
-    │   ├── JournalIsBackup        it is a backup: it may lack payments that were made after it
-    │   └── JournalClosed          closed, or used in a forked process
-    ├── NotSupported                 the account's provider cannot do this
-    ├── LookupFailed                the provider did not answer a question; nothing was changed
-    ├── PayoutInterrupted          a failure after the payout was recorded; carries id, key, may_have_been_sent
-    └── ProviderBug                a provider broke its contract
+"""Every exception of the library.
 
 A decline is a value (``PayoutStatus.FAILED`` with a reason), and so is not knowing (``UNKNOWN``): neither is an
 exception. No message carries a secret or a complete payee, or a character that a terminal obeys.

@@ -1,11 +1,10 @@
-"""The tree of errors: drawn as it is, with codes that never change, and messages that help."""
+"""The errors: codes that never change, and messages that help."""
 
 from __future__ import annotations
 
 import copy
 import inspect
 import pickle
-import re
 import traceback
 
 import pytest
@@ -51,23 +50,6 @@ CODES = {
     "UnknownEvent": "unknown_event",
     "UnknownPayout": "unknown_payout",
 }
-
-
-def drawn() -> dict[str, str]:
-    """Read the tree in the module's docstring: each class and the one it stands under."""
-    parents: dict[str, str] = {}
-    above: list[str] = []
-    for line in (errors.__doc__ or "").splitlines():
-        found = re.match(r"    (?P<lines>(?:[\u2502\u251c\u2514\u2500] *|    )*)(?P<name>[A-Z]\w+)(\s{2,}.*)?$", line)
-        if found:
-            depth = len(re.sub(r"[\u251c\u2514]\u2500\u2500 ", "    ", found["lines"])) // 4
-            above[depth:] = [found["name"]]
-            parents[found["name"]] = above[depth - 1] if depth else "Exception"
-    return parents
-
-
-def test_error_tree_in_the_docstring_matches_the_classes() -> None:
-    assert drawn() == {name: cls.__base__.__name__ for name, cls in CLASSES.items() if cls.__base__}
 
 
 def test_errors_are_all_exported() -> None:
