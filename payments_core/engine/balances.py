@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from payments_core.domain.errors import LookupFailed
 from payments_core.domain.masking import scrub, scrub_code
 from payments_core.domain.payout import Reason, ReasonCode
-from payments_core.domain.records import Query
 from payments_core.engine.commands import RecordAccountQuery
-from payments_core.engine.context import StepContext, token_hash
+from payments_core.engine.context import StepContext, query_of
 from payments_core.engine.flow import EngineFlow, append_history
 from payments_core.engine.lookups import lookup_refused, offered, query_account
 from payments_core.provider import (
@@ -52,7 +51,7 @@ def query_balances(account: Account, moment: StepContext) -> EngineFlow[str]:
     """
     provider: BalanceResultCallbacks = offered(account, Capability.BALANCE_RESULT_CALLBACKS)
     token = moment.new_token()
-    query = Query(token_hash(token), moment.at)
+    query = query_of(token, moment.at)
     yield from append_history(RecordAccountQuery(account.name, query))
     yield from query_account(account, _WHAT, Deferred, provider.query_balances, moment.at, answer_token=token)
     return query.token_hash

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from payments_core.domain.records import Query
 from payments_core.provider import Account
 
-__all__ = ["StepContext", "token_hash"]
+__all__ = ["StepContext", "query_of", "token_hash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,8 @@ class StepContext:
 def token_hash(token: str) -> str:
     """Return what is stored of a path's token."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def query_of(token: str, at: datetime) -> Query:
+    """Return the query whose answer comes to a path with this token."""
+    return Query(token_hash(token), at)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from payments_core.domain.events import EventName
-from payments_core.domain.records import Event, PayoutRecord, Query
+from payments_core.domain.records import Event, PayoutRecord
 from payments_core.engine import rechecks
 from payments_core.engine.commands import ApplyTransition, Stale, TransitionApplied
-from payments_core.engine.context import StepContext, token_hash
+from payments_core.engine.context import StepContext, query_of
 from payments_core.engine.drafts import draft_of
 from payments_core.engine.flow import EngineFlow, apply_transition
 from payments_core.engine.provider_calls import CheckResult, query
@@ -31,7 +31,7 @@ def query_status(
     draft = draft_of(row)
     if account.facts.status_by == "result_callback":
         token = moment.new_token()
-        pending = Query(token_hash(token), moment.at)
+        pending = query_of(token, moment.at)
         queried = Event(EventName.PAYOUT_QUERIED, moment.at)
         reply = yield from apply_transition(ApplyTransition(row, row, queried, asks=pending))
         if not isinstance(reply, TransitionApplied):

@@ -9,7 +9,7 @@ from payments_core.domain.budgets import AboveBudget
 from payments_core.domain.events import EventName
 from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.rates import PostEnd, ReadEnd
-from payments_core.domain.records import Event, PayoutRecord, Query, Schedule
+from payments_core.domain.records import Event, PayoutRecord, Schedule
 from payments_core.domain.references import payout_id
 from payments_core.engine import decide_outcome, decide_submission, transitions
 from payments_core.engine.amount_checks import over_refund, too_large, waits_and_fits
@@ -29,7 +29,7 @@ from payments_core.engine.commands import (
     Stale,
     TransitionApplied,
 )
-from payments_core.engine.context import StepContext, token_hash
+from payments_core.engine.context import StepContext, query_of
 from payments_core.engine.contradict import contradict, contradict_overtaken
 from payments_core.engine.drafts import budgets_of, draft_new, draft_of, is_bound, new_attempt, other_payers
 from payments_core.engine.flow import (
@@ -91,7 +91,7 @@ def send(account: Account, order: Order, moment: StepContext, identity: str) -> 
         return (yield from _create(account, new))
     begun = decide_submission.begin(new.row, account, owner=moment.owner, at=at)
     token = _path_token(account, begun, moment)
-    begins = ApplyTransition(new.row, begun.after, begun.event, asks=_query(token, at))
+    begins = ApplyTransition(new.row, begun.after, begun.event, asks=query_of(token, at) if token else None)
     created = yield from _create(account, CreatePayout(new.row, new.event, begins, budgets_of(account, order, at)))
     if not created.created or created.row.status is not PayoutStatus.SENDING:
         return created
@@ -143,10 +143,6 @@ def _path_token(account: Account, begun: Decision, moment: StepContext) -> str |
     """Return the token of a fresh path where the result of a submission comes to one; None where it does not."""
     has_path = account.facts.result_by == "submission" and begun.after.status is PayoutStatus.SENDING
     return moment.new_token() if has_path else None
-
-
-def _query(token: str | None, at: datetime) -> Query | None:
-    return None if token is None else Query(token_hash(token), at)
 
 
 def advance(
@@ -242,7 +238,7 @@ def _send(account: Account, row: PayoutRecord, moment: StepContext) -> EngineFlo
     entry = replace(
         _gated(account, row, begun, moment),
         needs_approval=preflight.needs_approval,
-        asks=_query(token, at),
+        asks=query_of(token, at) if token else None,
         budgets=budgets_of(account, row.order, at),
     )
     reply = yield from apply_transition(entry)
