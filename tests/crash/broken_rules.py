@@ -49,7 +49,7 @@ from payments_core.http.flow import run_flow
 from payments_core.http.messages import HttpResponse
 from payments_core.journal.maintenance import restore
 from payments_core.journal.sql import attempts, batches, budgets, history, refunds, restore_gap, write_transition
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sqlite import connection, schema
 from payments_core.journal.sqlite import journal as sqlite_journal
 from payments_core.provider import Account, CheckOutcome, Draft, Final, NotFound

@@ -34,7 +34,8 @@ from payments_core.engine.commands import (
 from payments_core.journal.postgres.batch_statements import member_of, write_members
 from payments_core.journal.postgres.journal import PostgresJournal
 from payments_core.journal.sql.columns import to_us
-from payments_core.journal.sql.statements import POSTGRES, DbTransaction
+from payments_core.journal.sql.statements import POSTGRES
+from payments_core.journal.sql.transaction import DbTransaction
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
 EVENT = Event("payout.changed", START)

@@ -31,7 +31,8 @@ from payments_core.journal.postgres.batch_statements import member_of, write_mem
 from payments_core.journal.sql import update_payout, write_transition
 from payments_core.journal.sql.apply import apply
 from payments_core.journal.sql.columns import COLUMNS, write_row
-from payments_core.journal.sql.statements import POSTGRES, SQLITE, DbTransaction, quoted
+from payments_core.journal.sql.statements import POSTGRES, SQLITE, quoted
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sqlite.schema import create_tables
 
 S = PayoutStatus

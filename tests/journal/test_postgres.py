@@ -44,7 +44,7 @@ from payments_core.journal import init_journal, open_journal, store_of
 from payments_core.journal.maintenance.snapshot import PostgresSnapshot
 from payments_core.journal.postgres import connection
 from payments_core.journal.postgres.journal import PostgresJournal
-from payments_core.journal.sql.statements import lock_number
+from payments_core.journal.sql.transaction import lock_number
 
 NAMESPACE = "test-namespace"
 EVENT = Event("payout.changed", START)

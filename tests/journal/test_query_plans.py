@@ -23,7 +23,8 @@ from payments_core.engine.commands import AppendHistory, ApplyTransition, Create
 from payments_core.journal.postgres.batch_statements import member_of, write_members
 from payments_core.journal.sql.apply import apply
 from payments_core.journal.sql.claims import Claim, Release, Renew
-from payments_core.journal.sql.statements import POSTGRES, SQLITE, DbTransaction
+from payments_core.journal.sql.statements import POSTGRES, SQLITE
+from payments_core.journal.sql.transaction import DbTransaction
 
 TOKEN = "a" * 64
 S = PayoutStatus

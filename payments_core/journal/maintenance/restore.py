@@ -13,7 +13,7 @@ from payments_core.domain.references import canonical, fault_of
 from payments_core.journal.maintenance.stores import Store
 from payments_core.journal.sql import pauses, restore_gap
 from payments_core.journal.sql.restore_gap import OperatorAction
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sqlite.schema import BACKUP_AT
 
 __all__ = ["Compared", "OperatorAction", "begin_gap", "compare_statement", "end_gap", "gap_of", "no_gap"]

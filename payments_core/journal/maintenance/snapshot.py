@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from payments_core.journal.sql.statements import POSTGRES, SQLITE, Cursor, DbTransaction, Statements
+from payments_core.journal.sql.statements import POSTGRES, SQLITE, Statements
+from payments_core.journal.sql.transaction import Cursor, DbTransaction
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, check_file, explain
 from payments_core.journal.sqlite.schema import check_namespace, check_version
 

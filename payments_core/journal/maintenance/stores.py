@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from payments_core.journal.sql.statements import SQLITE, DbTransaction, Statements
+from payments_core.journal.sql.statements import SQLITE, Statements
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sqlite.connection import SQLITE_ERRORS, check_file, connect, explain
 from payments_core.journal.sqlite.creation import create_file
 from payments_core.journal.sqlite.schema import check_namespace, check_version

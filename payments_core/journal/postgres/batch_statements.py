@@ -32,7 +32,8 @@ from payments_core.journal.sql.columns import (
     writer,
 )
 from payments_core.journal.sql.new_payouts import check_first_submission, first_submission
-from payments_core.journal.sql.statements import MOVABLE, POSTGRES, DbTransaction, quoted
+from payments_core.journal.sql.statements import MOVABLE, POSTGRES, quoted
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sql.write_transition import is_ordinary, may_end, numbered, submits
 
 __all__ = ["Member", "member_of", "write_members"]

@@ -37,7 +37,8 @@ from payments_core.journal.postgres.thread_pool import ThreadPool
 from payments_core.journal.sql.apply import Change, Reply, apply
 from payments_core.journal.sql.new_payouts import StatementFlow, creation
 from payments_core.journal.sql.sql_journal import SqlJournal
-from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA, DbTransaction
+from payments_core.journal.sql.statements import POSTGRES, POSTGRES_SCHEMA
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.waiters import BlockingWaiter, FutureWaiter, LoopWaiter, Wrote
 
 __all__ = ["PostgresJournal"]

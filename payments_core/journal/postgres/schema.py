@@ -10,9 +10,10 @@ from psycopg import errors
 
 from payments_core.domain.errors import JournalError, JournalIsBackup, JournalMissing, NamespaceChanged
 from payments_core.journal.postgres.connection import Connection
-from payments_core.journal.sql.statements import POSTGRES, lock_number
+from payments_core.journal.sql.statements import POSTGRES
 from payments_core.journal.sql.statements import POSTGRES_SCHEMA as SCHEMA
 from payments_core.journal.sql.tables import VERSION, tables
+from payments_core.journal.sql.transaction import lock_number
 from payments_core.journal.usability import check_known, check_live, exists, library_version
 
 __all__ = [

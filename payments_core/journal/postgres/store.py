@@ -10,7 +10,8 @@ from typing import Any
 from payments_core.journal.maintenance.stores import Store
 from payments_core.journal.postgres.connection import SET_DURABLE, Connection, Server
 from payments_core.journal.postgres.schema import check_namespace, check_version, create, remember_server
-from payments_core.journal.sql.statements import POSTGRES, Cursor, DbTransaction
+from payments_core.journal.sql.statements import POSTGRES
+from payments_core.journal.sql.transaction import Cursor, DbTransaction
 
 __all__ = ["PostgresStore"]
 

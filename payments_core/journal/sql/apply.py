@@ -50,7 +50,7 @@ from payments_core.journal.sql.erasure import Erase, Trim
 from payments_core.journal.sql.inbox import InboxChange
 from payments_core.journal.sql.outbox import OutboxChange, OutboxReply
 from payments_core.journal.sql.pauses import LiftPause, SetPause
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["Change", "Reply", "apply"]
 

@@ -29,7 +29,7 @@ from payments_core.journal.sql.columns import (
     searchable_references,
     to_us,
 )
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sql.update_payout import fixed_changes, update_locked
 
 __all__ = ["add_references", "approve", "create_attempt", "is_approved", "load"]

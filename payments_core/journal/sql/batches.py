@@ -33,7 +33,8 @@ from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, Order, Payee, PayoutStatus, ReasonCode
 from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import checked, from_us, to_us
-from payments_core.journal.sql.statements import DbTransaction, Statements, marks
+from payments_core.journal.sql.statements import Statements, marks
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["BATCH_COLUMNS", "ROW_COLUMNS", "BatchesMixin", "apply", "read_batch", "read_batch_row"]
 

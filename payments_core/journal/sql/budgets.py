@@ -9,7 +9,7 @@ from typing import Any
 from payments_core.domain.budgets import AboveBudget, Budget, BudgetState, add, first_above, subtract
 from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.columns import checked
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["read_states", "refuse", "settle"]
 

@@ -9,7 +9,8 @@ from payments_core.domain.causes import PausedBy
 from payments_core.domain.rates import PostEnd
 from payments_core.domain.records import Pause
 from payments_core.journal.sql import pauses
-from payments_core.journal.sql.statements import DbTransaction, Statements
+from payments_core.journal.sql.statements import Statements
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["count", "reset"]
 

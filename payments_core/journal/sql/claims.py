@@ -20,7 +20,8 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import read_row, to_us
 from payments_core.journal.sql.due import not_paused
-from payments_core.journal.sql.statements import DbTransaction, Statements, marks
+from payments_core.journal.sql.statements import Statements, marks
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["Claim", "ClaimChange", "ClaimReply", "ClaimsMixin", "Release", "Renew", "apply", "unclaimed"]
 

@@ -33,7 +33,8 @@ from payments_core.journal.sql.columns import (
     write_json,
     write_reason,
 )
-from payments_core.journal.sql.statements import DbTransaction, Statements
+from payments_core.journal.sql.statements import Statements
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["Erase", "ErasureMixin", "Trim", "apply"]
 

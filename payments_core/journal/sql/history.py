@@ -18,7 +18,7 @@ from payments_core.journal.sql.columns import (
     write_entry,
     write_reason,
 )
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["acknowledge", "append", "delay", "is_contradicted", "lock_payout", "note", "publish"]
 

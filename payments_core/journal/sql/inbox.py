@@ -18,7 +18,8 @@ from payments_core.engine.commands import RecordAccountQuery
 from payments_core.journal.sql import history
 from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import from_us, to_us
-from payments_core.journal.sql.statements import DbTransaction, Statements, marks
+from payments_core.journal.sql.statements import Statements, marks
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["InboxChange", "InboxMixin", "StoreFact", "apply", "record_account_query", "spaced", "statements"]
 

@@ -23,7 +23,8 @@ from payments_core.journal.sql.columns import (
     write_entry,
     write_row,
 )
-from payments_core.journal.sql.statements import DbTransaction, Statements, marks, quoted
+from payments_core.journal.sql.statements import Statements, marks, quoted
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["StatementFlow", "check_first_submission", "create_payout", "creation", "first_submission"]
 

@@ -14,7 +14,8 @@ from payments_core.domain.deliveries import Backlog, Consumer, PayoutEvent, Wait
 from payments_core.domain.payout import PayoutStatus
 from payments_core.journal.sql.access import SqlAccess
 from payments_core.journal.sql.columns import checked, from_us, read_contradiction, read_reason, to_us
-from payments_core.journal.sql.statements import DbTransaction, Statements, marks
+from payments_core.journal.sql.statements import Statements, marks
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = [
     "EVENT_COLUMNS",

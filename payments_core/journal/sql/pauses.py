@@ -13,7 +13,7 @@ from typing import Any
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.records import Pause
 from payments_core.journal.sql.columns import read_pause, to_us
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = [
     "LiftPause",

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from payments_core.domain.rates import AcquirePermit, Hold, Permit, Priority, Queue, ReadEnd, penalise, reserve
-from payments_core.journal.sql.statements import DbTransaction, Statements
+from payments_core.journal.sql.statements import Statements
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["holds", "record_read", "take"]
 

@@ -10,7 +10,7 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.engine.commands import OverRefunded
 from payments_core.journal.sql import history
 from payments_core.journal.sql.columns import read_row
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["lock_collection", "may_have_moved", "over_refunded"]
 

@@ -27,7 +27,8 @@ from payments_core.domain.records import Gap, Pause, PayoutRecord
 from payments_core.engine.commands import AccountPaused, ApplyTransition, CheckFirst, OnStatement
 from payments_core.journal.sql import pauses
 from payments_core.journal.sql.columns import checked, compared_references, from_us, to_us
-from payments_core.journal.sql.statements import DbTransaction, Statements
+from payments_core.journal.sql.statements import Statements
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = [
     "OperatorAction",

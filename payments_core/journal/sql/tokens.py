@@ -8,7 +8,7 @@ from typing import Any
 from payments_core.domain.shared_tokens import AskToken, KeepToken, SharedToken, TokenChange
 from payments_core.journal.sql.columns import to_us
 from payments_core.journal.sql.inbox import statements
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["apply"]
 

@@ -13,7 +13,8 @@ from operator import attrgetter
 
 from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.columns import PATHS, writer
-from payments_core.journal.sql.statements import FIXED, MOVABLE, DbTransaction, Statements, marks
+from payments_core.journal.sql.statements import FIXED, MOVABLE, Statements, marks
+from payments_core.journal.sql.transaction import DbTransaction
 
 __all__ = ["JUDGED", "fixed_changes", "update_if_unchanged", "update_locked"]
 

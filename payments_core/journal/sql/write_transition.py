@@ -22,7 +22,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.journal.sql import attempts, budgets, circuits, history, inbox, pauses, permits, restore_gap
 from payments_core.journal.sql.columns import may_send_values, to_us
-from payments_core.journal.sql.statements import DbTransaction
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sql.update_payout import fixed_changes, update_if_unchanged, update_locked
 
 __all__ = ["is_ordinary", "numbered", "submits", "write_transition"]

@@ -15,7 +15,8 @@ from payments_core.domain.errors import JournalError, SettingsError
 from payments_core.engine.commands import CreatePayout, CreateResult, JournalCommand, JournalResult
 from payments_core.journal.sql.apply import Change, Reply, apply
 from payments_core.journal.sql.sql_journal import SqlJournal
-from payments_core.journal.sql.statements import SQLITE, DbTransaction
+from payments_core.journal.sql.statements import SQLITE
+from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sqlite.connection import (
     SQLITE_ERRORS,
     Reader,
