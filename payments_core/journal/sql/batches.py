@@ -8,6 +8,7 @@ import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from payments_core.domain.batches import (
@@ -39,6 +40,7 @@ from payments_core.journal.sql.transaction import DbTransaction
 __all__ = ["BATCH_COLUMNS", "ROW_COLUMNS", "BatchesMixin", "apply", "read_batch", "read_batch_row"]
 
 
+_ROWS_AT_ONCE = 100  # in one statement: a server answers it once
 #: Of a batch, in the order in which ``read_batch`` reads them.
 BATCH_COLUMNS = "id, name, state, COALESCE(content_hash, ''), row_count, totals"
 #: Of the rows ``r``, in the order in which ``read_batch_row`` reads them.
@@ -54,10 +56,6 @@ class _Statements:
         self.begin = text(
             f"INSERT INTO {at}batches (id, name, state, row_count, totals, begun_at)"
             " VALUES (?, ?, 'WRITING', 0, '{}', ?)"
-        )
-        self.add_row = text(
-            f"INSERT INTO {at}batch_rows (batch, number, key, digest, payee_id, content)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         )
         self.is_writing = text(f"SELECT 1 FROM {at}batches WHERE id = ? AND state = 'WRITING'")
         self.freeze = text(
@@ -96,6 +94,14 @@ class _Statements:
         # The index of a batch alone: what stood under a row's key before the batch is not in it.
         self.own_counts = text(
             f"SELECT status, {sql.reason_code}, COUNT(*) FROM {at}payouts WHERE batch = ? AND batch <> '' GROUP BY 1, 2"
+        )
+
+    def add_rows(self, count: int) -> str:
+        """Return the statement that adds so many rows, and returns the numbers of those whose key no other has."""
+        row = f"({marks(6)})"
+        return self._text(
+            f"INSERT INTO {self._at}batch_rows (batch, number, key, digest, payee_id, content)"
+            f" VALUES {', '.join([row] * count)} ON CONFLICT DO NOTHING RETURNING number"
         )
 
     def last_of_payee_ids(self, count: int) -> str:
@@ -140,16 +146,17 @@ def apply(session: DbTransaction, change: BatchWrite) -> BatchReply:
             return _move(session, change)
 
 
-def _add(session: DbTransaction, batch: str, rows: Iterable[BatchRow]) -> tuple[int, ...]:
+def _add(session: DbTransaction, batch: str, rows: Sequence[BatchRow]) -> tuple[int, ...]:
     """Add rows; return the numbers of those whose key another row has."""
     sql = _statements(session.sql)
     if session.execute(sql.is_writing, (batch,)).fetchone() is None:
         raise _gone(batch)
-    twice = []
-    for row in rows:
-        values = (batch, row.number, row.order.key, row.digest, row.payee_id, _content(row))
-        if session.execute(sql.add_row, values).rowcount != 1:
-            twice.append(row.number)
+    twice = list[int]()
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        values = ((batch, row.number, row.order.key, row.digest, row.payee_id, _content(row)) for row in some)
+        added = session.execute(sql.add_rows(len(some)), tuple(chain.from_iterable(values))).fetchall()
+        twice += sorted({row.number for row in some} - {number for (number,) in added})
     return tuple(twice)
 
 
