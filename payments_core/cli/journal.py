@@ -185,7 +185,11 @@ def erase(
     payee: Annotated[str | None, number_option("All payouts to this number.")] = None,
     before: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="All payouts that became final before this day (UTC)."),
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="All payouts that became final before this day (UTC), and rows of batches cancelled before it.",
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Erase; without it, only show what would be erased.")] = False,
 ) -> int:
@@ -209,6 +213,8 @@ def erase(
         )
     lines = [f"{kept} is kept. {reason}" for kept, reason in found.kept.items()]
     count = messages.counted(len(found.erased), "payout")
+    if found.rows:
+        count += f" and {messages.counted(found.rows, 'row')} of batches that were never paid"
     if yes:
         lines.append(f"The payee of {count} is erased.")
         if not found.vacuumed:
@@ -219,6 +225,12 @@ def erase(
         lines.append("Existing backups and logs of the database still contain it.")
     else:
         lines.append(f"{count} would be erased. Nothing was changed: add --yes to erase. It cannot be undone.")
-    record = {"done": yes, "erased": list(found.erased), "kept": dict(found.kept), "vacuumed": found.vacuumed}
+    record = {
+        "done": yes,
+        "erased": list(found.erased),
+        "kept": dict(found.kept),
+        "rows": found.rows,
+        "vacuumed": found.vacuumed,
+    }
     terminal.show(record, "\n".join(lines))
     return exit_codes.DONE

@@ -369,10 +369,12 @@ class ErasureResult:
     Args:
         erased: Ids of the payouts whose payee is gone now.
         kept: Ids of those that cannot be erased yet, each with the reason.
+        rows: How many rows of batches nobody is named in any more: of cancelled batches, never paid.
         vacuumed: No byte of what was there is left in the journal's file; never true of a server's.
 
     """
 
     erased: tuple[str, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
+    rows: int = 0
     vacuumed: bool = False

@@ -235,6 +235,10 @@ class Journal(Outbox, Protocol):
         """Wipe what was taken out from where it stood; say whether it is gone: never where a server does that."""
         ...
 
+    def erase_rows(self, before: datetime, *, limit: int, dry_run: bool) -> int:
+        """Erase rows of batches that were cancelled, or never finished, before a moment; return how many."""
+        ...
+
     def trim(self, before: datetime, *, limit: int) -> int:
         """Remove callbacks that were handled before a moment; return how many."""
         ...

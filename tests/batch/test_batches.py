@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 
 from payments_core import Money, PayoutClient, PayoutStatus, settings
 from payments_core.batch import Batch, BatchOrder, BatchRefused, BatchState, StopRules
-from payments_core.domain.errors import DecisionRefused, JournalDamaged, UnknownBatch
+from payments_core.domain.batches import BeginBatch, FreezeBatch, WriteRows
+from payments_core.domain.errors import DecisionRefused, JournalDamaged, JournalError, UnknownBatch
 from payments_core.journal import open_audit
 from payments_core.journal.maintenance.verify import Audit
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -286,3 +288,56 @@ def test_erased_payee_is_gone_from_the_rows_of_a_batch(
     assert batches(lambda one: one.run(batch.id)).progress.succeeded == 2
     with closing(audit(tmp_path)) as found:
         assert list(found.flaws()) == []
+
+
+def test_rows_that_are_never_paid_are_erased_with_what_has_ended(
+    batches: Run, approved: Callable[..., Batch], people: People, gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """Those of a cancelled batch, and what a crash has left of a creation; nobody finishes that any more."""
+    waiting, cancelled = approved(2), batches(lambda one: one.create(people(3), name="not owed", actor="ann"))[0]
+    batches(lambda one: one.cancel(cancelled.id, actor="bob", reason="not owed"))
+    with PayoutClient.from_config() as client:
+        journal, later = client.runtime.journal, client.runtime.clock() + timedelta(seconds=1)
+        rows = [result.row for result in journal.batch_rows(waiting.id, limit=2)]
+        journal.write_batch(BeginBatch("b_draft", "draft", client.runtime.clock()))
+        journal.write_batch(WriteRows("b_draft", rows))
+        asked = {"actor": "Ann", "reason": "a year is over"}
+
+        assert client.erase(before=waiting.history[0].at, **asked).rows == 0
+        assert client.erase(before=later, dry_run=True, **asked).rows == 5
+        assert client.erase(before=later, **asked).rows == 5
+        assert client.erase(before=later, **asked).rows == 0
+        draft = Batch("b_draft", "draft", BatchState.WRITING, "hash", 2, waiting.totals)
+        with pytest.raises(JournalError, match="not being written any more"):
+            journal.write_batch(FreezeBatch(draft, later, "ann"))
+
+    assert [row.row for row in batches(lambda one: one.rows(cancelled.id))] == [None] * 3
+    assert all(row.row for row in batches(lambda one: one.rows(waiting.id)))
+    assert batches(lambda one: one.run(waiting.id, timeout_s=20)).progress.succeeded == 2
+    with closing(audit(tmp_path)) as found:
+        assert list(found.flaws()) == []
+
+
+def test_draft_that_lost_a_row_is_not_frozen(people: People, gateway: MtnMomoEmulator) -> None:
+    """What is approved later is what was counted."""
+    with PayoutClient.from_config() as client:
+        journal = client.runtime.journal
+        journal.write_batch(BeginBatch("b_draft", "draft", client.runtime.clock()))
+        draft = Batch("b_draft", "draft", BatchState.WRITING, "hash", 1, (Money("5", "EUR"),))
+        with pytest.raises(JournalError, match="not being written any more"):
+            journal.write_batch(FreezeBatch(draft, client.runtime.clock(), "ann"))
+
+
+def test_cancelled_batch_can_be_created_again(
+    batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator
+) -> None:
+    """Its rows have the same keys: who was paid meanwhile is not paid again."""
+    first = approved(2)
+    batches(lambda one: one.cancel(first.id, actor="bob", reason="by mistake"))
+
+    again = approved(2)
+    ran = batches(lambda one: one.run(again.id, timeout_s=20))
+
+    assert (again.id != first.id, again.content_hash) == (True, first.content_hash)
+    assert ran.progress.succeeded == 2
+    assert Counter(credits_of(gateway).values()) == {1: 2}

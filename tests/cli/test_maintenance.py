@@ -77,7 +77,7 @@ def test_erase_is_a_dry_run_unless_yes_is_given(pay: Call, payouts: Call, config
     assert (rehearsed.code, "would be erased" in rehearsed.out) == (0, True)
     assert payouts("show", "one", "--reveal", "--json").json["payee"] == NUMBER
     done = payouts("erase", "--payee", f"+{NUMBER}", *BY, "--yes", "--json")
-    assert done.json == {"done": True, "erased": [paid["id"]], "kept": {}, "vacuumed": True}
+    assert done.json == {"done": True, "erased": [paid["id"]], "kept": {}, "rows": 0, "vacuumed": True}
     shown = payouts("show", "one", "--reveal", "--json")
     assert shown.json["payee"].startswith("erased:")
     assert "erased:" in payouts("show", "one").out

@@ -46,7 +46,7 @@ from payments_core.journal.sql import (
     write_transition,
 )
 from payments_core.journal.sql.claims import Claim, ClaimChange, ClaimReply, Release, Renew
-from payments_core.journal.sql.erasure import Erase, Trim
+from payments_core.journal.sql.erasure import Erase, EraseRows, Trim
 from payments_core.journal.sql.inbox import InboxChange
 from payments_core.journal.sql.outbox import OutboxChange, OutboxReply
 from payments_core.journal.sql.pauses import LiftPause, SetPause
@@ -64,6 +64,7 @@ Change: TypeAlias = (
     | InboxChange
     | OutboxChange
     | Erase
+    | EraseRows
     | Trim
     | BatchWrite
 )
@@ -120,7 +121,7 @@ def apply(session: DbTransaction, change: Change) -> Reply:
             return permits.take(session, change)
         case outbox.Acknowledge() | outbox.TakeDeliveries() | outbox.PutOff() | outbox.ResumeDeliveries():
             return outbox.apply(session, change)
-        case Erase() | Trim():
+        case Erase() | EraseRows() | Trim():
             return erasure.apply(session, change)
         case BeginBatch() | WriteRows() | FreezeBatch() | DropBatch() | BatchChange():
             return batches.apply(session, change)

@@ -60,7 +60,8 @@ class _Statements:
         self.is_writing = text(f"SELECT 1 FROM {at}batches WHERE id = ? AND state = 'WRITING'")
         self.freeze = text(
             f"UPDATE {at}batches SET state = 'CREATED', content_hash = ?, row_count = ?, totals = ?"
-            " WHERE id = ? AND state = 'WRITING'"
+            f" WHERE id = ? AND state = 'WRITING' AND"
+            f" (SELECT COUNT(*) FROM {at}batch_rows r WHERE r.batch = {at}batches.id) = ?"
         )
         self.move = text(f"UPDATE {at}batches SET state = ? WHERE id = ? AND state = ?")
         self.open_budget = text(f"INSERT INTO {at}budgets (name, reserved, most, is_closed) VALUES (?, '0', ?, 0)")
@@ -76,7 +77,8 @@ class _Statements:
         self.drop_rows = text(f"DELETE FROM {at}batch_rows WHERE batch = ?")
         self.drop = text(f"DELETE FROM {at}batches WHERE id = ? AND state = 'WRITING'")
         self.by_id = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches WHERE id = ?")
-        self.by_hash = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches WHERE content_hash = ?")
+        live = f"content_hash = ? AND state <> '{BatchState.CANCELLED}'"
+        self.by_hash = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches WHERE {live}")
         self.by_name = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches WHERE name = ? ORDER BY no")
         self.all = text(f"SELECT {BATCH_COLUMNS} FROM {at}batches ORDER BY no DESC LIMIT ?")
         self.history = text(f"SELECT seq, at, event, actor, reason FROM {at}batch_history WHERE batch = ? ORDER BY seq")
@@ -172,7 +174,8 @@ def _freeze(session: DbTransaction, change: FreezeBatch) -> Batch:
         _drop(session, batch.id)
         return _with_history(session, found)
     totals = json.dumps({total.currency: total.text for total in batch.totals})
-    if session.execute(sql.freeze, (batch.content_hash, batch.row_count, totals, batch.id)).rowcount != 1:
+    count = batch.row_count  # as many as are there: a draft of long ago may have been erased meanwhile
+    if session.execute(sql.freeze, (batch.content_hash, count, totals, batch.id, count)).rowcount != 1:
         raise _gone(batch.id)
     _note(session, batch.id, change.at, EventName.BATCH_CREATED, change.actor, change.reason)
     return _with_history(session, session.execute(sql.by_id, (batch.id,)).fetchone())

@@ -36,7 +36,7 @@ from payments_core.journal.sql.columns import (
 from payments_core.journal.sql.statements import Statements
 from payments_core.journal.sql.transaction import DbTransaction
 
-__all__ = ["Erase", "ErasureMixin", "Trim", "apply"]
+__all__ = ["Erase", "EraseRows", "ErasureMixin", "Trim", "apply"]
 
 _SECRET = "payee_secret"  # noqa: S105 - its name
 # What may stay in the evidence of a history entry; everything else may describe a person.
@@ -90,6 +90,22 @@ class Erase:
 
 
 @dataclass(frozen=True, slots=True)
+class EraseRows:
+    """Erase rows of batches that nothing was paid of, and that nothing will be paid of any more.
+
+    Args:
+        before: The batch was cancelled before this moment, or its creation began before it and was never finished.
+        limit: The most rows of each of the two.
+        dry_run: Count them, all of them, and change nothing.
+
+    """
+
+    before: datetime
+    limit: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Trim:
     """Remove callbacks that were handled before a moment."""
 
@@ -122,6 +138,26 @@ class _Statements:
         self.erase_approvals = text(f"UPDATE {at}approvals SET reason = '' WHERE payout_id = ?")
         self.events = text(f"SELECT no, reason FROM {at}outbox WHERE payout_id = ? AND reason IS NOT NULL")
         self.erase_event = text(f"UPDATE {at}outbox SET reason = ? WHERE no = ?")
+        cancelled = (
+            f"FROM {at}batches b JOIN {at}batch_rows r ON r.batch = b.id WHERE b.state = 'CANCELLED'"
+            f" AND (SELECT MAX(h.at) FROM {at}batch_history h WHERE h.batch = b.id) < ? AND r.content <> ''"
+            f" AND NOT EXISTS (SELECT 1 FROM {at}payouts p WHERE p.key = r.key)"
+        )
+        draft = (
+            f"FROM {at}batches b JOIN {at}batch_rows r ON r.batch = b.id WHERE b.state = 'WRITING' AND b.begun_at < ?"
+        )
+        self.count_rows = tuple(text(f"SELECT COUNT(*) {which}") for which in (cancelled, draft))
+        self.erase_cancelled = text(
+            f"UPDATE {at}batch_rows SET content = '', payee_id = ''"
+            f" WHERE (batch, number) IN (SELECT r.batch, r.number {cancelled} LIMIT ?)"
+        )
+        self.drop_draft_rows = text(
+            f"DELETE FROM {at}batch_rows WHERE (batch, number) IN (SELECT r.batch, r.number {draft} LIMIT ?)"
+        )
+        self.drop_drafts = text(
+            f"DELETE FROM {at}batches WHERE state = 'WRITING' AND begun_at < ?"
+            f" AND NOT EXISTS (SELECT 1 FROM {at}batch_rows r WHERE r.batch = {at}batches.id)"
+        )
         self.trim = text(
             f"DELETE FROM {at}inbox WHERE no IN (SELECT no FROM {at}inbox WHERE handled_at < ? ORDER BY no LIMIT ?)"
         )
@@ -135,10 +171,12 @@ def _statements(sql: Statements) -> _Statements:
     return _Statements(sql)
 
 
-def apply(session: DbTransaction, change: Erase | Trim) -> ErasureResult | int:
+def apply(session: DbTransaction, change: Erase | EraseRows | Trim) -> ErasureResult | int:
     """Write one change."""
     if isinstance(change, Trim):
         return session.execute(_statements(session.sql).trim, (to_us(change.before), change.limit)).rowcount
+    if isinstance(change, EraseRows):
+        return _erase_rows(session, change)
     found: dict[str, PayoutRecord] = {}
     for payout in sorted(change.payout_ids):  # every transaction locks them in this order
         stored = session.execute(session.sql.lock_payout, (payout,)).fetchone()
@@ -153,6 +191,16 @@ def apply(session: DbTransaction, change: Erase | Trim) -> ErasureResult | int:
         for row in wanted:
             _erase(session, row, change, secret)
     return ErasureResult(tuple(row.id for row in wanted), kept)
+
+
+def _erase_rows(session: DbTransaction, change: EraseRows) -> int:
+    sql, before = _statements(session.sql), to_us(change.before)
+    if change.dry_run:
+        return sum(int(session.execute(count, (before,)).fetchone()[0]) for count in sql.count_rows)
+    erased = session.execute(sql.erase_cancelled, (before, change.limit)).rowcount
+    erased += session.execute(sql.drop_draft_rows, (before, change.limit)).rowcount
+    session.execute(sql.drop_drafts, (before,))
+    return erased
 
 
 def _reason_to_keep(row: PayoutRecord, at: datetime) -> str:
@@ -229,6 +277,11 @@ class ErasureMixin(SqlAccess):
         """Erase the payees of payouts that have come to an end."""
         result: ErasureResult = self.execute(Erase(at, tuple(payout_ids), actor, reason, all_or_none, dry_run))
         return result
+
+    def erase_rows(self, before: datetime, *, limit: int, dry_run: bool) -> int:
+        """Erase rows of batches that were cancelled, or never finished, before a moment; return how many."""
+        erased: int = self.execute(EraseRows(before, limit, dry_run))
+        return erased
 
     def of_payee(self, payee: Payee) -> tuple[str, ...]:
         """Return the ids of a payee's payouts, the erased ones too."""

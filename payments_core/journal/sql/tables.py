@@ -280,7 +280,8 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         begun_at {integer} NOT NULL
     )
     """,
-        f"CREATE UNIQUE INDEX batches_content ON {at}batches (content_hash) WHERE content_hash IS NOT NULL",
+        f"CREATE UNIQUE INDEX batches_content ON {at}batches (content_hash)"
+        " WHERE content_hash IS NOT NULL AND state <> 'CANCELLED'",
         f"""
     CREATE TABLE {at}batch_rows (
         batch TEXT NOT NULL REFERENCES {at}batches (id),
