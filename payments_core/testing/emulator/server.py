@@ -46,7 +46,7 @@ class Emulator(ABC, Generic[G]):
     """
 
     what: ClassVar[str]  #: What it imitates.
-    example: ClassVar[str] = "--to NUMBER --amount AMOUNT"  #: Options of a first `payouts send`.
+    example: str = "--to NUMBER --amount AMOUNT"  #: Options of a first `payouts send`.
     switch_type: ClassVar[type[Options]] = Options  #: The class of ``switches``.
     own_options: ClassVar[frozenset[str]] = frozenset()  #: Arguments beside the switches that are text.
     switches: Options = Options()

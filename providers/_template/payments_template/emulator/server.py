@@ -25,7 +25,7 @@ class TemplateEmulator(Emulator[Gateway]):
     """
 
     what: ClassVar[str] = "Template Pay"
-    example: ClassVar[str] = "--to +999700000010 --amount 5"
+    example: str = "--to +999700000010 --amount 5"
     switch_type = Switches
 
     def __init__(self, port: int = 0, *, faults: Mapping[str, Any] | None = None, **switches: Any) -> None:

@@ -29,7 +29,7 @@ class MpesaDarajaEmulator(Emulator[Gateway]):
     """
 
     what: ClassVar[str] = "M-Pesa Daraja, B2C v3"
-    example: ClassVar[str] = "--to +254708374149 --amount 10"
+    example: str = "--to +254708374149 --amount 10"
     switch_type = Switches
     own_options = frozenset({_CALLBACK_URL})
 

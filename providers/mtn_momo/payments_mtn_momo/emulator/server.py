@@ -44,7 +44,7 @@ class MtnMomoEmulator(Emulator[Gateway]):
     """
 
     what: ClassVar[str] = "MTN MoMo Disbursements and of sandbox provisioning"
-    example: ClassVar[str] = "--to +256772123456 --amount 5"
+    example: str = "--to +256772123456 --amount 5"
     switch_type = Switches
     own_options = frozenset({"platform", "callback_host"})
 

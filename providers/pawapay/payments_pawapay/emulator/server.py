@@ -23,16 +23,28 @@ class PawapayEmulator(Emulator[Gateway]):
     Args:
         port: 0 for any free one.
         faults: Faults in force from the start.
+        target: The operator of the account that ``write_config`` writes, such as ``MTN_MOMO_UGA``; all are served.
         switches: Fields of :class:`~payments_pawapay.emulator.gateway.Switches`; signatures need the extra
             ``signatures``.
+
+    Raises:
+        ValueError: There is no such operator.
 
     """
 
     what: ClassVar[str] = "pawaPay"
-    example: ClassVar[str] = "--to +260763456789 --amount 15.2"
     switch_type = Switches
 
-    def __init__(self, port: int = 0, *, faults: Mapping[str, Any] | None = None, **switches: Any) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        faults: Mapping[str, Any] | None = None,
+        target: str = "MTN_MOMO_ZMB",
+        **switches: Any,
+    ) -> None:
+        self.operator = _operator(target)
+        self.example = f"--to +{OPERATORS[target].prefix}763456789 --amount 15"
         self.switches = Switches(**switches)
         self._signing_key = ""
         keys = None
@@ -52,8 +64,20 @@ class PawapayEmulator(Emulator[Gateway]):
             return self.gateway.keys.rotate()
 
     def account(self, target: str) -> EmulatedAccount:
-        """Return the account that pays through this server."""
-        settings = {"country": "ZMB", "operator": "MTN_MOMO_ZMB", "currency": "ZMW", "base_url": self.url}
+        """Return the account of an operator, which pays through this server.
+
+        Raises:
+            ValueError: There is no such operator.
+
+        """
+        operator = _operator(target or self.operator)
+        takes = OPERATORS[operator]
+        settings = {
+            "country": takes.country,
+            "operator": operator,
+            "currency": next(iter(takes.currencies)),
+            "base_url": self.url,
+        }
         secret = {"api_token": self.gateway.api_token}
         if self._signing_key:
             settings["signing_key_id"] = _KEY_ID
@@ -78,3 +102,9 @@ class PawapayEmulator(Emulator[Gateway]):
 
             self._signing_key = signing_key
             self.gateway.merchant_key = (_KEY_ID, public_of(signing_key))
+
+
+def _operator(name: str) -> str:
+    if name not in OPERATORS:
+        raise ValueError(f"There is no operator {name!r}; there are: {', '.join(OPERATORS)}.")
+    return name
