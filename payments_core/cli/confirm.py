@@ -49,7 +49,8 @@ async def balances(client: AsyncPayoutClient, totals: Sequence[AccountTotal]) ->
             held[place] = "no answer"
         else:
             lines = [f"{one.label} {one.amount:,f} {one.currency}".strip() for one in found]
-            held[place] = ", ".join(lines) or "nothing"
+            is_too_little = len(found) == 1 and found[0].amount < total.amount
+            held[place] = (", ".join(lines) or "nothing") + (": too little" if is_too_little else "")
     return held
 
 

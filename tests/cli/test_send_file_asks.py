@@ -115,7 +115,7 @@ def test_file_is_paid_after_a_summary_and_a_yes(
     assert "people.csv: 3 payouts, 1 repeated." in screen
     shown = next(line.split() for line in screen.splitlines() if "mtn-uganda" in line)
     assert shown[:4] == ["mtn-uganda", "3", "6,000,000", "UGX"]
-    assert shown[5:] == ["UGX"]  # what the account holds
+    assert " ".join(shown[5:]) == "UGX: too little"  # what the account holds
     assert payouts("list", "--json").json == []
     assert len(gateway.ledger()) == before
     code, screen = operator.types("y\n")
