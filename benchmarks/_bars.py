@@ -99,6 +99,7 @@ class Set:
 
 
 _SLOW = Contestant(name="ours-async", in_flight=64, latency_ms=50, share=2.5)
+_A_DAY = {"daily_limit": '{ EUR = "9000000" }'}
 _SIZES = (10**3, 10**4, 10**5, 10**6)
 
 SETS = {
@@ -140,6 +141,13 @@ SETS = {
         Contestant(name=name, workers=int(name == "workers"), in_flight=16, store=store, stored=stored)
         for name in ("ours-async", "workers") for store in (SQLITE, POSTGRES) for stored in _SIZES
     ), "Time of a payout by payouts in the journal, in microseconds", "wall_us", along="stored"),
+    "limits": Set((
+        Contestant(name=YARDSTICK),
+        Contestant(name="ours-async", in_flight=16, share=2.5),
+        Contestant(name="ours-async", in_flight=16, share=2.5, settings=_A_DAY),
+        Contestant(name="batch", in_flight=16, share=2.5),
+        Contestant(name="batch", in_flight=16, share=2.5, settings=_A_DAY),
+    ), "CPU time of a payout with a daily limit and in a batch, in microseconds"),
     "memory": Set((Contestant(name="memory", in_flight=16),), "Resident memory by payouts, in MiB", along="payouts"),
 }  # fmt: skip
 
@@ -147,6 +155,10 @@ _OURS, _BASE = "ours-async, 16 in flight", "workers, 1 at work, 64 in flight"
 _TWO = "8 in flight, 50 ms, postgres"
 BARS = (
     Bar(1, "full path, 16 in flight / raw httpx.Client", "<=", 1.2, "cpu_us", _OURS, YARDSTICK),
+    *(
+        Bar(1, f"the same {words}", "<=", 1.2, "cpu_us", f"{label}, {_A_DAY['daily_limit']}", YARDSTICK)
+        for words, label in (("with a daily limit", _OURS), ("with a daily limit, in a batch", "batch, 16 in flight"))
+    ),
     Bar(2, "full path, 16 in flight / best Python peer (mtnmomo-py)", "<=", 1.2, "cpu_us", _OURS, "mtnmomo-py"),
     Bar(4, "full path, 16 in flight / aiohttp bare", "<=", 2.8, "cpu_us", _OURS, "raw-aiohttp, 16 in flight"),
     Bar(5, "synchronous, one at a time / raw httpx.Client", "<=", 1.9, "cpu_us", "ours", YARDSTICK),

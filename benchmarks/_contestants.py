@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import _stores
-from _ours import measure_journal, measure_workers, ours, ours_async
+from _ours import measure_batch, measure_journal, measure_workers, ours, ours_async
 from _spec import PAYEE, Pay, PayLater, Run
 
 if TYPE_CHECKING:
@@ -277,6 +277,7 @@ def fill(run: Run) -> dict[str, float]:
 
 
 OTHERS: dict[str, Callable[[Run], dict[str, Any]]] = {
+    "batch": lambda run: asyncio.run(measure_batch(run)),
     "memory": lambda run: asyncio.run(measure_memory(run)),
     "workers": measure_workers,
     "journal": measure_journal,

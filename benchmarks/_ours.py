@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -55,11 +56,14 @@ def write_configuration(folder: Path, run: Run) -> Path:
     journal = run.journal or "sqlite:///payouts.db"
     if journal.startswith("postgresql:") and not run.stored:
         _stores.make_journal(journal)
-    account = _ACCOUNT + "".join(f'{name} = "{value}"\n' for name, value in run.settings.items())
+    # A table is written as it is.
+    more = "".join(
+        f"{name} = {value if value[:1] == '{' else json.dumps(value)}\n" for name, value in run.settings.items()
+    )
     text = _CONFIGURATION.format(namespace=_stores.NAMESPACE, journal=journal)
     shared = {"url": run.url, "in_flight": run.in_flight, "polls": _POLLS_S}
     for number in range(run.accounts):
-        text += account.format(number=number, user=uuid.uuid4(), **shared)
+        text += _ACCOUNT.format(number=number, user=uuid.uuid4(), **shared) + more
     (folder / "key").touch(0o600)
     (folder / "key").write_text("0" * 32, "utf-8")
     path = folder / "payouts.toml"
@@ -134,6 +138,26 @@ async def ours_async(run: Run) -> AsyncIterator[PayLater]:
                 _succeeded(payout if payout.is_final else await client.refresh(payout.id))
 
             yield pay
+
+
+async def measure_batch(run: Run) -> dict[str, float]:
+    """Return what a payout costs as the row of a batch, from the approval to the end of the run."""
+    from payments_core.batch import AsyncBatches, BatchOrder
+    from payments_core.client import AsyncPayoutClient, PayoutOrder
+
+    order = _orders(run)
+    with runtime(run) as built:
+        async with AsyncPayoutClient(built) as client:
+            batches = AsyncBatches(client)
+            rows = [BatchOrder(PayoutOrder(**order(number))) for number in range(run.payouts)]
+            batch, _ = await batches.create(rows, name="salary", actor="ann")
+            await batches.approve(batch.id, actor="bob", totals=batch.totals)
+            wall, cpu = time.perf_counter(), time.process_time()
+            done = await batches.run(batch.id, timeout_s=60)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            if done.progress.succeeded != run.payouts:
+                raise SystemExit(f"wrong end: {done}")
+    return {"cpu_us": cpu / run.payouts * 1e6, "wall_us": wall / run.payouts * 1e6, "payouts_per_s": run.payouts / wall}
 
 
 # --- workers ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
     python benchmarks/payouts.py                     # the bars: what we want, measured
     python benchmarks/payouts.py in-flight           # a growth curve: in-flight, accounts, latency, journal
+    python benchmarks/payouts.py limits              # with a daily limit, and in a batch
     python benchmarks/payouts.py memory              # resident memory over 100,000 payouts in one process
 
 Each run is a fresh process on one core, with the gateway in another process on another core, in shuffled rounds, so
