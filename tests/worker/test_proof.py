@@ -51,7 +51,7 @@ def test_workers_disturbed_at_random_pay_every_payee_once(place: Any) -> None:
                 assert worker.stop()["cut"] == 0
         workers += [place.start() for _ in range(3 - len(workers))]
     place.gateway.set_faults({})
-    longest_s = place.wait_for(place.all_paid, timeout_s=120)
+    longest_s = place.wait_for(place.all_paid, timeout_s=120 + 2 * ROUNDS)
     print(f"\nseed {seed}: {ROUNDS} disturbances, {20 * ROUNDS} payouts; the last was paid after {longest_s:.1f} s")
     for worker in workers:
         worker.stop()
