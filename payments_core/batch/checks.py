@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 from itertools import islice
 from pathlib import Path
 
-from payments_core.batch.earlier_batches import compare_with_batches
+from payments_core.batch.earlier_batches import PlannedPayments, compare_with_batches
 from payments_core.batch.reading import (
     DecimalMark,
     FileForm,
@@ -30,6 +30,8 @@ from payments_core.domain.money import Currency
 __all__ = ["FileReport", "FileReportBuilder", "check_repeats", "validate_file"]
 
 _CHUNK = 1000  # orders that are validated together
+# Of a row whose key was derived: the same person and amount, at another number.
+_NEW_KEY = "If that payout failed, pay the corrected row alone, from a file with a column `key` and another key in it."
 _EXAMPLES = 20  # findings of one kind that are kept
 _EXACT = Context(prec=60)  # an application may have changed its own
 RowSink = Callable[[Row], None]
@@ -69,15 +71,16 @@ class FileReport:
 
 
 def check_repeats(rows: Iterable[Row]) -> Iterator[Row]:
-    """Compare rows with all earlier ones: a key twice is refused, a payment twice is a warning, a payee twice a note.
+    """Compare rows with all earlier ones: a key twice is refused, a payment twice is a warning.
 
-    About fifty bytes are kept for each row.
+    So are one payee's id at two numbers, and one number for two ids; the same payee with another amount is a note.
+    About a hundred bytes are kept for each row.
 
     Args:
         rows: As they are read.
 
     """
-    keys, payments, payees = SeenRows(), SeenRows(), SeenRows()
+    keys, payments, payees, ids, people = SeenRows(), SeenRows(), SeenRows(), SeenRows(), SeenRows()
     for row in rows:
         line, found = row.line, list(row.findings)
         if row.key and (first := keys.add(digest_of(row.key), line).first) != line:
@@ -87,9 +90,22 @@ def check_repeats(rows: Iterable[Row]) -> Iterator[Row]:
         if row.to and row.amount is not None:
             payee = payees.add(digest_of(row.to), line)
             payment = payments.add(digest_of(row.to, f"{row.amount.normalize(_EXACT):f}", row.currency), line)
+            is_known_person = people.add(digest_of(row.payee_id, row.to), line).first != line
             code, level, first, what = FindingCode.REPEATED_PAYMENT, Level.WARNING, payment.first, "the same amount"
             if first == line:
                 code, level, first, what = FindingCode.REPEATED_PAYEE, Level.NOTE, payee.first, "another amount"
+                if first != line and not is_known_person:
+                    level, what = Level.WARNING, "for another payee id"
+            if (
+                row.payee_id
+                and (before := ids.add(digest_of(row.payee_id), line).first) != line
+                and not is_known_person
+            ):
+                why = f"Row {before} pays this payee id at another number."
+                hint = "Make sure that both are meant, and ask the payee for the number."
+                found.append(
+                    RowFinding(line, "to", mask_number(row.to), FindingCode.REPEATED_ID, why, hint, Level.WARNING)
+                )
             if first != line:
                 reason = f"Row {first} pays this number {what}."
                 found.append(
@@ -182,8 +198,12 @@ class FileReportBuilder:
 
 def _of(row: Row, found: OrderFinding) -> RowFinding:
     column = "to" if found.field == "payee" else found.field
-    reason = found.reason if found.code != KeyReused.code else f"{found.reason} This is row {row.line}."
-    return RowFinding(row.line, column, found.value, found.code, reason, found.hint)
+    reason, hint = found.reason, found.hint
+    if found.code == KeyReused.code:
+        reason = f"{reason} This is row {row.line}."
+        if not row.cells.get("key"):
+            hint = _NEW_KEY
+    return RowFinding(row.line, column, found.value, found.code, reason, hint)
 
 
 def validate_file(
@@ -231,8 +251,10 @@ def validate_file(
     with open_rows(path, defaults, columns=columns, sheet=sheet) as file:
         on_form(file.form)
         builder, rows = FileReportBuilder(file.form), check_repeats(file)
+        journal, at = client.runtime.journal, client.runtime.clock()
+        planned = PlannedPayments(journal, at)
         while chunk := list(islice(rows, _CHUNK)):
-            chunk = compare_with_batches(client.runtime.journal, chunk, client.runtime.clock())
+            chunk = compare_with_batches(journal, chunk, at, planned)
             validation = client.validate(row.order for row in chunk if row.order is not None)
             for row in builder.add(chunk, validation):
                 on_row(row)

@@ -16,7 +16,7 @@ __all__ = ["check_approval", "damaged", "find_batch", "not_allowed", "not_runnab
 
 
 def find_batch(journal: Journal, batch: str) -> Batch:
-    """Return a batch by its id, or by its name where only one has it.
+    """Return a batch by its id, or by its name where only one has it that was not cancelled.
 
     Raises:
         UnknownBatch: There is none, or several have the name.
@@ -25,8 +25,9 @@ def find_batch(journal: Journal, batch: str) -> Batch:
     if (found := journal.batch(batch)) is not None:
         return found
     named = journal.batches(name=batch)
-    if len(named) == 1:
-        return named[0]
+    live = [one for one in named if one.state is not BatchState.CANCELLED] or named
+    if len(live) == 1:
+        return live[0]
     if named:
         ids = ", ".join(f"{one.id} ({one.state})" for one in named[-10:])
         raise UnknownBatch(f"{len(named)} batches have the name {scrub(batch)!r}.", hint=f"Name one by its id: {ids}.")

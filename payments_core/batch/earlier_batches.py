@@ -1,4 +1,4 @@
-"""Compares rows with what earlier batches have paid: changed numbers, and payees that were paid just now."""
+"""Compares rows with other batches: changed numbers, and payees that another batch pays or is about to pay."""
 
 from __future__ import annotations
 
@@ -6,18 +6,56 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from payments_core.batch.progress import rows_of
+from payments_core.batch.progress import PAGE, rows_of
 from payments_core.batch.reading import FindingCode, Level, Row, RowFinding
-from payments_core.domain.batches import Batch, BatchPaid, BatchRow
+from payments_core.batch.reading.row_keys import digest_of
+from payments_core.batch.reading.seen import SeenRows
+from payments_core.domain.batches import Batch, BatchPaid, BatchRow, BatchState
 from payments_core.domain.masking import mask_number, scrub
 from payments_core.engine.journal_protocol import Journal
 
-__all__ = ["changed_numbers", "compare_with_batches"]
+__all__ = ["PlannedPayments", "changed_numbers", "compare_with_batches", "paid_elsewhere"]
 
 _RECENT = timedelta(days=7)
+_MOST = 1000  # batches that are looked at
+_PLANNED = {BatchState.CREATED, BatchState.APPROVED, BatchState.PAUSED}
 
 
-def compare_with_batches(journal: Journal, rows: Sequence[Row], at: datetime) -> list[Row]:
+class PlannedPayments:
+    """Rows of batches created in the last seven days that are not paid yet; about forty bytes are kept for each.
+
+    Args:
+        journal: Where the batches are.
+        at: Now.
+        apart_from: The id of a batch whose rows are left out.
+
+    """
+
+    def __init__(self, journal: Journal, at: datetime, *, apart_from: str = "") -> None:
+        self._batches, self._numbers, self._keys = list[str](), SeenRows(strict=True), SeenRows(strict=True)
+        for batch in journal.batches(limit=_MOST):
+            is_recent = bool(batch.history) and batch.history[0].at >= at - _RECENT
+            if batch.state in _PLANNED and is_recent and batch.id != apart_from:
+                self._batches.append(batch.id)
+                self._add(journal, batch.id)
+
+    def _add(self, journal: Journal, batch: str) -> None:
+        after = 0
+        while page := journal.batch_rows(batch, after=after, limit=PAGE, unrecorded=True):
+            after = page[-1].number
+            for row in (result.row for result in page if result.row is not None):
+                self._numbers.add(digest_of(row.order.payee.value), len(self._batches))
+                self._keys.add(digest_of(row.order.key), len(self._batches))
+
+    def batch_that_pays(self, number: str, key: str) -> str:
+        """Return the batch that pays a number under another key; empty where none does."""
+        if not self._batches or self._keys.find(digest_of(key)):
+            return ""  # the same key is the same payment
+        place = self._numbers.find(digest_of(number))
+        return self._batches[place - 1] if place else ""
+
+
+def compare_with_batches(journal: Journal, rows: Sequence[Row], at: datetime, planned: PlannedPayments) -> list[Row]:
     """Return rows with a warning where a payee's number has changed, or another batch pays the number these days.
 
     Only approved batches count for a changed number: most fraud with payrolls is one.
@@ -26,12 +64,13 @@ def compare_with_batches(journal: Journal, rows: Sequence[Row], at: datetime) ->
         journal: Where the batches are.
         rows: As they were read.
         at: Now.
+        planned: What other batches are about to pay.
 
     """
     ids = list({row.payee_id: None for row in rows if row.payee_id and row.to})
     numbers = list({row.to: None for row in rows if row.to})
     last, paid = journal.last_rows_of(ids), journal.paid_by_batches(numbers, at - _RECENT)
-    return [_compared(row, last.get(row.payee_id), paid.get(row.to)) for row in rows]
+    return [_compared(row, last.get(row.payee_id), paid.get(row.to), planned) for row in rows]
 
 
 def changed_numbers(journal: Journal, batch: Batch) -> Iterator[tuple[BatchRow, BatchRow]]:
@@ -45,15 +84,35 @@ def changed_numbers(journal: Journal, batch: Batch) -> Iterator[tuple[BatchRow, 
                 yield row, before
 
 
-def _compared(row: Row, last: BatchRow | None, paid: BatchPaid | None) -> Row:
+def paid_elsewhere(journal: Journal, batch: Batch, at: datetime) -> Iterator[tuple[BatchRow, str]]:
+    """Yield the rows of a batch whose number another batch pays these days under another key, with that batch."""
+    planned = PlannedPayments(journal, at, apart_from=batch.id)
+    for page in rows_of(journal, batch.id):
+        rows = [result.row for result in page if result.row is not None]
+        paid = journal.paid_by_batches(list({row.order.payee.value: None for row in rows}), at - _RECENT)
+        for row in rows:
+            number, key = row.order.payee.value, row.order.key
+            found = planned.batch_that_pays(number, key)
+            before = paid.get(number)
+            if before is not None and before.key != key:
+                found = before.batch
+            if found:
+                yield row, found
+
+
+def _compared(row: Row, last: BatchRow | None, paid: BatchPaid | None, planned: PlannedPayments) -> Row:
     found = list[RowFinding]()
     if last is not None and row.to and last.order.payee.value != row.to:
         before, who = last.order.payee.masked, scrub(row.payee_id, limit=40)
-        why = f"The payee {who} was paid at another number, {before}, by batch {last.order.batch}."
+        why = f"The last approved batch, {last.order.batch}, has the payee {who} at another number, {before}."
         found.append(_warning(row, FindingCode.CHANGED_NUMBER, why, "Ask the payee, not the sender of the file."))
     if paid is not None and paid.key != row.key:  # the same key is the same payment
         why = f"Batch {paid.batch} pays this number {paid.amount} since {paid.at:%Y-%m-%d}."
         found.append(_warning(row, FindingCode.PAID_RECENTLY, why, "Make sure that both are meant."))
+    elif row.to and (batch := planned.batch_that_pays(row.to, row.key)):
+        why = f"Batch {batch} is about to pay this number as well."
+        hint = f"If only one is meant, cancel the other: `payouts batch show {batch}`."
+        found.append(_warning(row, FindingCode.IN_ANOTHER_BATCH, why, hint))
     return replace(row, findings=(*row.findings, *found)) if found else row
 
 

@@ -70,13 +70,13 @@ class CheckedWallet:
         if self.result.holder is HolderStatus.NOT_ACTIVE:
             why = f"The provider of account {self.account} says that no active wallet has this number."
             found.append(RowFinding(line, "to", shown, FindingCode.WALLET_NOT_ACTIVE, why, ask, Level.WARNING))
-        compare = "Compare the number with the payee's papers."
+        compare = "Compare it with the payee's papers: `payouts name --to NUMBER --reveal` shows the wallet's name."
         if self.result.name is NameMatch.NO_MATCH:
-            why = "The wallet is in another name than the row's."
-            found.append(RowFinding(line, "name", "", FindingCode.NAME_NO_MATCH, why, compare, Level.WARNING))
+            why = "The wallet of this number is in another name than the row's."
+            found.append(RowFinding(line, "name", shown, FindingCode.NAME_NO_MATCH, why, compare, Level.WARNING))
         if self.result.name is NameMatch.PARTIAL:
-            why = "The wallet's name and the row's name agree in part."
-            found.append(RowFinding(line, "name", "", FindingCode.NAME_PARTIAL, why, compare, Level.NOTE))
+            why = "The name of this number's wallet and the row's name agree in part."
+            found.append(RowFinding(line, "name", shown, FindingCode.NAME_PARTIAL, why, compare, Level.NOTE))
         return tuple(found)
 
 

@@ -133,8 +133,10 @@ def validate(
     else:
         if checked is not None and wallets is not None:
             print_wallets(terminal, checked, wallets)
-        if report.is_clean:
-            terminal.say("Nothing was recorded and nothing was sent.")
+        is_clean = report.is_clean and not (checked is not None and checked.has_warnings)
+        if is_clean:
+            terminal.say("No row has a fault or a warning.")
+        terminal.say("Nothing was recorded and nothing was sent.")
         if rejects and report.refused:
             terminal.note(f"The refused rows are in {rejects}: correct them there, and read that file.")
     if not report.is_clean or (checked is not None and checked.has_warnings):
@@ -228,6 +230,8 @@ def create(
             )
         if not terminal.as_json:
             file_report.print_report(terminal, file, report)
+            if report.is_clean:
+                terminal.say("No row has a fault or a warning.")
         if report.refused and not skip_refused:
             raise BatchRefused(
                 f"{report.refused} of {report.rows} rows of {file} are refused: no batch is created.",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
     from payments_core.domain.batches import RowResult
 
-__all__ = ["UNSENT", "exit_code", "line", "progress_record", "record", "row_cells", "row_record", "text"]
+__all__ = ["UNSENT", "exit_code", "in_words", "line", "progress_record", "record", "row_cells", "row_record", "text"]
 
 UNSENT = "UNSENT"  # a row without a payout
 
@@ -71,12 +71,21 @@ def text(progress: BatchProgress) -> str:
     }
     facts |= {str(status).lower(): str(count) for status, count in sorted(progress.by_status.items())}
     if progress.unsent:
-        facts["no payout yet"] = f"{progress.unsent}, {totals_text(progress.left)}"
+        name = "never sent" if batch.state == "CANCELLED" else "no payout yet"
+        facts[name] = f"{progress.unsent}, {totals_text(progress.left)}"
     history = [
         f"{messages.moment(entry.at)}  {entry.event.removeprefix('batch.')} by {entry.actor}: {entry.reason}"
         for entry in batch.history
     ]
     return "\n".join([output.facts(facts), *history])
+
+
+def in_words(batch: Batch) -> str:
+    """Return a batch with its rows and its total, in a few words."""
+    from payments_core.batch.decisions import totals_text
+    from payments_core.cli import messages
+
+    return f"Batch {batch.id} ({batch.name}): {messages.counted(batch.row_count, 'row')}, {totals_text(batch.totals)}"
 
 
 def line(progress: BatchProgress, after_s: float = 0.0) -> str:

@@ -59,7 +59,11 @@ def check_wallets(
                 report.stopped = checks.stopped
 
     with spinner(terminal, "Asking about the wallets") as update:
-        asyncio.run(ask(update))
+        try:
+            asyncio.run(ask(update))
+        except KeyboardInterrupt:
+            hint = f"Nothing was sent. The answers so far are in {results}: the same command goes on from there."
+            raise KeyboardInterrupt(hint) from None
     return report
 
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 Which = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id, or its name where only one has it.")]
 _FOLLOW_S = 1.0
+_MOST_SHOWN = 20  # rows of one kind
 
 
 @GROUP.command("list")
@@ -64,14 +65,17 @@ def show(
 
     Ends with 0 when every row is paid, 3 when one has failed, 4 when one is open or was not sent.
     """
-    from payments_core.batch.earlier_batches import changed_numbers
+    from payments_core.batch.earlier_batches import changed_numbers, paid_elsewhere
     from payments_core.batch.progress import progress_of
-    from payments_core.cli import output
+    from payments_core.cli import messages, output
     from payments_core.cli.progress import spinner
+    from payments_core.runtime import utc_now
 
     with terminal.journal() as journal:
         progress = progress_of(journal, batch)
-        changed = list(changed_numbers(journal, progress.batch)) if progress.batch.state == "CREATED" else []
+        is_new = progress.batch.state == "CREATED"
+        changed = list(changed_numbers(journal, progress.batch)) if is_new else []
+        elsewhere = list(paid_elsewhere(journal, progress.batch, utc_now())) if is_new else []
         if follow:
             with spinner(terminal, batch_output.line(progress)) as update:
                 while not progress.is_done and progress.batch.state != "CANCELLED":
@@ -91,7 +95,16 @@ def show(
     if shown:
         lines.append(f"{len(shown)} numbers differ from the last approved batch. Ask the payees before you approve:")
         lines += [f"  row {one['row']}, {one['payee_id']}: {one['payee']}, before {one['before']}" for one in shown]
-    terminal.show(batch_output.progress_record(progress) | {"changed_numbers": shown}, "\n".join(lines))
+    twice = [
+        {"row": row.number, "payee": output.address(row.order.payee, reveal=terminal.reveal), "batch": other}
+        for row, other in elsewhere
+    ]
+    if twice:
+        count = messages.counted(len(twice), "number")
+        lines.append(f"{count} of it another batch pays too, in these seven days. Make sure that both are meant:")
+        lines += [f"  row {one['row']}: {one['payee']}, batch {one['batch']}" for one in twice[:_MOST_SHOWN]]
+    record = batch_output.progress_record(progress) | {"changed_numbers": shown, "paid_elsewhere": twice}
+    terminal.show(record, "\n".join(lines))
     return batch_output.exit_code(progress)
 
 
@@ -264,21 +277,17 @@ def _with_batches(terminal: Terminal, call: Callable[[Batches], T]) -> T:
 
 
 def _decided(terminal: Terminal, decision: Callable[[Batches], Batch]) -> int:
-    from payments_core.batch.decisions import totals_text
-
     batch = _with_batches(terminal, decision)
     last = batch.history[-1]
-    what = f"Batch {batch.id} ({batch.name}): {batch.row_count} rows, {totals_text(batch.totals)}"
+    what = batch_output.in_words(batch)
     terminal.show(batch_output.record(batch), f"{what}. It is {batch.state}, by {last.actor}.")
     return exit_codes.DONE
 
 
 def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> None:
     """Print a batch that was created, and what comes next."""
-    from payments_core.batch.decisions import totals_text
-
     totals = " ".join(f'--total "{total}"' for total in batch.totals)
-    what = f"Batch {batch.id} ({batch.name}): {batch.row_count} rows, {totals_text(batch.totals)}. It is {batch.state}"
+    what = f"{batch_output.in_words(batch)}. It is {batch.state}"
     lines = [f"{what}." if is_new else f"{what}: these rows are a batch already, by {batch.created_by}."]
     if batch.state == "CREATED":
         lines.append("Nothing was sent. Another person approves it:")

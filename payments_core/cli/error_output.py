@@ -51,9 +51,9 @@ def print_error(error: Exception, terminal: Terminal) -> int:
     return exit_codes.NOT_KNOWN if isinstance(error, LookupFailed | PayoutInterrupted) else exit_codes.ERROR
 
 
-def print_interrupted(terminal: Terminal) -> None:
+def print_interrupted(terminal: Terminal, hint: str = "") -> None:
     """Print what to do after Ctrl-C or SIGTERM."""
-    details = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": _SAFE}
+    details = {"code": "interrupted", "message": "Stopped before it was finished.", "hint": hint or _SAFE}
     print_problem(details, as_json=terminal.as_json)
 
 

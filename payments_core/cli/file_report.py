@@ -57,8 +57,6 @@ def print_report(terminal: Terminal, file: Path, report: FileReport) -> None:
     for note in report.notes:
         terminal.say(note)
     print_findings(terminal, report.counts, report.examples)
-    if report.is_clean:
-        terminal.say("No row has a fault or a warning.")
     if any(one.is_covered is False for one in report.totals):
         terminal.say("The account holds less than the rows come to: top it up before they are paid.")
 

@@ -212,8 +212,8 @@ def _carry_out(terminal: Terminal, body: Callable[[], int]) -> int:
             return code
     except (typer.Exit, typer.BadParameter):
         raise
-    except KeyboardInterrupt:
-        error_output.print_interrupted(terminal)
+    except KeyboardInterrupt as stopped:  # a command may say what is left of its work
+        error_output.print_interrupted(terminal, str(stopped))
         return exit_codes.TERMINATED if stopped_by else exit_codes.INTERRUPTED
     except BrokenPipeError:  # the reader of our output has closed it
         _drop_output()

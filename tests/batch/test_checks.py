@@ -39,12 +39,28 @@ def test_repeated_rows_are_found_however_they_are_written(opened: Callable[..., 
     assert [row.order is None for row in rows] == [False, False, True, False, True]
 
 
+def test_person_at_two_numbers_and_number_of_two_people_are_warnings(opened: Callable[..., PayeeFile]) -> None:
+    """The same person at the same number, with another amount, is a note."""
+    rows = "S-1,+256772000001,5\nS-1,+256772000002,6\nS-2,+256772000001,7\nS-1,+256772000001,8\n,+256772000009,9\n"
+    with opened(f"payee_id,to,amount\n{rows}", round_name="wages") as file:
+        found = [[(str(one.level), one.code, one.reason) for one in row.findings] for row in check_repeats(file)]
+    assert found == [
+        [],
+        [("warning", "repeated_id", "Row 2 pays this payee id at another number.")],
+        [("warning", "repeated_payee", "Row 2 pays this number for another payee id.")],
+        [("note", "repeated_payee", "Row 2 pays this number another amount.")],
+        [],
+    ]
+
+
 def test_repeats_are_found_after_any_number_of_rows() -> None:
     """None is missed and none invented when the table grows: of every digest the first line and the count."""
     for strict in (False, True):
         table = SeenRows(strict=strict)
         digests = [n.to_bytes(8, "little") + (n % 3).to_bytes(8, "little") for n in range(1, 20_000)]
         assert [table.add(one, line).first for line, one in enumerate(digests, 1)] == list(range(1, 20_000))
+        assert [table.find(one) for one in digests] == list(range(1, 20_000))
+        assert table.find((30_000).to_bytes(16, "little")) == 0
         again = [table.add(one, 99_999) for one in digests]
         assert [one.first for one in again] == list(range(1, 20_000))
         assert {one.occurrence for one in again} == {2}

@@ -13,7 +13,7 @@ import pytest
 from payments_core import PayoutClient
 from payments_core.batch import Batch, BatchOrder
 from payments_core.batch.checks import validate_file
-from payments_core.batch.earlier_batches import changed_numbers
+from payments_core.batch.earlier_batches import changed_numbers, paid_elsewhere
 from payments_core.batch.reading import FindingCode, Level
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -61,7 +61,28 @@ def test_changed_number_of_a_payee_is_a_warning(
 
     warnings = found("staff-0,+46733000000,6\nstaff-1,+46733888888,6\nstaff-9,+46733000009,6\n", tmp_path)
 
-    assert warnings == {2: set(), 3: {FindingCode.CHANGED_NUMBER}, 4: set()}
+    assert warnings == {2: {FindingCode.IN_ANOTHER_BATCH}, 3: {FindingCode.CHANGED_NUMBER}, 4: set()}
+
+
+def test_number_that_another_batch_is_about_to_pay_is_a_warning(
+    batches: Run, people: People, create: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """A round under a mistyped name is paid beside the right one otherwise; the same key is the same payment."""
+    mistyped = create(people(2), "december-2062")
+    rows = "staff-0,+46733000000,5\nstaff-1,+46733000001,5\n"
+    assert found(rows, tmp_path) == {line: {FindingCode.IN_ANOTHER_BATCH} for line in (2, 3)}
+
+    right = create([replace(one, order=replace(one.order, key=f"new/{one.line}")) for one in people(2)], "december")
+    with PayoutClient.from_config() as client:
+        journal, now = client.runtime.journal, client.runtime.clock()
+        twice = [(row.number, other) for row, other in paid_elsewhere(journal, right, now)]
+        assert twice == [(2, mistyped.id), (3, mistyped.id)]
+        batches(lambda one: one.cancel(mistyped.id, actor="bob", reason="another year"))
+        assert list(paid_elsewhere(journal, right, now)) == []
+        batches(lambda one: one.run(right.id, timeout_s=20))
+        assert [other for _, other in paid_elsewhere(journal, mistyped, now)] == [right.id] * 2
+        assert list(paid_elsewhere(journal, right, now)) == []
+    assert found(rows, tmp_path) == {line: {FindingCode.PAID_RECENTLY} for line in (2, 3)}
 
 
 def test_changed_numbers_of_a_batch_are_shown_to_who_approves_it(people: People, create: Callable[..., Batch]) -> None:

@@ -145,8 +145,8 @@ def _ambiguous(text: str) -> CellFault:
     return CellFault(
         FindingCode.AMOUNT_AMBIGUOUS,
         f"The amount {quote(text)} can mean {whole}{fraction} or {whole}.{fraction}.",
-        f"Write {whole}{fraction} if that is meant. For a whole file, --decimal point or --decimal comma says what "
-        "comes before decimals.",
+        f"Write {whole}{fraction}, or {whole}.{fraction.rstrip('0') or '0'}. For a whole file, --decimal point or "
+        "--decimal comma says what comes before decimals.",
     )
 
 

@@ -29,6 +29,7 @@ class FindingCode(StrEnum):
     DUPLICATE_KEY = "duplicate_key"
     FORMULA = "formula"
     HIDDEN_ROW = "hidden_row"
+    IN_ANOTHER_BATCH = "in_another_batch"
     MERGED_CELLS = "merged_cells"
     NAME_NO_MATCH = "name_no_match"
     NAME_PARTIAL = "name_partial"
@@ -36,6 +37,7 @@ class FindingCode(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     NOT_POSITIVE = "not_positive"
     PAID_RECENTLY = "paid_recently"
+    REPEATED_ID = "repeated_id"
     REPEATED_PAYEE = "repeated_payee"
     REPEATED_PAYMENT = "repeated_payment"
     ROW_UNREADABLE = "row_unreadable"
@@ -58,6 +60,8 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         FindingCode.DUPLICATE_KEY: "An earlier row has the same key.",
         FindingCode.FORMULA: "A formula as text, or a formula cell without a stored result.",
         FindingCode.HIDDEN_ROW: "A row that the sheet hides, by a filter or by hand.",
+        FindingCode.IN_ANOTHER_BATCH: "A warning: another batch, of the last seven days and not cancelled, is about to "
+        "pay this number.",
         FindingCode.MERGED_CELLS: "A cell that is merged with another row's.",
         FindingCode.NAME_NO_MATCH: "A warning: the provider has the wallet in another name; only with `--wallets`.",
         FindingCode.NAME_PARTIAL: "A note: the provider's name of the wallet and the row's name agree in part.",
@@ -66,7 +70,9 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         FindingCode.NOT_A_NUMBER: "A date, a time or a percentage where a number is needed.",
         FindingCode.NOT_POSITIVE: "An amount of zero or less.",
         FindingCode.PAID_RECENTLY: "A warning: another batch pays this number, and was begun in the last seven days.",
-        FindingCode.REPEATED_PAYEE: "A note: an earlier row pays the same number another amount.",
+        FindingCode.REPEATED_ID: "A warning: an earlier row pays the same payee id at another number.",
+        FindingCode.REPEATED_PAYEE: "An earlier row pays the same number another amount: a note, or a warning where it "
+        "is for another payee id.",
         FindingCode.REPEATED_PAYMENT: "A warning: an earlier row pays the same number the same amount.",
         FindingCode.ROW_UNREADABLE: "A JSON line that cannot be read.",
         FindingCode.SCIENTIFIC_NOTATION: "A number with an exponent, such as `2.56772E+11`: its last digits are lost.",

@@ -64,6 +64,11 @@ class SeenRows:
             self._grow()
         return Alike(line, 1)
 
+    def find(self, digest: bytes) -> int:
+        """Return the line that was given with a digest; 0 where there was none."""
+        first = int.from_bytes(digest[:8], "little")
+        return self._lines[self._find(first, int.from_bytes(digest[8:], "little") if self._strict else first)]
+
     def _find(self, first: int, rest: int) -> int:
         digests, others, lines, mask = self._digests, self._rest, self._lines, self._mask
         slot = first & mask
