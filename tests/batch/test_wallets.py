@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,6 +136,16 @@ def test_outage_is_not_asked_again_for_every_row(asked: Asked, gateway: MtnMomoE
     assert stopped == wallets[-1].problem
     gateway.set_faults({})
     assert len(asked(many(60))[0]) == 60
+
+
+def test_questions_are_within_the_rate_limit_of_reads(asked: Asked, tmp_path: Path) -> None:
+    """Twenty of them, a twentieth of a second apart; a busy machine only makes it slower."""
+    config = tmp_path / "payouts.toml"
+    config.write_text(config.read_text().replace("reads_per_s = 0", "reads_per_s = 20"))
+    began = time.monotonic()
+    wallets, stopped = asked(many(10))
+    assert time.monotonic() - began >= 19 / 20
+    assert (stopped, {one.result for one in wallets}) == ("", {(HolderStatus.ACTIVE, NameMatch.MATCHED)})
 
 
 @pytest.mark.parametrize("content", ["key,to,amount\n", '{"version": 1}\n', "\n"])

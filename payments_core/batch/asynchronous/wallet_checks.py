@@ -17,7 +17,8 @@ from payments_core.waiting import tasks as waiting
 __all__ = ["AsyncWalletChecks"]
 
 _PAGE = 500
-_AT_ONCE = 16  # questions side by side; the account's rate limit holds for them as for payments
+_AT_ONCE = 8  # questions side by side: as many as a slow account's rate limit lets wait
+_MOST_FAILED = 16  # in a row
 _NO_NAME = {ReasonCode.PAYEE_NOT_FOUND, ReasonCode.INVALID_REQUEST}  # an answer: it is not asked again
 # About the account or the provider, and no single wallet; the first one is that of an answer that was lost.
 _OUTAGE = {
@@ -68,7 +69,7 @@ class AsyncWalletChecks:
                 checked = await waiting.all_of(self._ask, unknown[start : start + _AT_ONCE])
                 for one in checked:
                     yield one
-                if self._failed_in_a_row >= _AT_ONCE:
+                if self._failed_in_a_row >= _MOST_FAILED:
                     self.stopped = checked[-1].problem
                     return
 

@@ -13,6 +13,7 @@ from payments_core.client.payout_views import find_payout
 from payments_core.client.synchronous.flow_runner import FlowRunner
 from payments_core.domain.bounds import LONGEST_S, check_number
 from payments_core.domain.payout import Payee
+from payments_core.domain.rates import Priority
 from payments_core.http.flow import HttpFlow
 from payments_core.provider import (
     Account,
@@ -68,13 +69,15 @@ class LookupsMixin(InboxMixin, FlowRunner):
     def account_holder(self, account: str, payee: Payee) -> HolderStatus:
         """Ask whether a payee has a wallet that is active; raises as :meth:`balances`.
 
+        It counts as a status check for ``reads_per_s``, as does :meth:`name`: providers limit all calls together.
+
         Args:
             account: The account that asks.
             payee: About whom.
 
         """
         chosen = self._account(account)
-        return self._run(chosen, engine.account_holder(chosen, payee, self._runtime.clock()))
+        return self._run(chosen, engine.account_holder(chosen, payee, self._runtime.clock()), Priority.READ)
 
     def name(self, account: str, payee: Payee) -> Person:
         """Ask for the name of a wallet's holder; raises as :meth:`balances`.
@@ -85,7 +88,7 @@ class LookupsMixin(InboxMixin, FlowRunner):
 
         """
         chosen = self._account(account)
-        return self._run(chosen, engine.name(chosen, payee, self._runtime.clock()))
+        return self._run(chosen, engine.name(chosen, payee, self._runtime.clock()), Priority.READ)
 
     def operator(self, account: str, payee: Payee) -> Operator:
         """Ask which operator a payee's wallet is with; nothing is chosen by it. Raises as :meth:`balances`.
