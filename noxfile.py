@@ -202,8 +202,10 @@ def proof(session: nox.Session) -> None:
         figures = fresh_folder(folder / name)
         results = figures / "results.xml"
         settings["PAYMENTS_PROOF"] = str(figures)
-        # Whatever fails here is judged by the report, which wants to see all of it. One test may take long.
-        options = ["-m", "", *options, "-o", "faulthandler_timeout=3600", f"--junitxml={results}", *files]
+        # Whatever fails here is judged by the report, which wants to see all of it. One test may take long: a million
+        # simulated payouts take more than an hour on two cores.
+        longest_s = 6 * 3600 if sizes == "nightly" else 3600
+        options = ["-m", "", *options, "-o", f"faulthandler_timeout={longest_s}", f"--junitxml={results}", *files]
         session.run("python", "-m", "pytest", *options, env=ISOLATED | settings, success_codes=range(6))
         results.rename(ended)
     settings["PAYMENTS_PROOF"] = str(fresh_folder(folder / "mutation"))
