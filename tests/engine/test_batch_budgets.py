@@ -24,7 +24,7 @@ S = PayoutStatus
 
 def approve(one: Any, total: str) -> None:
     """Have a batch ``b_1`` approved that comes to a total of euros."""
-    batch = Batch("b_1", "wages", BatchState.WRITING, "f" * 64, 2, (Money(total, "EUR"),))
+    batch = Batch("b_1", "wages", BatchState.WRITING, "f" * 64, 0, (Money(total, "EUR"),))
     for change in (
         BeginBatch("b_1", "wages", T0),
         FreezeBatch(batch, T0, "ann"),
