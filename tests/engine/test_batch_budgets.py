@@ -96,6 +96,16 @@ def test_limit_that_is_the_same_is_not_changed(stage: MakeStage) -> None:
     assert not daily_limit_changed(one.account, row)
 
 
+def test_payout_that_is_only_recorded_is_held_against_the_day_of_its_account(stage: MakeStage) -> None:
+    """Where a guard has to be asked first, it is refused as one that is sent at once."""
+    one = stage(settings={"daily_limit": {"EUR": "30"}})
+    one.send()
+    one.at_once = False
+    with pytest.raises(DailyLimitReached, match="daily_limit of account till") as refused:
+        one.send(key="k/2")
+    assert (refused.value.account, refused.value.left) == ("till", 5)
+
+
 def test_amount_above_the_whole_day_names_its_setting(stage: MakeStage) -> None:
     with pytest.raises(InvalidAmount, match="more than the daily_limit of account till"):
         new_payout(account_of(settings={"daily_limit": {"EUR": "5"}}), order_of(), stage().moment(), "po_1")
