@@ -369,7 +369,7 @@ class ErasureResult:
     Args:
         erased: Ids of the payouts whose payee is gone now.
         kept: Ids of those that cannot be erased yet, each with the reason.
-        rows: How many rows of batches nobody is named in any more: of cancelled batches, never paid.
+        rows: How many rows, of batches that were cancelled or never finished, lost their payee; none was paid.
         vacuumed: No byte of what was there is left in the journal's file; never true of a server's.
 
     """

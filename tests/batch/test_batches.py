@@ -307,6 +307,8 @@ def test_rows_that_are_never_paid_are_erased_with_what_has_ended(
         assert client.erase(before=later, dry_run=True, **asked).rows == 5
         assert client.erase(before=later, **asked).rows == 5
         assert client.erase(before=later, **asked).rows == 0
+        with pytest.raises(JournalError, match="not being written any more"):
+            journal.write_batch(WriteRows("b_draft", rows))
         draft = Batch("b_draft", "draft", BatchState.WRITING, "hash", 2, waiting.totals)
         with pytest.raises(JournalError, match="not being written any more"):
             journal.write_batch(FreezeBatch(draft, later, "ann"))
@@ -341,3 +343,17 @@ def test_cancelled_batch_can_be_created_again(
     assert (again.id != first.id, again.content_hash) == (True, first.content_hash)
     assert ran.progress.succeeded == 2
     assert Counter(credits_of(gateway).values()) == {1: 2}
+
+
+def test_row_of_an_erased_payout_is_erased_from_a_later_batch_that_was_cancelled(
+    batches: Run, approved: Callable[..., Batch], people: People, gateway: MtnMomoEmulator
+) -> None:
+    """Its key is known, so nothing is paid; the payee came back with the file."""
+    first = approved(1)
+    batches(lambda one: one.run(first.id, timeout_s=20))
+    with PayoutClient.from_config() as client:
+        client.erase("salary/0", actor="Ann", reason="asked to")
+        again = batches(lambda one: one.create(people(2), name="again", actor="ann"))[0]
+        batches(lambda one: one.cancel(again.id, actor="bob", reason="not owed"))
+        assert client.erase(before=client.runtime.clock() + timedelta(seconds=1), actor="Ann", reason="over").rows == 2
+    assert [row.row for row in batches(lambda one: one.rows(again.id))] == [None, None]

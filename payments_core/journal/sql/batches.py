@@ -174,7 +174,7 @@ def _freeze(session: DbTransaction, change: FreezeBatch) -> Batch:
         _drop(session, batch.id)
         return _with_history(session, found)
     totals = json.dumps({total.currency: total.text for total in batch.totals})
-    count = batch.row_count  # as many as are there: a draft of long ago may have been erased meanwhile
+    count = batch.row_count  # and as many have to be there: a draft of long ago may have been erased meanwhile
     if session.execute(sql.freeze, (batch.content_hash, count, totals, batch.id, count)).rowcount != 1:
         raise _gone(batch.id)
     _note(session, batch.id, change.at, EventName.BATCH_CREATED, change.actor, change.reason)

@@ -91,11 +91,13 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class EraseRows:
-    """Erase rows of batches that nothing was paid of, and that nothing will be paid of any more.
+    """Erase rows that are never paid: of batches that were cancelled, and of those whose creation was interrupted.
+
+    A row whose payout still has its payee is erased with that payout.
 
     Args:
-        before: The batch was cancelled before this moment, or its creation began before it and was never finished.
-        limit: The most rows of each of the two.
+        before: The batch was cancelled, or its creation began, before this moment.
+        limit: The most rows of cancelled batches, and the most of interrupted ones.
         dry_run: Count them, all of them, and change nothing.
 
     """
@@ -141,7 +143,7 @@ class _Statements:
         cancelled = (
             f"FROM {at}batches b JOIN {at}batch_rows r ON r.batch = b.id WHERE b.state = 'CANCELLED'"
             f" AND (SELECT MAX(h.at) FROM {at}batch_history h WHERE h.batch = b.id) < ? AND r.content <> ''"
-            f" AND NOT EXISTS (SELECT 1 FROM {at}payouts p WHERE p.key = r.key)"
+            f" AND NOT EXISTS (SELECT 1 FROM {at}payouts p WHERE p.key = r.key AND p.erased_at IS NULL)"
         )
         draft = (
             f"FROM {at}batches b JOIN {at}batch_rows r ON r.batch = b.id WHERE b.state = 'WRITING' AND b.begun_at < ?"
