@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from crash_points import End, Scenario, Stage, World
-from worlds import GOOD, OTHER, POST_ENDS, Momo, PostEnd
+from worlds import GOOD, LIMITED_POSTS, OTHER, POST_ENDS, Momo, PostEnd
 
 from payments_core.batch import Batch, Batches, BatchOrder, BatchState
 from payments_core.client import PayoutClient, PayoutOrder
@@ -126,22 +126,12 @@ def batch_scenario(post: PostEnd, get: str = "answers", *, clerk: Clerk | None =
     return Scenario(name=name, orders=[], world=world, person=clerk or Clerk(payee=post.payee))
 
 
-_POSTS = (
-    "accepted",
-    "accepted, answer lost",
-    "lost before acceptance",
-    "applied late",
-    "not sent",
-    "refused 400",
-    "403",
-    "accepted, failed later",
-)
 _STOPPED_POSTS = ("accepted", "accepted, answer lost", "lost before acceptance", "not sent")
 
 BATCHES: Mapping[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
-        *(batch_scenario(POST_ENDS[post], name=f"{post} | answers") for post in _POSTS),
+        *(batch_scenario(POST_ENDS[post], name=f"{post} | answers") for post in LIMITED_POSTS),
         batch_scenario(POST_ENDS["lost before acceptance"], "404 for a while", name="lost | 404 for a while"),
         *(
             batch_scenario(POST_ENDS[post], clerk=clerk, name=f"{what}: {post}")

@@ -52,7 +52,7 @@ def test_crash_points_of_a_batch_keep_the_promises(
         measured(4, "crash points visited", len(points), of=len(wanted.points), store=store, scenario=f"batch: {name}")
 
 
-def test_cancelled_batch_leaves_rows_unsent_after_a_crash(open_store: Callable[[str], CrashStore]) -> None:
+def test_cancelled_batch_sends_no_row_that_a_crash_kept_back(open_store: Callable[[str], CrashStore]) -> None:
     """Somewhere a crash in the run leaves rows for the cancellation, and somewhere a payout that was not sent."""
     simulator = Simulator(BATCHES["cancelled: not sent"], open_store("sqlite"))
     ends = [simulator.crash_at(point.number) for point in simulator.trace().points]
