@@ -111,7 +111,7 @@ def _compared(row: Row, last: BatchRow | None, paid: BatchPaid | None, planned: 
         found.append(_warning(row, FindingCode.PAID_RECENTLY, why, "Make sure that both are meant."))
     elif row.to and (batch := planned.batch_that_pays(row.to, row.key)):
         why = f"Batch {batch} is about to pay this number as well."
-        hint = f"If only one is meant, cancel the other: `payouts batch show {batch}`."
+        hint = f"Make sure that both are meant; `payouts batch cancel {batch}` ends the other one."
         found.append(_warning(row, FindingCode.IN_ANOTHER_BATCH, why, hint))
     return replace(row, findings=(*row.findings, *found)) if found else row
 

@@ -95,11 +95,12 @@ class WalletResults:
     """
 
     def __init__(self, path: Path, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
+        self.path, self._clock = path, clock
         self._known: dict[bytes, WalletResult] = {}
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(handle, "r+", encoding="utf-8", newline="\n")
+            # A file of another kind, such as a workbook, is refused by its first line.
+            self._file = os.fdopen(handle, "r+", encoding="utf-8", errors="replace", newline="\n")
         except OSError as error:
             hint = "Name a file for the results, in a folder where you may write."
             raise InvalidArgument(f"{path} cannot be written: {error.strerror}.", hint=hint) from None

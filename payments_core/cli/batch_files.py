@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -93,55 +94,54 @@ def validate(
     --rejects writes all refused rows. Ends with 0 when nothing was found, and with 1 when a row is refused or has a
     warning; with 4 when --wallets got no answer about a row: run it again, and only such rows are asked about.
     """
+    from payments_core.batch import WalletReport
     from payments_core.batch.checks import validate_file
     from payments_core.cli import file_report
-    from payments_core.cli.batch_wallets import check_wallets, print_wallets, wallets_record
+    from payments_core.cli.batch_wallets import check_wallets, open_results, print_wallets, wallets_record
 
-    with _rejects(rejects, file) as (begin, reject), terminal.client() as client, _progress(terminal) as step:
+    columns, asked = read_columns(column), WalletReport()
+    with nullcontext() if wallets is None else open_results(wallets) as results:
+        with _rejects(rejects, file) as (begin, reject), terminal.client() as client, _progress(terminal) as step:
 
-        def on_form(form: FileForm) -> None:
-            file_report.print_form(terminal, form)
-            begin(form)
+            def on_form(form: FileForm) -> None:
+                file_report.print_form(terminal, form)
+                begin(form)
 
-        def on_row(row: Row) -> None:
-            reject(row)
-            step()
+            def on_row(row: Row) -> None:
+                reject(row)
+                step()
 
-        report = validate_file(
-            client,
-            file,
-            round_name=round_name,
-            account=account,
-            currency=currency,
-            columns=read_columns(column),
-            sheet=sheet,
-            decimal=decimal or "",
-            on_form=on_form,
-            on_row=on_row,
-        )
-    if not terminal.as_json:
-        file_report.print_report(terminal, file, report)
-    checked = None
-    if wallets is not None:
-
-        def defaults(runtime: Runtime) -> RowDefaults:
-            return _defaults(runtime, account, currency, decimal, round_name)
-
-        checked = check_wallets(terminal, file, wallets, defaults, columns=read_columns(column), sheet=sheet)
+            defaults = _defaults(client.runtime, account, currency, decimal, round_name)
+            report = validate_file(
+                client,
+                file,
+                round_name=round_name,
+                account=account,
+                currency=currency,
+                columns=columns,
+                sheet=sheet,
+                decimal=decimal or "",
+                on_form=on_form,
+                on_row=on_row,
+            )
+        if not terminal.as_json:
+            file_report.print_report(terminal, file, report)
+        if results is not None:
+            asked = check_wallets(terminal, file, results, defaults, columns=columns, sheet=sheet)
+    is_clean = report.is_clean and not asked.has_warnings
     if terminal.as_json:
-        terminal.show(file_report.record(report) | ({"wallets": wallets_record(checked)} if checked else {}), "")
+        terminal.show(file_report.record(report) | ({"wallets": wallets_record(asked)} if wallets else {}), "")
     else:
-        if checked is not None and wallets is not None:
-            print_wallets(terminal, checked, wallets)
-        is_clean = report.is_clean and not (checked is not None and checked.has_warnings)
+        if wallets is not None:
+            print_wallets(terminal, asked, wallets)
         if is_clean:
             terminal.say("No row has a fault or a warning.")
         terminal.say("Nothing was recorded and nothing was sent.")
         if rejects and report.refused:
             terminal.note(f"The refused rows are in {rejects}: correct them there, and read that file.")
-    if not report.is_clean or (checked is not None and checked.has_warnings):
+    if not is_clean:
         return exit_codes.ERROR
-    return exit_codes.NOT_KNOWN if checked is not None and checked.unanswered else exit_codes.DONE
+    return exit_codes.NOT_KNOWN if asked.unanswered else exit_codes.DONE
 
 
 def _defaults(

@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, Any
 from payments_core.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from payments_core.batch import WalletReport
+    from payments_core.batch import WalletReport, WalletResults
     from payments_core.batch.reading import RowDefaults
-    from payments_core.runtime import Runtime
 
-__all__ = ["check_wallets", "print_wallets", "wallets_record"]
+__all__ = ["check_wallets", "open_results", "print_wallets", "wallets_record"]
+
+
+def open_results(path: Path) -> WalletResults:
+    """Open the file where answers are kept; raises ``InvalidArgument`` where it is another file."""
+    from payments_core.batch import WalletResults
+    from payments_core.runtime import utc_now
+
+    return WalletResults(path, utc_now)
 
 
 def check_wallets(
     terminal: Terminal,
     file: Path,
-    results: Path,
-    defaults: Callable[[Runtime], RowDefaults],
+    results: WalletResults,
+    defaults: RowDefaults,
     *,
     columns: Mapping[str, str],
     sheet: str,
@@ -30,29 +37,26 @@ def check_wallets(
     Args:
         terminal: Of the command.
         file: Of payees.
-        results: The file where answers are kept.
-        defaults: Returns what holds for every row.
+        results: Where answers are kept.
+        defaults: What holds for every row.
         columns: Canonical name to the name in the file.
         sheet: Of XLSX.
 
     """
     import asyncio
 
-    from payments_core.batch import AsyncWalletChecks, WalletReport, WalletResults
+    from payments_core.batch import AsyncWalletChecks, WalletReport
     from payments_core.batch.checks import check_repeats
     from payments_core.batch.reading import open_rows
     from payments_core.cli.progress import spinner
     from payments_core.client import AsyncPayoutClient
 
-    runtime, report = terminal.runtime(), WalletReport()
+    report = WalletReport()
 
     async def ask(update: Callable[[str], None]) -> None:
-        async with AsyncPayoutClient(runtime) as client:
-            with (
-                WalletResults(results, runtime.clock) as kept,
-                open_rows(file, defaults(runtime), columns=columns, sheet=sheet) as rows,
-            ):
-                checks = AsyncWalletChecks(client, kept)
+        async with AsyncPayoutClient(terminal.runtime()) as client:
+            with open_rows(file, defaults, columns=columns, sheet=sheet) as rows:
+                checks = AsyncWalletChecks(client, results)
                 async for wallet in checks.check(check_repeats(rows)):
                     report.add(wallet)
                     update(f"Asked about {report.rows:,} wallets")
@@ -62,7 +66,7 @@ def check_wallets(
         try:
             asyncio.run(ask(update))
         except KeyboardInterrupt:
-            hint = f"Nothing was sent. The answers so far are in {results}: the same command goes on from there."
+            hint = f"Nothing was sent. The answers so far are in {results.path}: the same command goes on from there."
             raise KeyboardInterrupt(hint) from None
     return report
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from payments_core import PayoutClient
 from payments_core.batch import Batch, BatchOrder
 from payments_core.batch.checks import validate_file
-from payments_core.batch.earlier_batches import changed_numbers, paid_elsewhere
+from payments_core.batch.earlier_batches import PlannedPayments, changed_numbers, paid_elsewhere
 from payments_core.batch.reading import FindingCode, Level
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -71,6 +72,11 @@ def test_number_that_another_batch_is_about_to_pay_is_a_warning(
     mistyped = create(people(2), "december-2062")
     rows = "staff-0,+46733000000,5\nstaff-1,+46733000001,5\n"
     assert found(rows, tmp_path) == {line: {FindingCode.IN_ANOTHER_BATCH} for line in (2, 3)}
+    with PayoutClient.from_config() as client:
+        planned = PlannedPayments(client.runtime.journal, client.runtime.clock())
+        assert planned.batch_that_pays("46733000000", "salary/0") == ""  # the very row
+        late = PlannedPayments(client.runtime.journal, client.runtime.clock() + timedelta(days=8))
+        assert late.batch_that_pays("46733000000", "another") == ""
 
     right = create([replace(one, order=replace(one.order, key=f"new/{one.line}")) for one in people(2)], "december")
     with PayoutClient.from_config() as client:

@@ -148,13 +148,13 @@ def test_questions_are_within_the_rate_limit_of_reads(asked: Asked, tmp_path: Pa
     assert (stopped, {one.result for one in wallets}) == ("", {(HolderStatus.ACTIVE, NameMatch.MATCHED)})
 
 
-@pytest.mark.parametrize("content", ["key,to,amount\n", '{"version": 1}\n', "\n"])
-def test_other_file_is_not_written_over(content: str, tmp_path: Path) -> None:
-    """Such as the file of payees itself."""
+@pytest.mark.parametrize("content", [b"key,to,amount\n", b'{"version": 1}\n', b"\n", b"PK\x03\x04\xff\xfe\n"])
+def test_other_file_is_not_written_over(content: bytes, tmp_path: Path) -> None:
+    """Such as the file of payees itself, also where it is a workbook."""
     path = tmp_path / "people.csv"
-    path.write_text(content)
+    path.write_bytes(content)
     with pytest.raises(InvalidArgument, match="is no file of wallet checks"):
         WalletResults(path, lambda: NOW)
-    assert path.read_text() == content
+    assert path.read_bytes() == content
     with pytest.raises(InvalidArgument, match="cannot be written"):
         WalletResults(tmp_path, lambda: NOW)

@@ -18,7 +18,7 @@ from payments_core.waiting import threads as waiting
 __all__ = ["WalletChecks"]
 
 _PAGE = 500
-_AT_ONCE = 8  # questions side by side: as many as a slow account's rate limit lets wait
+_AT_ONCE = 8  # questions side by side: at one a second the last one is asked before its permit is refused
 _MOST_FAILED = 16  # in a row
 _NO_NAME = {ReasonCode.PAYEE_NOT_FOUND, ReasonCode.INVALID_REQUEST}  # an answer: it is not asked again
 # About the account or the provider, and no single wallet; the first one is that of an answer that was lost.
