@@ -229,9 +229,10 @@ def test_forged_failure_is_vetoed_by_a_status_query(play: Play, answers: str, co
 
 
 def test_true_failure_stands_after_three_status_queries(play: Play) -> None:
-    harness = play()
+    harness = play(ends_after_s=30.0)  # the result comes when the answer has long been written down
     key = harness.key("fails")
     harness.pay(key, payee=Payee.msisdn(f"+{FAILING}"))
+    harness.emulator.advance(31)
     harness.handle_callbacks()
     payout = rest(harness, key)
 
