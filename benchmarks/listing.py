@@ -41,6 +41,7 @@ _VALUES = {
     "fingerprint": "'f'",
     "account": "CASE WHEN n % 100000 = 7 THEN 'rare' WHEN n % 5 < 3 THEN 'mtn-uganda' ELSE 'mtn-ghana' END",
     "operation": "'transfer'",
+    "batch": "CASE WHEN n % 20 = 0 THEN 'ba_' || (n / 200000) ELSE '' END",
     "payee_kind": "'msisdn'",
     "payee_value": "CASE WHEN n % 50 = 3 THEN '256772000001' ELSE '25677' || (2100000 + (n % 200000) * 7) END",
     **dict.fromkeys(["payee_details", "options", "binding"], "'{}'"),
@@ -48,7 +49,7 @@ _VALUES = {
     "request": f"'{'x' * 600}'",
     "amount": "'25000'",
     "currency": "'UGX'",
-    **dict.fromkeys(["note", "metadata", "request_hash", "decided_by", "lease_owner"], "''"),
+    **dict.fromkeys(["note", "metadata", "request_hash", "decided_by", "lease_owner", "budgets"], "''"),
     "status": "CASE WHEN n % 25 = 1 THEN 'FAILED' WHEN n % 1000 = 14 THEN 'REVIEW' ELSE 'SUCCEEDED' END",
     "reason": f"CASE WHEN n % 100000 = 1 THEN {_REASON % R.REJECTED}"
     f" WHEN n % 25 = 1 THEN {_REASON % R.PAYEE_NOT_FOUND}"
@@ -79,7 +80,9 @@ def filters(payouts: int) -> dict[str, dict[str, Any]]:
     """Return the filters by name: of many, some, few and no payouts."""
     middle = _START + payouts // 2 * _STEP
     return {
-        "a batch": {"key_prefix": "batch-7/"},
+        "a batch": {"batch": "ba_2"},
+        "no batch": {"batch": "ba_none"},
+        "a round": {"key_prefix": "batch-7/"},
         "half of all batches": {"key_prefix": "batch-1"},
         "all keys": {"key_prefix": "batch"},
         "few keys": {"key_prefix": "batch-0/4999"},
