@@ -212,6 +212,7 @@ class PayoutRecord:
             contradictions=self.contradictions,
             note=order.note,
             metadata=dict(order.metadata),
+            batch=order.batch,
             differences=differences,
         )
 

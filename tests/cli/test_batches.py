@@ -54,6 +54,8 @@ def test_batch_goes_from_its_file_to_its_end(people: Path, payouts: Call, gatewa
     results = [json.loads(line) for line in rows.out.splitlines()]
     assert [one["row"] for one in results] == [*range(2, 7)], "as the lines of the file"
     assert {one["id"] for one in results} == {one["id"] for one in listed.json}
+    assert {one["batch"] for one in listed.json} == {name}
+    assert f"\nbatch       {name}\n" in payouts("show", results[0]["id"]).out
     assert "+2567721" not in rows.out
     keys = {one["references"]["reference"] for one in listed.json}
     assert sorted(e["credits"] for e in gateway.ledger() if e["reference"] in keys) == [1] * 5

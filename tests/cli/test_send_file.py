@@ -19,6 +19,7 @@ FIELDS += [
     "provider_reference",
     "note",
     "metadata",
+    "batch",
     "attempt",
     "submissions",
     "created_at",

@@ -70,6 +70,7 @@ class Payout:
         contradictions: What its provider has said against the end of an attempt, oldest first; the status stands.
         note: Text for the payee, as recorded.
         metadata: The caller's own names and values, as recorded.
+        batch: The id of the batch that it is a row of; empty for none.
         differences: Of a repeated key: which of ``note`` and ``metadata`` the call that returned it gave otherwise than
             recorded; what is recorded stands.
 
@@ -96,6 +97,7 @@ class Payout:
     contradictions: tuple[Contradiction, ...] = ()
     note: str = field(default="", repr=False)
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict, repr=False)
+    batch: str = ""
     differences: tuple[str, ...] = field(default=(), compare=False)
 
     @property
