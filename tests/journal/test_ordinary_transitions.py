@@ -308,7 +308,7 @@ def test_short_way_is_stopped_by_what_stops_the_judged_way(
     about=changes(ENTRY, 4),
     stops=st.just(set()) | st.sets(st.sampled_from(STOPS), max_size=2),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_short_way_writes_what_the_judged_way_writes(
     short: tuple[DbTransaction, Write],
     kind: dict[str, tuple[Any, Any]],
