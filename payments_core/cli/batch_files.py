@@ -1,11 +1,11 @@
-"""``payouts batch validate`` and ``template``: what is wrong with a file of payees, before anything is recorded."""
+"""``payouts batch validate``, ``create`` and ``template``: a file of payees, before anything is sent."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -165,7 +165,7 @@ def _rejects(path: Path | None, source: Path) -> Iterator[tuple[Any, Any]]:
 
 
 @contextlib.contextmanager
-def _progress(terminal: Terminal) -> Iterator[Any]:
+def _progress(terminal: Terminal, done: str = "Checked") -> Iterator[Any]:
     from payments_core.cli.progress import spinner
 
     count = 0
@@ -175,9 +175,15 @@ def _progress(terminal: Terminal) -> Iterator[Any]:
             nonlocal count
             count += 1
             if count % _EVERY == 0:
-                change(f"Checked {count:,} rows")
+                change(f"{done} {count:,} rows")
 
         yield step
+
+
+def _each(rows: Iterable[Row], step: Callable[[], None]) -> Iterator[Row]:
+    for row in rows:
+        step()
+        yield row
 
 
 @GROUP.command("create")
@@ -238,8 +244,8 @@ def create(
                 hint="`payouts batch validate --rejects CSV` writes them to a file; correct them, or --skip-refused.",
             )
         defaults = _defaults(client.runtime, account, currency, decimal, round_name)
-        with open_rows(file, defaults, columns=columns, sheet=sheet) as rows:
-            orders = orders_of(check_repeats(rows))
+        with open_rows(file, defaults, columns=columns, sheet=sheet) as rows, _progress(terminal, "Froze") as step:
+            orders = orders_of(_each(check_repeats(rows), step))
             batch, is_new = Batches(client).create(
                 orders, name=round_name, actor=actor, reason=reason, skip_refused=skip_refused
             )
