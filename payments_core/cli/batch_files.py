@@ -165,7 +165,7 @@ def _rejects(path: Path | None, source: Path) -> Iterator[tuple[Any, Any]]:
 
 
 @contextlib.contextmanager
-def _progress(terminal: Terminal, done: str = "Checked") -> Iterator[Any]:
+def _progress(terminal: Terminal, verb: str = "Checked") -> Iterator[Any]:
     from payments_core.cli.progress import spinner
 
     count = 0
@@ -175,7 +175,7 @@ def _progress(terminal: Terminal, done: str = "Checked") -> Iterator[Any]:
             nonlocal count
             count += 1
             if count % _EVERY == 0:
-                change(f"{done} {count:,} rows")
+                change(f"{verb} {count:,} rows")
 
         yield step
 
