@@ -1,7 +1,8 @@
 """Commands: what the engine asks the journal to read or write, with the result of each.
 
 A payout's record changes only by compare-and-set on its ``version``, which grows with every transition. A transition,
-its history entry and its outbox event are one commit, durable before the result is returned.
+its history entry and its outbox event are one commit, durable before the result is returned unless a power loss may
+take it back (``ApplyTransition.needs_flush``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from payments_core.domain.budgets import AboveBudget, Budget
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.money import Money
+from payments_core.domain.payout import PayoutStatus
 from payments_core.domain.rates import PostEnd, ReadEnd
 from payments_core.domain.records import Approval, EndedAttempt, Event, Gap, Pause, PayoutRecord, Query
 
@@ -42,6 +44,8 @@ __all__ = [
     "TransitionApplied",
     "TransitionResult",
 ]
+
+_SENT = frozenset({PayoutStatus.SENDING, PayoutStatus.PENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,21 @@ class ApplyTransition:
     refused_since: datetime | None = None
     other_payers: tuple[str, ...] = ()
     budgets: tuple[Budget, ...] = ()
+
+    @property
+    def needs_flush(self) -> bool:
+        """Whether a power loss may not take it back; all do, but what only says that the provider works on the payment.
+
+        Without that, the payout is ``SENDING`` or due to be read, as after a crash before this commit, and the next
+        read finds the same. What is learned beside it, such as a reference of the provider's, no read may find.
+        """
+        before, after = self.before, self.after
+        return (
+            before.status not in _SENT
+            or after.status is not PayoutStatus.PENDING
+            or after.attempt.references != before.attempt.references
+            or bool(self.publish or self.pause or self.asks or self.answers or self.approves)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""A paying process that tells of each payout when it has heard of it: ``pay_and_tell.py CONFIG TOLD COUNT FLUSHES``."""
+"""A paying process that tells of each payout when it was sent and when it ended.
+
+``pay_and_tell.py CONFIG TOLD COUNT FLUSHES``
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ def main(config: str, payload: str, count: str, flushes: str) -> None:
     def pay(client: PayoutClient, number: int) -> None:
         payee = Payee.msisdn(f"46733{number:06}")
         payout = client.send(key=f"wage/{number:03}", payee=payee, amount=Money("12.50", "EUR"))
+        os.write(out, f"{payout.key} {payout.status}\n".encode())
+        payout = client.wait(payout.id)
         os.write(out, f"{payout.key} {payout.status}\n".encode())
 
     first = int(count) // 2

@@ -36,6 +36,7 @@ class Ledger:
             )
         self.path = path
         self.reopened = 0
+        self.lost_safely: set[Entry] = set()
         connection = connect(path, busy_timeout_s=0.05)
         self.writer: Writer[Entry, object] = Writer(
             connection,
@@ -43,6 +44,7 @@ class Ledger:
             reopen=self._reopen,
             explain=lambda error: explain(error, path),
             check=lambda: None,
+            needs_flush=lambda entry: entry not in self.lost_safely,
         )
 
     def _reopen(self) -> sqlite3.Connection:
@@ -376,6 +378,37 @@ def test_failed_commit_of_a_lone_caller_is_reported_and_undone(ledger: Ledger) -
         ledger.writer.execute(orphan)
     assert ledger.writer.execute(add("c")) == "c"
     assert ledger.reopened == 1
+
+
+def flushes(connection: sqlite3.Connection) -> bool:
+    """Whether SQLite flushes what is committed now."""
+    return connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_group_is_not_flushed_when_no_member_needs_it(ledger: Ledger) -> None:
+    """One member that does is enough, and the next commit is flushed again."""
+    asked = [lambda connection: flushes(connection) for _ in range(4)]
+    ledger.lost_safely = {*asked[:3]}
+    assert ledger.writer.execute(asked[0]) is False
+    assert ledger.writer.execute(asked[3]) is True
+    for group, expected in ((asked[1:3], False), (asked[1:], True)):
+        with ledger.busy():
+            futures = [ledger.writer.submit(entry) for entry in group]
+        assert {future.result(10) for future in futures} == {expected}
+    assert ledger.reopened == 0
+
+
+def test_failed_commit_without_a_flush_is_reported_and_the_next_is_flushed(ledger: Ledger) -> None:
+    """Whether the commit fails, or never begins because another program writes."""
+    ledger.lost_safely = {orphan, flushes}
+    with pytest.raises(JournalError, match="FOREIGN KEY"):
+        ledger.writer.execute(orphan)
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(JournalError):
+            ledger.writer.execute(flushes)
+    ledger.lost_safely.clear()
+    assert ledger.writer.execute(flushes) is True
 
 
 def test_lost_transaction_fails_every_member(ledger: Ledger) -> None:

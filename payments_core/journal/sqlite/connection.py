@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ __all__ = [
     "make_durable",
     "moved",
     "verify",
+    "without_flush",
 ]
 
 # What is set, then read back: SQLite ignores a pragma it does not know and a file system may refuse WAL.
@@ -186,6 +187,17 @@ def make_durable(connection: sqlite3.Connection, path: Path) -> None:
             f"The journal {path} does not flush its commits (synchronous is not FULL).",
             hint="A journal that may forget a payment is refused: use a SQLite that honours synchronous=FULL.",
         )
+
+
+@contextlib.contextmanager
+def without_flush(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let a durable connection commit without a flush: the next commit that has one makes it durable too."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        if not connection.in_transaction:  # otherwise the commit failed, and the writer gives the connection up
+            connection.execute(f"PRAGMA synchronous = {_DURABLE}")
 
 
 def _set_wal(connection: sqlite3.Connection, *, give_up_at: float) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from payments_core.domain.errors import JournalError, SettingsError
-from payments_core.engine.commands import CreatePayout, CreateResult, JournalCommand, JournalResult
+from payments_core.engine.commands import ApplyTransition, CreatePayout, CreateResult, JournalCommand, JournalResult
 from payments_core.journal.sql.apply import Change, Reply, apply
 from payments_core.journal.sql.sql_journal import SqlJournal
 from payments_core.journal.sql.statements import SQLITE
@@ -38,7 +38,7 @@ _VACUUM_BUSY_S = 1.0
 
 
 class SqliteJournal(SqlJournal):
-    """A journal in a SQLite file (WAL, every commit flushed).
+    """A journal in a SQLite file (WAL; every commit flushed whose loss would not be made good by the next read).
 
     Args:
         path: The file.
@@ -83,6 +83,7 @@ class SqliteJournal(SqlJournal):
             reopen=partial(self._connect, suspicious=True),
             explain=self._explain,
             check=self._check_place,
+            needs_flush=_needs_flush,
         )
         self._reader = Reader(path, busy_timeout_s=busy_timeout_s)
 
@@ -162,6 +163,10 @@ class SqliteJournal(SqlJournal):
 
 def _apply(connection: sqlite3.Connection, change: Change) -> Reply:
     return apply(DbTransaction(connection.execute, SQLITE), change)
+
+
+def _needs_flush(change: Change) -> bool:
+    return not isinstance(change, ApplyTransition) or change.needs_flush
 
 
 def _identity_of(path: Path) -> tuple[int, int] | None:

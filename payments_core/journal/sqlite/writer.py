@@ -17,7 +17,7 @@ from typing import Generic
 
 from payments_core.domain.errors import JournalError
 from payments_core.journal.closed_errors import closed, forked
-from payments_core.journal.sqlite.connection import SQLITE_ERRORS, is_busy
+from payments_core.journal.sqlite.connection import SQLITE_ERRORS, is_busy, without_flush
 from payments_core.journal.waiters import (
     BlockingWaiter,
     Entry,
@@ -36,7 +36,7 @@ LARGEST_GROUP = 64
 
 
 class Writer(Generic[Entry, Reply]):
-    """Writes entries and answers when they are durable.
+    """Writes entries and answers when they are durable, or written if they need no flush.
 
     Args:
         connection: Durable, in autocommit mode, usable from any thread; the writer owns it from now on.
@@ -44,6 +44,7 @@ class Writer(Generic[Entry, Reply]):
         reopen: Opens and verifies the file after a failure; raises ``JournalError`` while it cannot be trusted.
         explain: Turns an error of SQLite into one for people.
         check: Called before each commit; raises ``JournalError`` where what it writes would be lost.
+        needs_flush: Whether an entry must be durable when it is answered; a commit of others is not flushed.
 
     """
 
@@ -55,12 +56,14 @@ class Writer(Generic[Entry, Reply]):
         reopen: Callable[[], sqlite3.Connection],
         explain: Callable[[Exception], JournalError],
         check: Callable[[], None],
+        needs_flush: Callable[[Entry], bool],
     ) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._apply = apply
         self._reopen = reopen
         self._explain = explain
         self._check = check
+        self._needs_flush = needs_flush
         self._pid = os.getpid()
         # Entered as a bare lock: an interrupt inside Condition.__enter__ would leave it held.
         self._lock = threading.Lock()  # guards the four below
@@ -218,10 +221,11 @@ class Writer(Generic[Entry, Reply]):
         if self._connection is None:
             self._connection = self._reopen()
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        done = [self._apply_one(connection, entry) for entry in entries]
-        self._check()
-        connection.execute("COMMIT")
+        with contextlib.nullcontext() if any(map(self._needs_flush, entries)) else without_flush(connection):
+            connection.execute("BEGIN IMMEDIATE")
+            done = [self._apply_one(connection, entry) for entry in entries]
+            self._check()
+            connection.execute("COMMIT")
         self.commits += 1
         return done
 
