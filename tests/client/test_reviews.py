@@ -42,7 +42,7 @@ def configure(**settings: str) -> None:
 
 
 @pytest.fixture
-def lanes(monkeypatch: pytest.MonkeyPatch) -> list[Priority]:
+def permits(monkeypatch: pytest.MonkeyPatch) -> list[Priority]:
     """What permits were taken for."""
     taken: list[Priority] = []
     note = AccountCaps.note
@@ -74,7 +74,7 @@ def wait_until(moment: datetime) -> None:
 
 
 def test_reissue_waits_for_the_settling_time_and_pays(
-    gateway: MtnMomoEmulator, using: Run, lanes: list[Priority]
+    gateway: MtnMomoEmulator, using: Run, permits: list[Priority]
 ) -> None:
     """The refusal says when to try again; then another reference is sent, and both attempts are there to be seen.
 
@@ -91,9 +91,10 @@ def test_reissue_waits_for_the_settling_time_and_pays(
         using(again)
     assert caught.value.again_at is not None
     wait_until(caught.value.again_at)
-    lanes.clear()
+    permits.clear()
     payout = using(again)
-    assert lanes == [Priority.READ, Priority.READ]
+    assert len(permits) >= 2
+    assert set(permits) == {Priority.READ}  # one that came too late on a busy machine is asked for once more
     assert (payout.attempt, payout.submissions, payout.key) == (2, 1, "k/1")
     sent = [entry["reference"] for entry in gateway.ledger()]
     assert len(set(sent)) == 2
@@ -105,7 +106,7 @@ def test_reissue_waits_for_the_settling_time_and_pays(
 
 
 def test_reissue_checks_an_attempt_of_a_retired_identity(
-    gateway: MtnMomoEmulator, using: Run, tmp_path: Path, lanes: list[Priority]
+    gateway: MtnMomoEmulator, using: Run, tmp_path: Path, permits: list[Priority]
 ) -> None:
     """An account that pays as somebody else reads the old attempt with the old credentials, and at the same rate."""
     with PayoutClient.from_config() as client:
@@ -131,9 +132,10 @@ def test_reissue_checks_an_attempt_of_a_retired_identity(
         retired = ["[[accounts.mtn-sandbox.retired]]", target, *own, *keys]
         Path("payouts.toml").write_text("\n".join([*kept, *moved, *retired]) + "\n", "utf-8")
         time.sleep(2.5)
-        lanes.clear()
+        permits.clear()
         payout = using(lambda client: client.reissue("k/1", actor="Ann", reason="moved"))
-        assert lanes == [Priority.READ, Priority.READ]
+        assert len(permits) >= 2
+        assert set(permits) == {Priority.READ}  # one that came too late on a busy machine is asked for once more
         assert payout.attempt == 2
         assert [entry["reference"] for entry in other.ledger()] == [payout.references["reference"]]
         assert len(gateway.ledger()) == 1
@@ -156,9 +158,9 @@ def in_review() -> None:
 
 
 @pytest.mark.usefixtures("gateway")
-def test_review_is_listed_and_decided(using: Run, lanes: list[Priority]) -> None:
+def test_review_is_listed_and_decided(using: Run, permits: list[Priority]) -> None:
     in_review()
-    lanes.clear()
+    permits.clear()
     (found,) = list(using(lambda client: client.review()))
     assert (found.payout.key, found.payout.reason.code) == ("k/1", ReasonCode.MISMATCH)
     assert found.since == found.payout.history[-1].at
@@ -171,7 +173,7 @@ def test_review_is_listed_and_decided(using: Run, lanes: list[Priority]) -> None
         lambda client: client.resolve("k/1", paid=True, actor="Ann", reason="the old amount", evidence="line 7")
     )
     assert (payout.status, payout.history[-1].decided_by) == (S.SUCCEEDED, "person")
-    assert set(lanes) == {Priority.READ}  # a permit that came too late on a busy machine is asked for once more
+    assert set(permits) == {Priority.READ}  # a permit that came too late on a busy machine is asked for once more
     assert list(using(lambda client: client.review())) == []
 
 

@@ -138,8 +138,9 @@ def test_permit_that_came_too_late_is_void(open_desk: OpenDesk) -> None:
     assert desk.server.count("read") == 1
 
 
-def test_payment_that_would_wait_too_long_is_postponed(open_desk: OpenDesk) -> None:
+def test_payment_that_would_wait_too_long_is_postponed(open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     """No caller sleeps for ever: it stays unsent, is due when its turn may come, and loses no step of its schedule."""
+    monkeypatch.setattr(permit_wait, "VOID_AFTER_S", 5)  # a busy machine may take a tenth of a second by itself
     desk = open_desk(posts_per_s=0.05)
     assert [row.status for row in desk.pay("first")] == [PayoutStatus.SUCCEEDED]
     [row] = desk.pay("second")
