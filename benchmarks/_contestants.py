@@ -141,14 +141,18 @@ def _requests(run: Run, number: int) -> tuple[HttpRequest, HttpRequest]:
     )
 
 
+def _transport_settings(run: Run) -> Any:
+    usual = {"max_in_flight": run.in_flight, "sync_transport": "h11", "async_transport": "h11"}
+    return SimpleNamespace(**{**usual, **run.settings})
+
+
 @contextmanager
 def our_transport(run: Run) -> Iterator[Pay]:
     """Yield our synchronous transport alone: the full path without everything above it."""
     from payments_core.http.transport import make_transport
     from payments_core.runtime import utc_now
 
-    settings = SimpleNamespace(**{"max_in_flight": run.in_flight, "sync_transport": "h11", **run.settings})
-    transport = make_transport(settings, clock=utc_now)
+    transport = make_transport(_transport_settings(run), clock=utc_now)
 
     def pay(number: int) -> None:
         post, get = _requests(run, number)
@@ -162,10 +166,10 @@ def our_transport(run: Run) -> Iterator[Pay]:
 @asynccontextmanager
 async def our_transport_async(run: Run) -> AsyncIterator[PayLater]:
     """Yield our asynchronous transport alone: the full path without everything above it."""
-    from payments_core.http.transport.aiohttp_async import AiohttpTransport
+    from payments_core.http.transport import make_async_transport
     from payments_core.runtime import utc_now
 
-    transport = AiohttpTransport(max_connections=run.in_flight, clock=utc_now)
+    transport = make_async_transport(_transport_settings(run), clock=utc_now)
 
     async def pay(number: int) -> None:
         post, get = _requests(run, number)

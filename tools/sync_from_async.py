@@ -29,7 +29,6 @@ PAIRS = {
 
 # Names, in code, strings and comments. `AsyncName` becomes `Name` beside these.
 NAMES = {
-    "AiohttpTransport": "H11Transport",
     "StopAsyncIteration": "StopIteration",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
@@ -46,7 +45,7 @@ KEPT = {"AsyncConnection"}  # a name of psycopg
 
 # Modules, in import statements.
 MODULES = {
-    "aiohttp_async": "h11_sync",
+    "h11_async": "h11_sync",
     "asynchronous": "synchronous",
     "tasks": "threads",
 }

@@ -52,8 +52,12 @@ class AccountSettings(BaseModel):
     )
     sync_transport: Literal["h11", "httpx"] = Field(
         default="h11",
-        description="What `PayoutClient` sends with: `h11` (on sockets; a quarter of the CPU) or `httpx`. "
-        "`AsyncPayoutClient` and workers use aiohttp.",
+        description="What `PayoutClient` sends with: `h11` (on sockets; a quarter of the CPU) or `httpx`.",
+    )
+    async_transport: Literal["h11", "aiohttp"] = Field(
+        default="h11",
+        description="What `AsyncPayoutClient` and workers send with: `h11` (on the event loop; a third of the CPU) or "
+        "`aiohttp`.",
     )
     poll_schedule_s: tuple[Seconds, ...] = Field(
         default=_POLL_SCHEDULE,

@@ -261,6 +261,23 @@ def test_account_chooses_its_http_library(gateway: MtnMomoEmulator, library: str
     assert credited(gateway) == {1: 1}
 
 
+@pytest.mark.parametrize("library", ["h11", "aiohttp"])
+def test_account_chooses_its_asynchronous_http_library(gateway: MtnMomoEmulator, library: str) -> None:
+    """One setting selects aiohttp; what is paid is the same."""
+    config = Path("payouts.toml")
+    config.write_text(config.read_text("utf-8") + f'\nasync_transport = "{library}"\n', "utf-8")
+
+    async def pay() -> list[object]:
+        async with AsyncPayoutClient.from_config() as client:
+            await client.send(**order(1))
+            await client.resume(timeout_s=30)
+            assert {payout.status async for payout in client.payouts()} == {PayoutStatus.SUCCEEDED}
+            return [session._transport for session in client._sessions.values()]
+
+    assert [type(one).__module__.rpartition(".")[2] for one in asyncio.run(pay())] == [f"{library}_async"]
+    assert credited(gateway) == {1: 1}
+
+
 @pytest.mark.usefixtures("gateway")
 def test_threads_that_come_first_at_once_share_one_session() -> None:
     """An account has one session, with one token and one set of connections, whoever is first to need it."""

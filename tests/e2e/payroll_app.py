@@ -181,7 +181,7 @@ if __name__ == "__main__":
 
     # What each would spend its life with.
     import payments_core.callbacks  # noqa: F401
-    import payments_core.http.transport.aiohttp_async  # noqa: F401
+    import payments_core.http.transport.h11_async  # noqa: F401
     import payments_core.testing.emulator.connections  # noqa: F401
 
     _spec = spec_from_file_location("supervisor", Path(__file__).with_name("supervisor.py"))

@@ -83,11 +83,12 @@ def test_command_is_listed_with_the_first_sentence_of_its_help(name: str) -> Non
     assert " ".join(first.split()) == LISTED[name][1]
 
 
-def test_transport_loads_no_other_library() -> None:
+@pytest.mark.parametrize("make", ["make_transport", "make_async_transport"])
+def test_transport_loads_no_other_library(make: str) -> None:
     """Who pays through sockets does not wait for httpx and aiohttp to be imported."""
     program = (
-        "import sys; from types import SimpleNamespace as S; from payments_core.http.transport import make_transport; "
-        "make_transport(S(max_in_flight=1, sync_transport='h11'), clock=None); print(*sys.modules)"
+        f"import sys; from types import SimpleNamespace as S; from payments_core.http.transport import {make}; "
+        f"{make}(S(max_in_flight=1, sync_transport='h11', async_transport='h11'), clock=None); print(*sys.modules)"
     )
 
     assert {"aiohttp", "httpcore", "httpx"} & words_printed_by(program) == set()

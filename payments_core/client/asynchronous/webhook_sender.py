@@ -28,9 +28,9 @@ async def asend_all(receiver: Receiver, clock: Clock, stopped: Callable[[], bool
         stopped: Called before more is taken; True ends it.
 
     """
-    from payments_core.http.transport.aiohttp_async import AiohttpTransport
+    from payments_core.http.transport.h11_async import AsyncH11Transport
 
-    transport, sent = AiohttpTransport(max_connections=AT_ONCE, clock=clock), DeliverySummary()
+    transport, sent = AsyncH11Transport(max_connections=AT_ONCE, clock=clock), DeliverySummary()
     try:
         while not stopped() and (page := await waiting.run_blocking(receiver.take)):
             now = sum(await waiting.all_of(partial(_send, receiver, transport), page), DeliverySummary())

@@ -29,6 +29,10 @@ class TransportSettings(Protocol):
     def sync_transport(self) -> str:
         """Library of the synchronous one: ``h11`` or ``httpx``."""
 
+    @property
+    def async_transport(self) -> str:
+        """Library of the asynchronous one: ``h11`` or ``aiohttp``."""
+
 
 class Transport(Protocol):
     """Sends requests; may be used from many threads."""
@@ -99,7 +103,7 @@ def make_transport(
 def make_async_transport(
     settings: TransportSettings, *, clock: Callable[[], datetime], tls: ssl.SSLContext | None = None
 ) -> AsyncTransport:
-    """Return the asynchronous transport of an account; its library is loaded here.
+    """Return the asynchronous transport that an account's settings choose; only its library is loaded.
 
     Args:
         settings: The account's.
@@ -107,6 +111,10 @@ def make_async_transport(
         tls: For servers with certificates of their own; by default what the operating system trusts.
 
     """
-    from payments_core.http.transport.aiohttp_async import AiohttpTransport
+    if settings.async_transport == "aiohttp":
+        from payments_core.http.transport.aiohttp_async import AiohttpTransport
 
-    return AiohttpTransport(max_connections=settings.max_in_flight, clock=clock, tls=tls)
+        return AiohttpTransport(max_connections=settings.max_in_flight, clock=clock, tls=tls)
+    from payments_core.http.transport.h11_async import AsyncH11Transport
+
+    return AsyncH11Transport(max_connections=settings.max_in_flight, clock=clock, tls=tls)

@@ -34,6 +34,7 @@ _ORDINARY = re.compile(
 )
 _METHOD = re.compile(r"[A-Z]+", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _OURS = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"})
 
 
@@ -74,6 +75,21 @@ class Exchange:
         # identity: what arrives is what was meant, and nothing small unpacks to something huge.
         ours = {"User-Agent": _user_agent(), "Accept-Encoding": "identity"}
         return {name: value for name, value in ours.items() if name.lower() not in given} | dict(self.request.headers)
+
+    def message(self, host: str, target: str) -> bytes:
+        """Return the request as HTTP/1.1 writes it; each part of it was checked.
+
+        Args:
+            host: Value of the field ``Host``.
+            target: Path and query.
+
+        """
+        method, body = self.request.method, (self.request.body or "").encode()
+        fields = {"Host": host, **self.headers()}
+        if body or method in _WITH_BODY:
+            fields["Content-Length"] = str(len(body))
+        lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()], "\r\n"]
+        return "\r\n".join(lines).encode("ascii") + body
 
     def left_s(self) -> float:
         """Return the seconds until the answer counts as lost."""

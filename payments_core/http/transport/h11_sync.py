@@ -10,28 +10,19 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
-import h11
-
 from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.http.transport.answers import AnswerReader
 from payments_core.http.transport.exchange import KEEP_ALIVE_S, Exchange, TooLate, default_tls
 
-__all__ = ["H11Transport", "ordinary_head"]
+__all__ = ["ConnectError", "ConnectTimeout", "Endpoint", "H11Transport", "is_readable", "split_address"]
 
 _SHORTEST_S = 0.001  # a socket takes 0 for "do not wait", not for "too late"
-_LONGEST_HEAD = 100 * 1024
 _READ_AT_ONCE = 64 * 1024  # more than a TLS record: none of one is left where `select` does not see it
 _PORTS = {"http": 80, "https": 443}
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _ADDRESS = re.compile(r"(\w+://[^/?]+)(.*)")  # scheme, host and port as they are written, and the rest
-_ORDINARY = re.compile(
-    rb"HTTP/1\.1 (?!204|304)([2-5][0-9][0-9]) [ -~]*\r\n((?:[A-Za-z0-9-]+: ?[!-~](?:[ -~]*[!-~])?\r\n)+)\r\n"
-)
-_FIELD = re.compile(r"([A-Za-z0-9-]+): ?(.+)\r\n")
-_SIZE = re.compile(r"[0-9]{1,6}", re.ASCII)
-_NOT_ORDINARY = frozenset({"transfer-encoding", "upgrade"})
 
 
 class ConnectError(Exception):
@@ -86,14 +77,14 @@ class H11Transport:
             self._changed.notify_all()
 
     def _answer(self, exchange: Exchange) -> HttpResponse:
-        server, target = _ADDRESS.findall(exchange.request.url)[0]
+        server, target = split_address(exchange.request.url)
         connection = self._taken(exchange)
         try:
             if connection is not None and not connection.is_usable(server):
                 connection.close()
                 connection = None
             connection = connection or _Connection(server, exchange, self._tls)
-            return connection.answer(exchange, target if target.startswith("/") else f"/{target}")
+            return connection.answer(exchange, target)
         finally:
             self._put_back(connection)
 
@@ -145,7 +136,7 @@ class _Connection:
     def is_usable(self, server: str) -> bool:
         """Whether a request may be written: to this server, soon enough, and nothing came since the last answer."""
         is_warm = server == self._server and time.monotonic() - self._idle_since <= KEEP_ALIVE_S
-        return is_warm and not _is_readable(self._sock)
+        return is_warm and not is_readable(self._sock)
 
     def close(self) -> None:
         """Close it."""
@@ -154,7 +145,7 @@ class _Connection:
     def answer(self, exchange: Exchange, target: str) -> HttpResponse:
         """Write the request once, and read the answer to its end."""
         self.is_idle = False
-        message = self._message(exchange, target)
+        message = exchange.message(self._host, target)
         exchange.about_to_write()
         is_written = self._write(message, exchange)
         response, is_done = self._read(exchange)
@@ -162,15 +153,6 @@ class _Connection:
             self._idle_since = time.monotonic()
             self.is_idle = True
         return response
-
-    def _message(self, exchange: Exchange, target: str) -> bytes:
-        """Return the request as it is written: ``Exchange`` has checked each part of it."""
-        method, body = exchange.request.method, (exchange.request.body or "").encode()
-        fields = {"Host": self._host, **exchange.headers()}
-        if body or method in _WITH_BODY:
-            fields["Content-Length"] = str(len(body))
-        lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in fields.items()], "\r\n"]
-        return "\r\n".join(lines).encode("ascii") + body
 
     def _write(self, message: bytes, exchange: Exchange) -> bool:
         """Write all of it; False when the server no longer reads: it may have answered before it hung up."""
@@ -190,67 +172,10 @@ class _Connection:
         return self._sock.recv(_READ_AT_ONCE)
 
     def _read(self, exchange: Exchange) -> tuple[HttpResponse, bool]:
-        """Return the answer, and whether the connection can be used again: both sides are done, and no more has come.
-
-        What has come after the answer would be taken for the answer to the next request.
-        """
-        data = self._receive(exchange)
-        if (head := ordinary_head(exchange.request.method, data)) is not None:
-            while 0 < len(data) < head.end and (more := self._receive(exchange)):
-                data += more
-            if len(data) == head.end:
-                exchange.take(data[head.length :])
-                return exchange.complete(head.status, head.fields), True
-        http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
-        # It goes by nothing else of a request: a provider may not set a field that decides about the connection.
-        http.send(h11.Request(method=exchange.request.method, target="/", headers=[("Host", self._host)]))
-        http.send(h11.EndOfMessage())
-        http.receive_data(data)
-        response = None
-        while True:
-            event = http.next_event()
-            if event is h11.NEED_DATA:
-                http.receive_data(self._receive(exchange))
-            elif isinstance(event, h11.Response):
-                response = event
-            elif isinstance(event, h11.Data):
-                exchange.take(event.data)
-            elif isinstance(event, h11.EndOfMessage) and response is not None:
-                is_done = http.our_state is http.their_state is h11.DONE and not http.trailing_data[0]
-                fields = ((name.decode("ascii"), value.decode("utf-8", "replace")) for name, value in response.headers)
-                return exchange.complete(response.status_code, fields), is_done
-
-
-class Head(NamedTuple):
-    """The head of an ordinary answer."""
-
-    status: int
-    fields: list[tuple[str, str]]
-    length: int  # of itself
-    end: int  # of the answer
-
-
-def ordinary_head(method: str, data: bytes) -> Head | None:
-    """Return the head of an ordinary answer, as h11 would read it; None for any other, about which h11 decides.
-
-    Most answers are ordinary: a body as long as it says, over a connection that stays. To have h11 read them is a
-    third of what a request costs.
-
-    Args:
-        method: Of the request.
-        data: What has come; the head has to be whole.
-
-    """
-    found = _ORDINARY.match(data)
-    if found is None or method == "HEAD":
-        return None
-    fields = _FIELD.findall(found[2].decode("ascii"))
-    named = {name.lower(): value for name, value in fields}
-    size = named.get("content-length", "")
-    is_plain = len(named) == len(fields) and named.keys().isdisjoint(_NOT_ORDINARY) and _SIZE.fullmatch(size)
-    if not is_plain or named.get("connection", "keep-alive").lower() != "keep-alive":
-        return None
-    return Head(int(found[1]), fields, found.end(), found.end() + int(size))
+        reader = AnswerReader(exchange)
+        while (answer := reader.receive(self._receive(exchange))) is None:
+            pass
+        return answer
 
 
 def _left_s(exchange: Exchange) -> float:
@@ -262,26 +187,48 @@ def _left_s(exchange: Exchange) -> float:
 
 def _connected(server: str, exchange: Exchange, tls: ssl.SSLContext) -> tuple[str, socket.socket]:
     """Return the field ``Host`` and a socket that is connected; over TLS the server has proven its name."""
-    parts = urlsplit(server)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+    at = Endpoint.of(server)
     sock = None
     try:
-        sock = socket.create_connection((host, port), exchange.still_in_time())
+        sock = socket.create_connection((at.host, at.port), exchange.still_in_time())
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if parts.scheme == "https":
+        if at.is_tls:
             sock.settimeout(exchange.still_in_time())
-            sock = tls.wrap_socket(sock, server_hostname=host)
+            sock = tls.wrap_socket(sock, server_hostname=at.host)
     except BaseException as error:
         if sock is not None:
             sock.close()
         if not isinstance(error, (OSError, ValueError)):  # a host name that cannot be one is a ValueError
             raise
         raise (ConnectTimeout if isinstance(error, TimeoutError) else ConnectError) from error
-    field = f"[{host}]" if ":" in host else host
-    return field if port == _PORTS[parts.scheme] else f"{field}:{port}", sock
+    return at.field, sock
 
 
-def _is_readable(sock: socket.socket) -> bool:
+def split_address(url: str) -> tuple[str, str]:
+    """Return an address's scheme, host and port as they are written, and its path and query."""
+    server, target = _ADDRESS.findall(url)[0]
+    return server, target if target.startswith("/") else f"/{target}"
+
+
+class Endpoint(NamedTuple):
+    """Where to connect; ``field`` is what the field ``Host`` says of it."""
+
+    host: str
+    port: int
+    is_tls: bool
+    field: str
+
+    @classmethod
+    def of(cls, server: str) -> Self:
+        """Return that of a scheme, host and port."""
+        parts = urlsplit(server)
+        host, usual = parts.hostname or "", _PORTS[parts.scheme]
+        field = f"[{host}]" if ":" in host else host
+        port = parts.port or usual
+        return cls(host, port, parts.scheme == "https", field if port == usual else f"{field}:{port}")
+
+
+def is_readable(sock: socket.socket) -> bool:
     """Whether something has come, if only the end; without waiting."""
     if hasattr(select, "poll"):
         waiting = select.poll()

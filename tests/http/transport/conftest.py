@@ -20,13 +20,15 @@ from typing import Any, TypeAlias
 import pytest
 
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent
-from payments_core.http.transport import Transport
+from payments_core.http.transport import AsyncTransport, Transport
 from payments_core.http.transport.aiohttp_async import AiohttpTransport
+from payments_core.http.transport.h11_async import AsyncH11Transport
 from payments_core.http.transport.h11_sync import H11Transport
 from payments_core.http.transport.httpx_sync import HttpxTransport
 
 Outcome: TypeAlias = HttpResponse | NotSent | NoAnswer
-TRANSPORTS = ("h11", "httpx", "aiohttp")
+TRANSPORTS = ("h11", "httpx", "h11-async", "aiohttp")
+ASYNC = {"h11-async": AsyncH11Transport, "aiohttp": AiohttpTransport}
 
 
 @dataclass(frozen=True)
@@ -207,13 +209,13 @@ class SyncCaller:
 
 
 class AsyncCaller:
-    """Calls the asynchronous transport on an event loop in a thread of its own."""
+    """Calls an asynchronous transport on an event loop in a thread of its own."""
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, make: Callable[..., AsyncTransport], **arguments: Any) -> None:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
-        self.transport = AiohttpTransport(**arguments)
+        self.transport = make(**arguments)
 
     def start(self, request: HttpRequest) -> Future[Outcome]:
         async def call() -> Outcome:
@@ -262,8 +264,8 @@ class World:
         trusted = ssl.create_default_context(cafile=f"{self.certificate}.crt") if self.certificate else None
         arguments = {"max_connections": 4, "clock": now, "tls": trusted, **arguments}
         caller: SyncCaller | AsyncCaller
-        if self.transport == "aiohttp":
-            caller = AsyncCaller(**arguments)
+        if self.transport in ASYNC:
+            caller = AsyncCaller(ASYNC[self.transport], **arguments)
         else:
             caller = SyncCaller({"h11": H11Transport, "httpx": HttpxTransport}[self.transport], **arguments)
         self._ends.append(caller.close)

@@ -1,7 +1,8 @@
-"""What only the transport on sockets has to show: it has no library between itself and the connection."""
+"""What only the transports on sockets have to show: they have no library between themselves and the connection."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import itertools
 import signal
@@ -17,8 +18,10 @@ import h11
 import pytest
 
 from payments_core.http.messages import HttpRequest
-from payments_core.http.transport import h11_sync
-from payments_core.http.transport.h11_sync import H11Transport, ordinary_head
+from payments_core.http.transport import answers, h11_sync
+from payments_core.http.transport.answers import ordinary_head
+from payments_core.http.transport.h11_async import AsyncH11Transport
+from payments_core.http.transport.h11_sync import H11Transport
 
 if TYPE_CHECKING:
     from tests.http.transport.conftest import Connection, Server
@@ -48,7 +51,7 @@ class _CtrlC:
         sys.settrace(self._before)
 
     def _trace(self, frame: FrameType, event: str, _argument: object) -> Any:
-        if frame.f_code.co_filename != h11_sync.__file__:
+        if frame.f_code.co_filename not in {h11_sync.__file__, answers.__file__}:
             return None
         if event == "line":
             self._left -= 1
@@ -110,6 +113,65 @@ def test_signal_ends_a_wait_for_an_answer(serve: Serve) -> None:
     transport.close()
 
 
+@pytest.mark.parametrize("is_reused", [False, True], ids=["new", "reused"])
+def test_cancellation_at_any_step_leaves_no_half_used_connection(serve: Serve, is_reused: bool) -> None:
+    """The next request gets its own answer, and no request is ever written twice."""
+
+    def echo(line: Connection) -> None:
+        line.ok(server.requests[-1].target)
+
+    server = serve(echo)
+
+    async def cancel_after(steps: int) -> bool:
+        transport = AsyncH11Transport(max_connections=1, clock=lambda: datetime.now(UTC))
+        if is_reused:
+            await transport.send(_asks(server.url + "/first"))
+        task = asyncio.create_task(transport.send(_asks(f"{server.url}/{steps}")))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        is_cancelled = task.cancel()
+        if is_cancelled:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        answer = await transport.send(_asks(server.url + "/next"))
+        assert answer.body == b"/next", steps
+        assert server.count(f"/{steps}") <= 1
+        await transport.aclose()
+        return is_cancelled
+
+    steps = 0
+    while asyncio.run(cancel_after(steps)):
+        steps += 1
+    assert steps >= 2
+
+
+@pytest.mark.parametrize("more", [b"HTTP/1.1 200 OK\r\n", b""], ids=["more", "end"])
+def test_connection_that_ends_behind_an_answer_is_not_used(serve: Serve, more: bytes) -> None:
+    """Also when the end, or more than the answer, comes before the caller has the answer and asks for the next."""
+
+    def echo(line: Connection) -> None:
+        line.ok(server.requests[-1].target)
+
+    server = serve(echo)
+
+    async def ask() -> list[bytes]:
+        transport = AsyncH11Transport(max_connections=1, clock=lambda: datetime.now(UTC))
+        bodies = [(await transport.send(_asks(server.url + "/1"))).body]
+        [connection] = transport._free
+
+        def and_end(data: bytes) -> None:
+            type(connection).data_received(connection, data)
+            type(connection).data_received(connection, more)
+
+        connection.data_received = and_end  # type: ignore[method-assign]
+        bodies += [(await transport.send(_asks(f"{server.url}/{number}"))).body for number in (2, 3)]
+        await transport.aclose()
+        return bodies
+
+    assert asyncio.run(ask()) == [b"/1", b"/2", b"/3"]
+    assert server.connections == 2
+
+
 def test_connection_is_used_for_one_server_only(serve: Serve) -> None:
     """A free connection to another server is closed, not written to."""
     one, other = serve(), serve()
@@ -165,7 +227,7 @@ def _read_by_h11(method: str, data: bytes) -> tuple[int, list[tuple[str, str]], 
 @pytest.mark.parametrize("last", [b"\r\n\r\n{}", b"\r\nConnection: keep-alive\r\n\r\n{}", b"\r\nX-Id: 1\r\n\r\n{}"])
 def test_ordinary_response_does_not_need_h11(serve: Serve, monkeypatch: pytest.MonkeyPatch, last: bytes) -> None:
     """The control: every answer could go the long way, and nothing would tell. Pieces of a body make no difference."""
-    monkeypatch.setattr(h11_sync.h11, "Connection", None)
+    monkeypatch.setattr(answers.h11, "Connection", None)
 
     def answer(line: Connection) -> None:
         line.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2" + last[:-1])

@@ -22,11 +22,13 @@ from aiohttp.client_proto import ResponseHandler
 
 from payments_core.domain.errors import ProviderBug, SettingsError
 from payments_core.http.messages import HttpRequest, HttpResponse, NoAnswer, NotSent, slot
-from payments_core.http.transport import aiohttp_async, h11_sync, httpx_sync
+from payments_core.http.transport import AsyncTransport, aiohttp_async, h11_async, h11_sync, httpx_sync
 from payments_core.http.transport.aiohttp_async import AiohttpTransport
 from payments_core.http.transport.exchange import Exchange
+from payments_core.http.transport.h11_async import AsyncH11Transport
 from payments_core.http.transport.httpx_sync import HttpxTransport
 
+ASYNC = (AsyncH11Transport, AiohttpTransport)
 LIBRARIES = ("httpx", "aiohttp")  # whose insides a transport of ours leans on
 
 if TYPE_CHECKING:
@@ -223,10 +225,13 @@ def test_closed_transport_refuses_to_send(world: World) -> None:
         caller.start(asks(url)).result(5)
 
 
-def test_asynchronous_transport_belongs_to_one_loop(serve: Callable[..., Server]) -> None:
+@pytest.mark.parametrize("make", ASYNC)
+def test_asynchronous_transport_belongs_to_one_loop(
+    serve: Callable[..., Server], make: Callable[..., AsyncTransport]
+) -> None:
     """A second event loop gets an error instead of waiting for ever."""
     url = serve().url
-    transport = AiohttpTransport(max_connections=1, clock=lambda: AT)
+    transport = make(max_connections=1, clock=lambda: AT)
 
     async def send_and_close() -> None:
         assert (await transport.send(asks(url))).status == 200
@@ -323,7 +328,7 @@ def test_connection_that_may_be_closed_is_not_written_to(
     world: World, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     """A payment written while the server hangs up would be an unknown one: it goes over a new connection."""
-    for module in (aiohttp_async, h11_sync, httpx_sync):
+    for module in (aiohttp_async, h11_async, h11_sync, httpx_sync):
         monkeypatch.setattr(module, "KEEP_ALIVE_S", 0.2)
     close = how != "old"
     server = world.server(lambda line: (line.ok(), close and line.close())[0], lambda line: line.ok())
@@ -380,12 +385,15 @@ def test_close_leaves_no_connection_and_no_waiter(world: World) -> None:
         assert line.ended.wait(5), "a connection is still open"
 
 
-def test_cancelled_caller_frees_its_connection(serve: Callable[..., Server]) -> None:
+@pytest.mark.parametrize("make", ASYNC)
+def test_cancelled_caller_frees_its_connection(
+    serve: Callable[..., Server], make: Callable[..., AsyncTransport]
+) -> None:
     """Cancelling ends in a cancellation, and the next request finds the connection's place free."""
     server = serve(lambda line: line.hang(), lambda line: line.ok())
 
     async def cancel_and_go_on() -> HttpResponse:
-        transport = AiohttpTransport(max_connections=1, clock=lambda: AT)
+        transport = make(max_connections=1, clock=lambda: AT)
         stuck = asyncio.create_task(transport.send(asks(server.url + "/stuck")))
         await asyncio.to_thread(server.wait_for_requests, 1)
         stuck.cancel()

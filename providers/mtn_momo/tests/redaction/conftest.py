@@ -172,6 +172,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
                 "subscription_key": emulator.credentials.subscription_key,
                 "base_url": address,
                 "sync_transport": "httpx" if name == "httpx" else "h11",
+                "async_transport": "aiohttp" if name == "httpx" else "h11",
             }
             for name, address in addresses.items()
         }

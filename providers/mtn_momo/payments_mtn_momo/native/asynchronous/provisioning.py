@@ -45,15 +45,15 @@ class AsyncSandboxProvisioning(AsyncSessionOwner):
         clock: Callable[[], datetime] = utc_now,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        from payments_core.http.transport.aiohttp_async import (
-            AiohttpTransport,  # here: the library is loaded only when used
+        from payments_core.http.transport.h11_async import (
+            AsyncH11Transport,  # here: the library is loaded only when used
         )
 
         self._calls = ProvisioningCalls(subscription_key, base_url)
         self._session = AsyncNativeSession(
             "mtn_momo:provisioning",
             self._calls.settings,
-            AiohttpTransport(max_connections=_CONNECTIONS, clock=clock, tls=tls),
+            AsyncH11Transport(max_connections=_CONNECTIONS, clock=clock, tls=tls),
             retry=retry,
             clock=clock,
         )
