@@ -95,22 +95,39 @@ FILTERS = st.builds(
 )
 
 
-@pytest.mark.parametrize("window", [1, 500], ids=["compared", "first ones"])
+@pytest.mark.parametrize(("look", "keys"), [(1, 0), (5, 10), (listing.LOOK, listing.KEYS)])
 def test_every_filter_finds_what_a_plain_filter_finds(
-    journal: Journal, payouts: list[PayoutRecord], window: int, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, payouts: list[PayoutRecord], look: int, keys: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any combination of conditions, in either order and pages of any size, whichever index is read."""
-    monkeypatch.setattr(listing, "_WINDOW", window)
+    """Any combination of conditions, in either order and pages of any size, however few entries a page looks at."""
+    monkeypatch.setattr(listing, "LOOK", look)
+    monkeypatch.setattr(listing, "KEYS", keys)
 
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(FILTERS, st.integers(1, 250))
     def check(wanted: PayoutFilter, limit: int) -> None:
         found = list(pages(journal, wanted, limit))
         assert [name for page in found for name in page] == expected(payouts, wanted)
-        assert all(len(page) == limit for page in found[:-1])
-        assert len(found[-1]) > 0 or len(found) == 1, "no page is empty but the only one"
+        assert all(len(page) <= limit for page in found)
+        if look > len(payouts) or wanted == PayoutFilter(newest_first=wanted.newest_first):
+            assert all(len(page) == limit for page in found[:-1]), "only the bound ends a page earlier"
 
     check()
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_page_ends_after_a_bounded_number_of_entries(
+    journal: Journal, add: AddRow, newest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the position after which the next page continues, whether it has found a payout or not."""
+    for number in range(100):
+        add(f"{number}", key=f"{number // 50}/{number}", payee_value=PAYEES[number % 2], created_at=later(number))
+    for name, value in (("LOOK", 9), ("SIDE_BY_SIDE", 1), ("KEYS", 9)):
+        monkeypatch.setattr(listing, name, value)
+    none = PayoutFilter(key_prefix="1/", payee=PAYEES[0], created_to=later(50), newest_first=newest_first)
+    assert [len(page) for page in pages(journal, none, 5)] == [0, 0, 0], "25 of the payee, ten a page"
+    half = PayoutFilter(key_prefix="1/", newest_first=newest_first)
+    assert [len(page) for page in pages(journal, half, 9)][:5] == ([9] * 5 if newest_first else [0] * 5)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
