@@ -203,6 +203,27 @@ def test_payouts_to_check_are_those_that_a_provider_may_still_change(journal: Jo
     }
 
 
+@pytest.mark.parametrize(
+    "different",
+    [{}, {"binding": {"host": "two"}}, {"attempt": 2}, {"submissions": 1}],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+def test_payouts_to_check_are_one_group_only_if_all_are_alike(
+    journal: Journal, add: AddRow, different: dict[str, Any], is_first: bool
+) -> None:
+    """One that differs from the others of its account is in a group of its own, wherever it stands."""
+    usual: dict[str, Any] = {"binding": {"host": "one"}, "submissions": 0}
+    for number in range(5):
+        add(f"{number}", **usual, created_at=later(number))
+    add("other", **(usual | different), created_at=later(-1 if is_first else 9))
+    add("elsewhere", account="z", **usual)
+    found = journal.to_check(later(3600))
+    assert sorted((one.account, one.number) for one in found) == sorted(
+        [("mtn-uganda", 5), ("mtn-uganda", 1), ("z", 1)] if different else [("mtn-uganda", 6), ("z", 1)]
+    )
+    assert {one.is_unsent for one in found} == {True, "submissions" not in different}
+
+
 DAY = (START, START + timedelta(days=1))
 LISTS: dict[str, dict[str, Any]] = {
     "all": {},
