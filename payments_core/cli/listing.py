@@ -71,8 +71,8 @@ def list_(
     """List payouts, oldest first.
 
     Only payouts that meet every condition are listed. They are read and printed page by page, whatever their number.
-    A TIME is such as 2026-11-30 or 2026-11-30T14:00+03:00; without an offset it is in UTC. When --limit ends the list,
-    standard error has the cursor of the rest.
+    A TIME is such as 2026-11-30 or 2026-11-30T14:00+03:00; without an offset it is in UTC. Where --limit ends
+    the list and more may follow, standard error has the cursor of the rest.
     """
     from payments_core.cli import output
     from payments_core.client.listing import make_filter, read_cursor, write_cursor
@@ -108,7 +108,7 @@ def list_(
         terminal.note(
             to_json({"next_cursor": following})
             if terminal.as_json
-            else f"There are more: the same command with --cursor {following} continues."
+            else f"There may be more: the same command with --cursor {following} continues."
         )
     return exit_codes.DONE
 
@@ -119,7 +119,7 @@ class _Rows:
     Args:
         journal: The journal.
         wanted: Which payouts.
-        last: Where to begin; at the end, the position after which there are more.
+        last: Where to begin; at the end, the position after which there may be more.
         limit: The most payouts; None for all.
 
     """

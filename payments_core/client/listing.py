@@ -26,8 +26,8 @@ class PayoutPage:
     """A page of a list.
 
     Args:
-        payouts: The payouts, without their history.
-        next_cursor: The cursor of the next page; None when there is none.
+        payouts: The payouts, without their history; there may be none although the list goes on.
+        next_cursor: The cursor of the next page; None at the end of the list, and only there.
 
     """
 

@@ -58,8 +58,8 @@ class RecordPage(NamedTuple):
     """A page of a list.
 
     Args:
-        rows: The payouts.
-        last: The position of the last of them; None when none follows.
+        rows: The payouts; none where the entries that were looked at have none.
+        last: The position after which the list continues; None at its end.
 
     """
 

@@ -87,7 +87,7 @@ class Journal(Outbox, Protocol):
         ...
 
     def page(self, wanted: PayoutFilter, *, after: Position | None = None, limit: int) -> RecordPage:
-        """Return a page of a list, from a position of it on."""
+        """Return a page of a list, from a position of it on: it may have fewer payouts than the limit, even none."""
         ...
 
     def undecided(self) -> Iterator[PayoutRecord]:

@@ -372,6 +372,15 @@ def test_list_prints_pages_as_one_document(listed: Call, monkeypatch: pytest.Mon
     assert [line.split() for line in listed("list").out.splitlines()] == [line.split() for line in table.splitlines()]
 
 
+def test_list_goes_on_after_pages_without_payouts(listed: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list is complete, and has as many payouts as a limit allows, however few entries a page looks at."""
+    monkeypatch.setattr("payments_core.cli.listing._PAGE", 1)
+    for name, value in (("LOOK", 1), ("SIDE_BY_SIDE", 1), ("KEYS", 0)):
+        monkeypatch.setattr(f"payments_core.journal.sql.listing.{name}", value)
+    assert keys(listed("list", "--key-prefix", "bonus", "--json")) == ["bonus-1", "bonus-2"]
+    assert keys(listed("list", "--key-prefix", "bonus", "--limit", "1", "--json")) == ["bonus-1"]
+
+
 @pytest.mark.parametrize("option", [["--status", "gone"], ["--reason", "gone"], ["--from", "soon"], ["--to", "1.1."]])
 def test_list_refuses_a_condition_that_is_none(payouts: Call, option: list[str]) -> None:
     """A misspelt condition is a usage error, and no empty list."""

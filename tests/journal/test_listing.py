@@ -95,22 +95,39 @@ FILTERS = st.builds(
 )
 
 
-@pytest.mark.parametrize("window", [1, 500], ids=["compared", "first ones"])
+@pytest.mark.parametrize(("look", "keys"), [(1, 0), (5, 10), (listing.LOOK, listing.KEYS)])
 def test_every_filter_finds_what_a_plain_filter_finds(
-    journal: Journal, payouts: list[PayoutRecord], window: int, monkeypatch: pytest.MonkeyPatch
+    journal: Journal, payouts: list[PayoutRecord], look: int, keys: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any combination of conditions, in either order and pages of any size, whichever index is read."""
-    monkeypatch.setattr(listing, "_WINDOW", window)
+    """Any combination of conditions, in either order and pages of any size, however few entries a page looks at."""
+    monkeypatch.setattr(listing, "LOOK", look)
+    monkeypatch.setattr(listing, "KEYS", keys)
 
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
     @given(FILTERS, st.integers(1, 250))
     def check(wanted: PayoutFilter, limit: int) -> None:
         found = list(pages(journal, wanted, limit))
         assert [name for page in found for name in page] == expected(payouts, wanted)
-        assert all(len(page) == limit for page in found[:-1])
-        assert len(found[-1]) > 0 or len(found) == 1, "no page is empty but the only one"
+        assert all(len(page) <= limit for page in found)
+        if look > len(payouts) or wanted == PayoutFilter(newest_first=wanted.newest_first):
+            assert all(len(page) == limit for page in found[:-1]), "only the bound ends a page earlier"
 
     check()
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_page_ends_after_a_bounded_number_of_entries(
+    journal: Journal, add: AddRow, newest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the position after which the next page continues, whether it has found a payout or not."""
+    for number in range(100):
+        add(f"{number}", key=f"{number // 50}/{number}", payee_value=PAYEES[number % 2], created_at=later(number))
+    for name, value in (("LOOK", 9), ("SIDE_BY_SIDE", 1), ("KEYS", 9)):
+        monkeypatch.setattr(listing, name, value)
+    none = PayoutFilter(key_prefix="1/", payee=PAYEES[0], created_to=later(50), newest_first=newest_first)
+    assert [len(page) for page in pages(journal, none, 5)] == [0, 0, 0], "25 of the payee, ten a page"
+    half = PayoutFilter(key_prefix="1/", newest_first=newest_first)
+    assert [len(page) for page in pages(journal, half, 9)][:5] == ([9] * 5 if newest_first else [0] * 5)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -184,6 +201,27 @@ def test_payouts_to_check_are_those_that_a_provider_may_still_change(journal: Jo
     assert expected == {
         (one.account, one.status, one.binding["host"], one.payout_id, one.is_unsent): one.number for one in found
     }
+
+
+@pytest.mark.parametrize(
+    "different",
+    [{}, {"binding": {"host": "two"}}, {"attempt": 2}, {"submissions": 1}],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+def test_payouts_to_check_are_one_group_only_if_all_are_alike(
+    journal: Journal, add: AddRow, different: dict[str, Any], is_first: bool
+) -> None:
+    """One that differs from the others of its account is in a group of its own, wherever it stands."""
+    usual: dict[str, Any] = {"binding": {"host": "one"}, "submissions": 0}
+    for number in range(5):
+        add(f"{number}", **usual, created_at=later(number))
+    add("other", **(usual | different), created_at=later(-1 if is_first else 9))
+    add("elsewhere", account="z", **usual)
+    found = journal.to_check(later(3600))
+    assert sorted((one.account, one.number) for one in found) == sorted(
+        [("mtn-uganda", 5), ("mtn-uganda", 1), ("z", 1)] if different else [("mtn-uganda", 6), ("z", 1)]
+    )
+    assert {one.is_unsent for one in found} == {True, "submissions" not in different}
 
 
 DAY = (START, START + timedelta(days=1))

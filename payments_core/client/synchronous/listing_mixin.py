@@ -92,6 +92,9 @@ class ListingMixin:
     ) -> PayoutPage:
         """Return one page of :meth:`payouts`, with the cursor of the next one.
 
+        A page looks at a bounded number of payouts. It may have fewer than ``limit``, even none, although others
+        follow: only ``next_cursor`` is None at the end of the list.
+
         A payout that exists when the first page is read is on exactly one page, whatever is added meanwhile, if it
         meets the conditions all the time.
 

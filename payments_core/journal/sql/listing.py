@@ -1,15 +1,17 @@
 """Pages of payouts, by any filter, from indexes.
 
-Every list is in the order of acceptance (``created_at``, ``no``), so that a position in one never changes. The index
-`payouts_listed` has this order in each group of one account and one status: a page is merged from the groups. Other
-filters have an index of their own. The index with the fewest payouts is read.
+Every list is in the order of acceptance (``created_at``, ``no``), so that a position in one never changes. The indexes
+of payees, batches and reasons have this order; `payouts_listed` has it in each group of one account and status, from
+which a page is merged. A page looks at a bounded number of entries of one index and ends there, whatever it has found:
+of the indexes that apply, it reads the one in which so many entries lead farthest. The index of keys has another
+order: it is read where few keys have the prefix, all of them at once.
 """
 
 # ruff: noqa: S608 - put together from constants of this module
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from payments_core.domain.characters import is_storable
@@ -22,9 +24,10 @@ __all__ = ["Fetch", "accounts_of", "count_by_account", "find_page", "groups"]
 
 Fetch = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
-_WINDOW = 500  # payouts that are looked at before the indexes are compared
-_MOST = 200_000  # payouts of an index that are counted
-_EVER = (-(1 << 62), 0, 1 << 62, 0)  # from and to, exclusive, as positions
+LOOK = 1000  # entries of an index that a page looks at; of groups, in each status of all accounts together
+SIDE_BY_SIDE = 5  # times as many entries where all payouts are looked at: they lie in the order of acceptance
+KEYS = 20_000  # the most keys of a prefix that are read at once
+_EVER = Position(-(1 << 62), 0), Position(1 << 62, 0)  # exclusive
 _NAMES = quoted(COLUMNS)
 
 
@@ -32,22 +35,21 @@ class _Condition(NamedTuple):
     """A part of a statement, and its values."""
 
     text: str
-    values: tuple[Any, ...] = ()
+    values: tuple[Any, ...]
 
 
 class _Source(NamedTuple):
-    """An index that holds every payout of a list, and the condition that it finds them by."""
+    """A condition of a list, and the index that finds by it; no name for none."""
 
     name: str
     condition: _Condition
 
 
-_NOTHING = _Condition("")
-_GROUPS = _Source("payouts_listed", _Condition("account = accounts.name AND status = statuses.name"))
+_GROUPS = _Source("payouts_listed", _Condition("account = accounts.name AND status = statuses.name", ()))
 
 
 def find_page(sql: Statements, fetch: Fetch, wanted: PayoutFilter, after: Position | None, limit: int) -> RecordPage:
-    """Return the next page of a list.
+    """Return the next page of a list: as many payouts as are wanted, or fewer of a bounded number of entries.
 
     Args:
         sql: The dialect.
@@ -60,9 +62,7 @@ def find_page(sql: Statements, fetch: Fetch, wanted: PayoutFilter, after: Positi
     texts = (wanted.key_prefix, wanted.batch, wanted.account or "", wanted.payee or "")
     if not all(map(is_storable, texts)):
         return RecordPage((), None)
-    found = _List(sql, fetch, wanted, after, limit + 1).rows()
-    rows = [read_row(stored) for _, _, *stored in found[:limit]]
-    return RecordPage(rows, Position(found[limit - 1][1], found[limit - 1][0]) if len(found) > limit else None)
+    return _List(sql, fetch, wanted, after, limit).page()
 
 
 class _List:
@@ -79,109 +79,120 @@ class _List:
 
     def __init__(self, sql: Statements, fetch: Fetch, wanted: PayoutFilter, after: Position | None, limit: int) -> None:
         self._sql, self._fetch, self._wanted, self._limit = sql, fetch, wanted, limit
-        first, last = Position(*_EVER[:2]), Position(*_EVER[2:])
+        first, last = _EVER
         if wanted.created_from is not None:
             first = Position(to_us(wanted.created_from), 0)
         if wanted.created_to is not None:
             last = Position(to_us(wanted.created_to), 0)
         if after is not None:
             first, last = (first, min(last, after)) if wanted.newest_first else (max(first, after), last)
-        self._span = (*first, *last)
+        self._first, self._last = first, last
         down = " DESC" if wanted.newest_first else ""
-        self._order = f"ORDER BY created_at{down}, no{down} LIMIT ?"
-        self._conditions = self._conditions_of(wanted)
+        self._order = f"ORDER BY created_at{down}, no{down}"
+        prefix = wanted.key_prefix
+        self._keys = _Source(sql.key_index, _begins_with("key", prefix)) if prefix else None
+        self._conditions = list(self._conditions_of(wanted))
 
-    def _conditions_of(self, wanted: PayoutFilter) -> Mapping[str, _Condition]:
-        """Return the conditions beside the dates, by the index that finds them."""
-        sql, found = self._sql, dict[str, _Condition]()
+    def _conditions_of(self, wanted: PayoutFilter) -> Iterator[_Source]:
+        """Yield the conditions beside the dates."""
+        sql = self._sql
         if wanted.payee is not None:
-            text = f"{sql.payee_key} = {sql.payee_key_of} AND payee_value = ?"
-            found["payouts_by_payee"] = _Condition(text, (wanted.payee, wanted.payee))
-        if prefix := wanted.key_prefix:
-            end = _after_all(prefix)
-            text, values = ("key >= ? AND key < ?", (prefix, end)) if end else ("key >= ?", (prefix,))
-            found[sql.key_index] = _Condition(text, values)
+            text = f"{sql.payee_key} = {sql.payee_key_of}"
+            yield _Source("payouts_by_payee", _Condition(text, (wanted.payee,)))
+            yield _Source("", _Condition("payee_value = ?", (wanted.payee,)))
         if wanted.batch:
-            found["payouts_of_batch"] = _Condition("batch = ? AND batch <> ''", (wanted.batch,))
+            yield _Source("payouts_of_batch", _Condition("batch = ? AND batch <> ''", (wanted.batch,)))
         if wanted.reason is not None:
             text = f"reason IS NOT NULL AND {sql.reason_code} = ?"
-            found["payouts_by_reason"] = _Condition(text, (str(wanted.reason),))
-        group = [] if wanted.account is None else [_Condition("account = ?", (wanted.account,))]
+            yield _Source("payouts_by_reason", _Condition(text, (str(wanted.reason),)))
+        if wanted.key_prefix:  # not as their index has them: PostgreSQL would read all that have the prefix
+            yield _Source("", _begins_with("(key || '')", wanted.key_prefix))
+        if wanted.account is not None:
+            yield _Source("", _Condition("account = ?", (wanted.account,)))
         if wanted.statuses:
-            text = f"status IN ({marks(len(wanted.statuses))})"
-            group.append(_Condition(text, tuple(map(str, wanted.statuses))))
-        if group:
-            text = " AND ".join(condition.text for condition in group)
-            found[_GROUPS.name] = _Condition(text, tuple(value for one in group for value in one.values))
-        return found
+            yield _Source(
+                "", _Condition(f"status IN ({marks(len(wanted.statuses))})", tuple(map(str, wanted.statuses)))
+            )
 
-    def rows(self) -> list[tuple[Any, ...]]:
-        """Return what is found: number, time of acceptance, and the columns of a record."""
-        sources = [_Source(name, found) for name, found in self._conditions.items() if name != _GROUPS.name]
-        if not sources:
-            return self._found(_GROUPS)
-        found = [] if self._wanted.payee is not None else self._found(_GROUPS, _WINDOW)
-        if len(found) == self._limit:  # many are wanted
-            return found
-        if self._wanted.created_from or self._wanted.created_to or _GROUPS.name in self._conditions:
-            sources.append(_GROUPS)
-        if len(sources) == 1:
-            return self._found(sources[0])
-        best = self._smallest(sources)
-        found = self._found(best, _WINDOW)
-        return found if len(found) == self._limit else self._found(best)
+    def page(self) -> RecordPage:
+        """Return the payouts among the entries that a page looks at."""
+        source, end = self._choose()
+        filters = [one.condition for one in self._conditions if one != source]
+        entries, values = self._entries(source, filters, end=end, limit=self._limit + 1)
+        found = self._fetch(
+            self._sql.text(
+                f"SELECT no, created_at, {_NAMES} FROM {self._sql.schema}payouts{self._sql.by_number}"
+                f" WHERE no IN (SELECT no FROM ({entries}) entries) {self._order}"
+            ),
+            values,
+        )
+        rows = [read_row(stored) for _, _, *stored in found[: self._limit]]
+        if len(found) > self._limit:
+            no, created_us, *_ = found[self._limit - 1]
+            end = Position(created_us, no)
+        return RecordPage(rows, end)
 
-    def _smallest(self, sources: Sequence[_Source]) -> _Source:
-        """Return the index with the fewest payouts of the list."""
-        best, count = sources[0], self._count(sources[0], _MOST)
-        for source in sources[1:]:
-            if (other := self._count(source, count)) < count:
-                best, count = source, other
-        return best
+    def _choose(self) -> tuple[_Source, Position | None]:
+        """Return the index to read, and the last position to look at; None for the end of the list."""
+        ends = list[tuple[Position, _Source]]()
+        for source in (*(one for one in self._conditions if one.name), _GROUPS):
+            end = self._end(source)
+            if end is None:
+                return source, None
+            ends.append((end, source))
+        if self._keys is not None and self._has_few(self._keys):
+            return self._keys, None
+        end, source = min(ends) if self._wanted.newest_first else max(ends)
+        return source, end
 
-    def _count(self, source: _Source, most: int) -> int:
-        """Return how many payouts an index has between the dates, as far as they are counted."""
-        statement, values = self._select(source, "1", _NOTHING, "LIMIT ?")
-        statement, values = f"SELECT COUNT(*) FROM ({statement}) found", (*values, most)
+    def _end(self, source: _Source) -> Position | None:
+        """Return the last position of an index to look at; None when all the rest is looked at."""
+        look, wanted = LOOK, self._wanted
+        if source is _GROUPS and wanted.account is None:
+            look = (look if wanted.statuses else look * SIDE_BY_SIDE) // (len(accounts_of(self._sql, self._fetch)) or 1)
+        entries, values = self._entries(source, (), limit=1, offset=max(look, self._limit))
+        found = self._fetch(self._sql.text(entries), values)
+        return Position(*found[0]) if found else None
+
+    def _has_few(self, keys: _Source) -> bool:
+        """Whether so few keys have the prefix that they are read at once."""
+        table = f"{self._sql.schema}payouts{self._sql.by_index(keys.name)}"
+        statement = f"SELECT 1 FROM {table} WHERE {keys.condition.text} LIMIT 1 OFFSET {KEYS}"
+        return not self._fetch(self._sql.text(statement), keys.condition.values)
+
+    def _entries(
+        self,
+        source: _Source,
+        filters: Sequence[_Condition],
+        *,
+        end: Position | None = None,
+        limit: int,
+        offset: int = 0,
+    ) -> tuple[str, tuple[Any, ...]]:
+        """Return a query for positions of an index up to an end, in order, and its values.
+
+        Of groups, the offset is one in each.
+        """
+        first, last = self._first, self._last
+        if end is not None and self._wanted.newest_first:
+            first = Position(end.created_us, end.no - 1)
+        elif end is not None:
+            last = Position(end.created_us, end.no + 1)
+        columns = self._sql.group_columns if source is _GROUPS else "created_at, no"
+        others = "".join(f" AND {one.text}" for one in filters)
+        statement = (
+            f"SELECT {columns} FROM {self._sql.schema}payouts{self._sql.by_index(source.name)}"
+            f" WHERE {source.condition.text} AND (created_at, no) > (?, ?) AND (created_at, no) < (?, ?){others}"
+            f" {self._order} LIMIT {limit} OFFSET {offset}"
+        )
+        values = (*source.condition.values, *first, *last, *(value for one in filters for value in one.values))
         if source is _GROUPS:
-            before, group_values = self._groups()
-            statement = f"{before} SELECT COALESCE(SUM(({statement})), 0) FROM accounts CROSS JOIN statuses"
-            values = (*group_values, *values)
-        return int(self._fetch(self._sql.text(statement), values)[0][0])
-
-    def _found(self, source: _Source, window: int | None = None) -> list[tuple[Any, ...]]:
-        """Return the payouts of an index that meet the other conditions; with a window, of its first payouts only."""
-        rest = self._rest(source)
-        within, outside, most = (rest, _NOTHING, self._limit) if window is None else (_NOTHING, rest, window)
-        columns = self._sql.group_columns if source is _GROUPS else "no"
-        statement, values = self._select(source, columns, within, self._order)
-        before, values = "", (*values, most)
-        if source is _GROUPS:
-            before, group_values = self._groups()
-            order = self._order.replace("created_at", "p.created_at").replace(" no", " p.no")
-            statement = f"SELECT p.no FROM {self._sql.each_group.format(statement)} {order}"
-            values = (*group_values, *values, most)
-        wanted = f"SELECT no, created_at, {_NAMES} FROM {self._sql.schema}payouts{self._sql.by_number}"
-        statement = f"{before} {wanted} WHERE no IN ({statement}){outside.text} {self._order}"
-        return self._fetch(self._sql.text(statement), (*values, *outside.values, self._limit))
-
-    def _select(self, source: _Source, columns: str, others: _Condition, end: str) -> tuple[str, tuple[Any, ...]]:
-        """Return a query of an index between the dates, and its values."""
-        table = f"{self._sql.schema}payouts{self._sql.by_index(source.name)}"
-        span = "(created_at, no) > (?, ?) AND (created_at, no) < (?, ?)"
-        statement = f"SELECT {columns} FROM {table} WHERE {source.condition.text} AND {span}{others.text} {end}"
-        return statement, (*source.condition.values, *self._span, *others.values)
-
-    def _rest(self, source: _Source) -> _Condition:
-        """Return the conditions that an index does not find by."""
-        others = [condition for name, condition in self._conditions.items() if name != source.name]
-        text = "".join(f" AND {condition.text}" for condition in others)
-        return _Condition(text, tuple(value for condition in others for value in condition.values))
-
-    def _groups(self) -> tuple[str, tuple[Any, ...]]:
-        account = self._wanted.account
-        tables = groups(self._sql, account, self._wanted.statuses or tuple(PayoutStatus))
-        return tables, () if account is None else (account,)
+            account = self._wanted.account
+            tables = groups(self._sql, account, self._wanted.statuses or tuple(PayoutStatus))
+            each = self._sql.each_group.format(statement)
+            statement = f"{tables} SELECT created_at, no FROM {each} {self._order} LIMIT {limit}"
+            values = values if account is None else (account, *values)
+        return statement, values
 
 
 def count_by_account(
@@ -215,6 +226,14 @@ def groups(sql: Statements, account: str | None, statuses: Iterable[PayoutStatus
     tables = f"WITH RECURSIVE accounts (name) AS ({names})"
     values = ", ".join(f"('{status}')" for status in dict.fromkeys(statuses))
     return f"{tables}, statuses (name) AS (VALUES {values})" if values else tables
+
+
+def _begins_with(column: str, prefix: str) -> _Condition:
+    """Return the condition that a text begins with a prefix, in the order of code points."""
+    end = _after_all(prefix)
+    return (
+        _Condition(f"{column} >= ? AND {column} < ?", (prefix, end)) if end else _Condition(f"{column} >= ?", (prefix,))
+    )
 
 
 def _after_all(prefix: str) -> str:
