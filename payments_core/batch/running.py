@@ -47,7 +47,7 @@ class RunningBatch:
         # What stood under a row's key before the batch is counted once: it belongs to another batch.
         self._earlier = {which: count - own.get(which, 0) for which, count in counts.items() if which[0] is not None}
         self._accounts = frozenset[str]()
-        self._look_at = at + _LOOK_EVERY
+        self._look_at: datetime | None = at + _LOOK_EVERY  # None while one goes on
         self.stopped = ""
         self.standing = 0
         self.refused: dict[int, PaymentsError] = {}
@@ -61,9 +61,11 @@ class RunningBatch:
         """Send no further row."""
         self.stopped = self.stopped or why
 
-    def is_look_due(self, at: datetime) -> bool:
-        """Whether the last look is a second ago."""
-        return at >= self._look_at
+    def begin_look(self, at: datetime) -> bool:
+        """Begin a look if the last one ended a second ago; return whether the caller makes it."""
+        if is_due := self._look_at is not None and at >= self._look_at:
+            self._look_at = None
+        return is_due
 
     def look(self, now: Batch | None, own: Counts, pauses: Iterable[Pause], at: datetime) -> BatchProgress:
         """Take in how the batch stands, and stop where a person or a rule wants it.
@@ -95,8 +97,11 @@ class RunningBatch:
         self._accounts |= frozenset(accounts)
 
     def in_flight(self, runtime: Runtime) -> int:
-        """Return how many rows are sent side by side: enough to keep the connections busy, and few enough to stop."""
-        return 4 * sum(runtime.account(name).settings.max_in_flight for name in self._accounts)
+        """Return how many rows are sent side by side: as many as find a connection.
+
+        A row that waits for one costs more: it is recorded in one commit, and sent in another.
+        """
+        return sum(runtime.account(name).settings.max_in_flight for name in self._accounts)
 
     def progress(self, own: Counts) -> BatchProgress:
         """Return how far the batch is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
@@ -10,13 +11,15 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from payments_core import Money, PayoutClient, PayoutStatus, settings
-from payments_core.batch import Batch, BatchOrder, BatchRefused, BatchState, StopRules
+from payments_core import AsyncPayoutClient, Money, PayoutClient, PayoutStatus, settings
+from payments_core.batch import AsyncBatches, Batch, BatchOrder, BatchRefused, BatchRun, BatchState, StopRules
 from payments_core.domain.batches import BeginBatch, FreezeBatch, WriteRows
 from payments_core.domain.errors import DecisionRefused, JournalDamaged, JournalError, UnknownBatch
+from payments_core.engine.commands import CreateResult
 from payments_core.journal import open_audit
 from payments_core.journal.maintenance.verify import Audit
 from payments_mtn_momo.emulator import MtnMomoEmulator
@@ -257,6 +260,32 @@ def test_run_stops_at_a_rule_and_goes_on_when_it_is_run_again(
     assert (again.stopped, again.progress.succeeded) == ("", 119)
     assert list(reissued) == ([2] if stop.failed is None else [])
     assert Counter(credits_of(gateway).values()) == {1: 119, 0: 1}
+
+
+def test_rows_are_sent_in_the_commit_that_records_them(
+    people: People, approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """No more of them are on their way than find a connection, or a row would cost a commit more."""
+    with (tmp_path / "payouts.toml").open("a") as config:
+        config.write("max_in_flight = 4\n")
+    batch, statuses = approved(30), list[PayoutStatus]()
+
+    async def run() -> BatchRun:
+        async with AsyncPayoutClient.from_config() as client:
+            await client.send(**people(31)[30].order.arguments())  # it fetches the token
+            execute = client.runtime.journal.execute_async
+
+            async def watched(command: Any) -> Any:
+                reply = await execute(command)
+                if isinstance(reply, CreateResult):
+                    statuses.append(reply.row.status)
+                return reply
+
+            with mock.patch.object(client.runtime.journal, "execute_async", watched):
+                return await AsyncBatches(client).run(batch.id, timeout_s=20)
+
+    assert asyncio.run(run()).progress.succeeded == 30
+    assert statuses == [PayoutStatus.SENDING] * 30
 
 
 def test_corrected_batch_pays_only_who_was_not_paid(

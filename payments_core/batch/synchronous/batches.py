@@ -233,7 +233,9 @@ class Batches:
         found = self.get(batch)
         if found.state is not BatchState.APPROVED:
             raise not_runnable(found)
-        run = self._begin(found, stop or StopRules(), on_progress)
+        left, stop, counts = self._verify(found), stop or StopRules(), self._counts(found, own=False)
+        own = self._counts(found, own=True)
+        run = RunningBatch(found, left, counts=counts, own=own, stop=stop, on_progress=on_progress, at=self._clock())
         self._send_all(run)
         until = self._clock() + timedelta(seconds=timeout_s)
         while True:
@@ -349,27 +351,24 @@ class Batches:
 
     # --- running ---
 
-    def _begin(
-        self, batch: Batch, stop: StopRules, on_progress: Callable[[BatchProgress], None] | None
-    ) -> RunningBatch:
-        left, counts = self._verify(batch), self._counts(batch, own=False)
-        own = self._counts(batch, own=True)
-        return RunningBatch(batch, left, counts=counts, own=own, stop=stop, on_progress=on_progress, at=self._clock())
-
     def _send_all(self, run: RunningBatch) -> None:
-        """Send the rows that have no payout, and look between them whether to stop."""
+        """Send the rows that have no payout, until a look says to stop."""
         after = 0
         read = partial(self._journal.batch_rows, run.batch.id, limit=PAGE, unrecorded=True)
         while not run.stopped and (page := waiting.run_blocking(partial(read, after=after))):
             after = page[-1].number
             run.uses(result.row.account for result in page if result.row is not None)
-            size = run.in_flight(self._client.runtime)
-            for few in (page[start : start + size] for start in range(0, len(page), size)):
-                if run.is_look_due(self._clock()):
-                    self._look(run)
-                with closing(waiting.each(partial(self._send, run), few)) as sent:
-                    for _ in sent:
-                        pass
+            senders = [iter(page)] * run.in_flight(self._client.runtime)
+            with closing(waiting.each(partial(self._send_each, run), senders)) as sent:
+                for _ in sent:
+                    pass
+
+    def _send_each(self, run: RunningBatch, rows: Iterator[RowResult]) -> None:
+        """Send rows one after the other, and look between them; other senders take theirs from the same iterator."""
+        for result in rows:
+            if run.begin_look(self._clock()):
+                self._look(run)
+            self._send(run, result)
 
     def _send(self, run: RunningBatch, result: RowResult) -> None:
         if run.stopped or result.row is None:
