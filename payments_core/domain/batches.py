@@ -28,10 +28,14 @@ __all__ = [
     "BeginBatch",
     "DropBatch",
     "FreezeBatch",
+    "RowDigest",
     "RowHashes",
     "RowResult",
     "WriteRows",
 ]
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for every row
 
 
 class BatchState(StrEnum):
@@ -121,7 +125,7 @@ class BatchRow:
         order = self.order
         own = encode_metadata(order.metadata)
         content = [order.key, order.fingerprint, order.note, own, self.account, self.payee_id]
-        return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+        return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 
 class RowHashes:
@@ -143,6 +147,21 @@ class RowHashes:
     def hexdigest(self) -> str:
         """Return the hash."""
         return self._sum.hexdigest()
+
+
+class RowDigest(NamedTuple):
+    """What a row was frozen as, without the row.
+
+    Args:
+        number: Of the row.
+        digest: Of the row, as it was frozen.
+        recorded: What the payout that stands under its key comes to; None where there is none.
+
+    """
+
+    number: int
+    digest: str
+    recorded: Money | None
 
 
 class RowResult(NamedTuple):

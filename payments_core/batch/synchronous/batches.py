@@ -10,10 +10,11 @@ from datetime import timedelta
 from functools import partial
 from itertools import islice
 
-from payments_core.batch.decisions import check_approval, damaged, find_batch, not_allowed, not_runnable
+from payments_core.batch.decisions import check_approval, find_batch, not_allowed, not_runnable
 from payments_core.batch.orders import BatchDraft, BatchOrder, RefusedRow, finding_of, frozen, same_key
-from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, Tally, progress_of
+from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, progress_of
 from payments_core.batch.running import RunningBatch
+from payments_core.batch.verification import FrozenPage, check_digests, check_rows, read_page
 from payments_core.client import PayoutClient
 from payments_core.domain.batches import (
     Batch,
@@ -25,7 +26,6 @@ from payments_core.domain.batches import (
     BeginBatch,
     DropBatch,
     FreezeBatch,
-    RowHashes,
     RowResult,
     WriteRows,
 )
@@ -134,7 +134,7 @@ class Batches:
             yield result
 
     def progress(self, batch: str) -> BatchProgress:
-        """Return how far a batch is; all of its rows are read.
+        """Return how far a batch is.
 
         Raises:
             UnknownBatch: There is none.
@@ -164,7 +164,7 @@ class Batches:
         person = OperatorDecision(actor, reason)
         found = self.get(batch)
         check_approval(found, person, totals, content_hash)
-        self._verify(found)
+        waiting.run_blocking(check_rows, self._journal, found)
         plugins = self._client.runtime.plugins
         if why := waiting.run_blocking(plugins.refuses_batch, found, person.actor):
             raise DecisionRefused(f"Batch {found.id} is not approved: {why}", hint="Ask who runs the plugin.")
@@ -233,10 +233,11 @@ class Batches:
         found = self.get(batch)
         if found.state is not BatchState.APPROVED:
             raise not_runnable(found)
-        left, stop, counts = self._verify(found), stop or StopRules(), self._counts(found, own=False)
-        own = self._counts(found, own=True)
+        pages, left = waiting.run_blocking(check_digests, self._journal, found)
+        counts, own = self._counts(found, own=False), self._counts(found, own=True)
+        stop = stop or StopRules()
         run = RunningBatch(found, left, counts=counts, own=own, stop=stop, on_progress=on_progress, at=self._clock())
-        self._send_all(run)
+        self._send_all(run, [page for page in pages if page.has_unsent])
         until = self._clock() + timedelta(seconds=timeout_s)
         while True:
             left_s = (until - self._clock()).total_seconds()
@@ -327,38 +328,20 @@ class Batches:
                 yield result
             after = page[-1].number
 
-    def _verify(self, batch: Batch) -> Tally:
-        """Compare the rows with what was frozen; return what the rows come to that have no payout.
-
-        Raises:
-            JournalDamaged: They are others.
-
-        """
-        hashes, left, count = RowHashes(batch.name), Tally(), 0
-        for result in self._pages(batch.id):
-            count += 1
-            if result.row is not None and result.row.digest != result.digest:
-                raise damaged(batch)
-            hashes.add([result.digest])
-            if result.row is not None and result.payout_id is None:
-                left.add(result.row.order.amount)
-        if count != batch.row_count or hashes.hexdigest() != batch.content_hash:
-            raise damaged(batch)
-        return left
-
     def _counts(self, batch: Batch, *, own: bool) -> Counts:
         return waiting.run_blocking(partial(self._journal.batch_counts, batch.id, own=own))
 
     # --- running ---
 
-    def _send_all(self, run: RunningBatch) -> None:
+    def _send_all(self, run: RunningBatch, pages: Iterable[FrozenPage]) -> None:
         """Send the rows that have no payout, until a look says to stop."""
-        after = 0
-        read = partial(self._journal.batch_rows, run.batch.id, limit=PAGE, unrecorded=True)
-        while not run.stopped and (page := waiting.run_blocking(partial(read, after=after))):
-            after = page[-1].number
-            run.uses(result.row.account for result in page if result.row is not None)
-            senders = [iter(page)] * run.in_flight(self._client.runtime)
+        for page in pages:
+            if run.stopped:
+                return
+            rows = waiting.run_blocking(read_page, self._journal, run.batch, page)
+            unsent = [one for one in rows if one.payout_id is None]
+            run.uses(one.row.account for one in unsent if one.row is not None)
+            senders = [iter(unsent)] * run.in_flight(self._client.runtime)
             with closing(waiting.each(partial(self._send_each, run), senders)) as sent:
                 for _ in sent:
                     pass
