@@ -164,12 +164,14 @@ class RowDigest(NamedTuple):
     recorded: Money | None
 
 
-class RowResult(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class RowResult:
     """A row beside the payout that stands under its key.
 
     Args:
         row: The row; None where its payee was erased.
         number: Of the row.
+        key: Of the row; it stays when the payee is erased.
         digest: Of the row, as it was frozen.
         payout_id: None where no payout was recorded yet.
         status: Of the payout.
@@ -179,6 +181,7 @@ class RowResult(NamedTuple):
 
     row: BatchRow | None
     number: int
+    key: str = field(repr=False)  # keys hold numbers
     digest: str
     payout_id: str | None = None
     status: PayoutStatus | None = None

@@ -360,6 +360,7 @@ def _read_result(stored: Sequence[Any]) -> RowResult:
     return RowResult(
         read,
         row[1],
+        row[2],
         row[3],
         payout,
         PayoutStatus(status) if status else None,
