@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +19,7 @@ from payments_core import AsyncPayoutClient, Money, PayoutClient, PayoutStatus, 
 from payments_core.batch import (
     AsyncBatches,
     Batch,
+    Batches,
     BatchOrder,
     BatchRefused,
     BatchRun,
@@ -233,6 +235,54 @@ def test_rows_are_sent_in_the_commit_that_records_them(
 
     assert asyncio.run(run()).progress.succeeded == 30
     assert statuses == [PayoutStatus.SENDING] * 30
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_synchronous_run_sends_rows_side_by_side(
+    approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """As many as the account has connections; what they come to is counted exactly."""
+    with (tmp_path / "payouts.toml").open("a") as config:
+        config.write("max_in_flight = 4\n")
+    batch, together, left = approved(8), threading.Barrier(4, timeout=20), list[Any]()
+
+    with PayoutClient.from_config() as client:
+        real = client.send_order
+
+        def send_order(*arguments: Any) -> Any:
+            together.wait()
+            return real(*arguments)
+
+        with mock.patch.object(client, "send_order", send_order):
+            ran = Batches(client).run(batch.id, timeout_s=20, on_progress=lambda seen: left.append(seen.left))
+
+    assert (ran.progress.succeeded, left[-1]) == (8, ())
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_run_that_fails_begins_no_further_row(
+    approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """Whatever one thread meets, the others end the rows that they are at."""
+    with (tmp_path / "payouts.toml").open("a") as config:
+        config.write("max_in_flight = 4\n")
+    gateway.set_faults({"slow_s": {"value": 0.1}})
+    batch, begun = approved(40), list[str]()
+
+    with PayoutClient.from_config() as client:
+        real = client.send_order
+
+        def send_order(order: Any, account: str) -> Any:
+            begun.append(order.key)
+            if order.key == "salary/3":
+                raise RuntimeError("of this test")
+            return real(order, account)
+
+        with mock.patch.object(client, "send_order", send_order), pytest.raises(RuntimeError, match="of this test"):
+            Batches(client).run(batch.id, timeout_s=20)
+
+    assert 4 <= len(begun) < 12
+    assert sorted(credits_of(gateway).values()) == [1] * (len(begun) - 1)
 
 
 def test_corrected_batch_pays_only_who_was_not_paid(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -218,7 +218,7 @@ class AsyncBatches:
             batch: Its id.
             timeout_s: Longest wait for ends once every row is sent, in seconds; at most a year.
             stop: When no further row is sent; at the first "not enough money" when left out.
-            on_progress: Called about once a second.
+            on_progress: Called about once a second, by whichever task or thread has looked.
 
         Raises:
             DecisionRefused: It is not approved, or was paused or cancelled.
@@ -342,22 +342,23 @@ class AsyncBatches:
             rows = await waiting.run_blocking(read_page, self._journal, run.batch, page)
             unsent = [one for one in rows if one.payout_id is None]
             run.uses(one.row.account for one in unsent if one.row is not None)
-            senders = [iter(unsent)] * run.in_flight(self._client.runtime)
-            async with aclosing(waiting.each(partial(self._send_each, run), senders)) as sent:
-                async for _ in sent:
-                    pass
+            senders = min(run.in_flight(self._client.runtime), len(unsent))
+            with run.stopping():
+                await waiting.all_of(partial(self._send_each, run), [iter(unsent)] * senders)
 
     async def _send_each(self, run: RunningBatch, rows: Iterator[RowResult]) -> None:
         """Send rows one after the other, and look between them; other senders take theirs from the same iterator."""
-        for result in rows:
-            if run.begin_look(self._clock()):
-                await self._look(run)
-            await self._send(run, result)
+        with run.stopping():
+            for result in rows:
+                if run.begin_look(self._clock()):
+                    await self._look(run)
+                if run.stopped:
+                    return
+                await self._send(run, result)
 
     async def _send(self, run: RunningBatch, result: RowResult) -> None:
-        if run.stopped or result.row is None:
+        if (row := result.row) is None:
             return
-        row = result.row
         try:
             await self._client.send_order(row.order, row.account)
         except PayoutInterrupted:
@@ -370,7 +371,7 @@ class AsyncBatches:
         except PaymentsError as error:
             run.refuse(row, error)
             return
-        run.left.add(row.order.amount, -1)
+        run.count_sent(row)
 
     async def _look(self, run: RunningBatch, *, resume_s: float = 0.0) -> BatchProgress:
         """Work on what is due, and see how the batch stands."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
@@ -219,7 +219,7 @@ class Batches:
             batch: Its id.
             timeout_s: Longest wait for ends once every row is sent, in seconds; at most a year.
             stop: When no further row is sent; at the first "not enough money" when left out.
-            on_progress: Called about once a second.
+            on_progress: Called about once a second, by whichever task or thread has looked.
 
         Raises:
             DecisionRefused: It is not approved, or was paused or cancelled.
@@ -341,22 +341,23 @@ class Batches:
             rows = waiting.run_blocking(read_page, self._journal, run.batch, page)
             unsent = [one for one in rows if one.payout_id is None]
             run.uses(one.row.account for one in unsent if one.row is not None)
-            senders = [iter(unsent)] * run.in_flight(self._client.runtime)
-            with closing(waiting.each(partial(self._send_each, run), senders)) as sent:
-                for _ in sent:
-                    pass
+            senders = min(run.in_flight(self._client.runtime), len(unsent))
+            with run.stopping():
+                waiting.all_of(partial(self._send_each, run), [iter(unsent)] * senders)
 
     def _send_each(self, run: RunningBatch, rows: Iterator[RowResult]) -> None:
         """Send rows one after the other, and look between them; other senders take theirs from the same iterator."""
-        for result in rows:
-            if run.begin_look(self._clock()):
-                self._look(run)
-            self._send(run, result)
+        with run.stopping():
+            for result in rows:
+                if run.begin_look(self._clock()):
+                    self._look(run)
+                if run.stopped:
+                    return
+                self._send(run, result)
 
     def _send(self, run: RunningBatch, result: RowResult) -> None:
-        if run.stopped or result.row is None:
+        if (row := result.row) is None:
             return
-        row = result.row
         try:
             self._client.send_order(row.order, row.account)
         except PayoutInterrupted:
@@ -369,7 +370,7 @@ class Batches:
         except PaymentsError as error:
             run.refuse(row, error)
             return
-        run.left.add(row.order.amount, -1)
+        run.count_sent(row)
 
     def _look(self, run: RunningBatch, *, resume_s: float = 0.0) -> BatchProgress:
         """Work on what is due, and see how the batch stands."""
