@@ -84,7 +84,7 @@ def not_runnable(batch: Batch) -> DecisionRefused:
 def damaged(batch: Batch) -> JournalDamaged:
     """Return that the rows of a batch are not those that were frozen."""
     return JournalDamaged(
-        f"The rows of batch {batch.id} are not those that were frozen: nothing of it is sent.",
+        f"The rows of batch {batch.id} are not those that were frozen: no row of it is sent any more.",
         hint="Find out who changed the journal: `payouts journal verify`. Create the batch again from its file.",
     )
 

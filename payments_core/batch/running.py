@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from payments_core.batch.orders import MOST_REFUSED
@@ -18,7 +20,7 @@ _LOOK_EVERY = timedelta(seconds=1)
 
 
 class RunningBatch:
-    """One run of a batch.
+    """One run of a batch; many tasks or threads send its rows.
 
     Args:
         batch: The batch.
@@ -47,23 +49,42 @@ class RunningBatch:
         # What stood under a row's key before the batch is counted once: it belongs to another batch.
         self._earlier = {which: count - own.get(which, 0) for which, count in counts.items() if which[0] is not None}
         self._accounts = frozenset[str]()
-        self._look_at = at + _LOOK_EVERY
+        self._look_at: datetime | None = at + _LOOK_EVERY  # None while one goes on
+        self._lock = threading.Lock()
         self.stopped = ""
         self.standing = 0
         self.refused: dict[int, PaymentsError] = {}
 
     def refuse(self, row: BatchRow, error: PaymentsError) -> None:
         """Keep that ``send`` refuses a row."""
-        if len(self.refused) < MOST_REFUSED:
-            self.refused[row.number] = error
+        with self._lock:
+            if len(self.refused) < MOST_REFUSED:
+                self.refused[row.number] = error
+
+    def count_sent(self, row: BatchRow) -> None:
+        """Count that a row was sent."""
+        with self._lock:
+            self.left.add(row.order.amount, -1)
 
     def stop(self, why: str) -> None:
         """Send no further row."""
         self.stopped = self.stopped or why
 
-    def is_look_due(self, at: datetime) -> bool:
-        """Whether the last look is a second ago."""
-        return at >= self._look_at
+    @contextmanager
+    def stopping(self) -> Iterator[None]:
+        """Send no further row once the block is interrupted: those who go on end the row that they are at."""
+        try:
+            yield
+        except BaseException:
+            self.stop("It was interrupted.")
+            raise
+
+    def begin_look(self, at: datetime) -> bool:
+        """Begin a look if the last one ended a second ago; return whether the caller makes it."""
+        with self._lock:
+            if is_due := self._look_at is not None and at >= self._look_at:
+                self._look_at = None
+            return is_due
 
     def look(self, now: Batch | None, own: Counts, pauses: Iterable[Pause], at: datetime) -> BatchProgress:
         """Take in how the batch stands, and stop where a person or a rule wants it.
@@ -95,8 +116,11 @@ class RunningBatch:
         self._accounts |= frozenset(accounts)
 
     def in_flight(self, runtime: Runtime) -> int:
-        """Return how many rows are sent side by side: enough to keep the connections busy, and few enough to stop."""
-        return 4 * sum(runtime.account(name).settings.max_in_flight for name in self._accounts)
+        """Return how many rows are sent side by side: as many as find a connection.
+
+        A row that waits for one costs more: it is recorded in one commit, and sent in another.
+        """
+        return sum(runtime.account(name).settings.max_in_flight for name in self._accounts)
 
     def progress(self, own: Counts) -> BatchProgress:
         """Return how far the batch is."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -18,7 +18,7 @@ from payments_core.cli.options import Actor, Reason
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
-    from payments_core.batch.reading import FileForm, Row, RowDefaults
+    from payments_core.batch.reading import DecimalMark, FileForm, Row, RowDefaults
     from payments_core.runtime import Runtime
 
 __all__ = [
@@ -99,7 +99,10 @@ def validate(
     from payments_core.cli import file_report
     from payments_core.cli.batch_wallets import check_wallets, open_results, print_wallets, wallets_record
 
-    columns, asked = read_columns(column), WalletReport()
+    options, asked = (
+        _FileOptions(round_name, account, currency, read_columns(column), sheet, decimal or ""),
+        WalletReport(),
+    )
     with nullcontext() if wallets is None else open_results(wallets) as results:
         with _rejects(rejects, file) as (begin, reject), terminal.client() as client, _progress(terminal) as step:
 
@@ -111,23 +114,12 @@ def validate(
                 reject(row)
                 step()
 
-            defaults = _defaults(client.runtime, account, currency, decimal, round_name)
-            report = validate_file(
-                client,
-                file,
-                round_name=round_name,
-                account=account,
-                currency=currency,
-                columns=columns,
-                sheet=sheet,
-                decimal=decimal or "",
-                on_form=on_form,
-                on_row=on_row,
-            )
+            defaults = options.defaults(client.runtime)
+            report = validate_file(client, file, **options._asdict(), on_form=on_form, on_row=on_row)
         if not terminal.as_json:
             file_report.print_report(terminal, file, report)
         if results is not None:
-            asked = check_wallets(terminal, file, results, defaults, columns=columns, sheet=sheet)
+            asked = check_wallets(terminal, file, results, defaults, columns=options.columns, sheet=sheet)
     is_clean = report.is_clean and not asked.has_warnings
     if terminal.as_json:
         terminal.show(file_report.record(report) | ({"wallets": wallets_record(asked)} if wallets else {}), "")
@@ -144,13 +136,27 @@ def validate(
     return exit_codes.NOT_KNOWN if asked.unanswered else exit_codes.DONE
 
 
-def _defaults(
-    runtime: Runtime, account: str | None, currency: str | None, decimal: Literal["point", "comma"] | None, name: str
-) -> RowDefaults:
-    from payments_core.batch.reading import RowDefaults
-    from payments_core.client import currency_of
+class _FileOptions(NamedTuple):
+    """How a file is read, as the options say."""
 
-    return RowDefaults(lambda named: currency or currency_of(runtime, named), account, None, decimal or "", name)
+    round_name: str
+    account: str | None
+    currency: str | None
+    columns: Mapping[str, str]
+    sheet: str
+    decimal: DecimalMark
+
+    def defaults(self, runtime: Runtime) -> RowDefaults:
+        """Return what holds for every row."""
+        from payments_core.batch.reading import RowDefaults
+        from payments_core.client import currency_of
+
+        return RowDefaults(
+            lambda named: self.currency or currency_of(runtime, named),
+            self.account,
+            decimal=self.decimal,
+            round_name=self.round_name,
+        )
 
 
 @contextlib.contextmanager
@@ -219,18 +225,13 @@ def create(
     from payments_core.cli.batches import print_batch
     from payments_core.domain.errors import BatchRefused
 
-    columns = read_columns(column)
+    options = _FileOptions(round_name, account, currency, read_columns(column), sheet, decimal or "")
     with terminal.client() as client:
         with _progress(terminal) as step:
             report = validate_file(
                 client,
                 file,
-                round_name=round_name,
-                account=account,
-                currency=currency,
-                columns=columns,
-                sheet=sheet,
-                decimal=decimal or "",
+                **options._asdict(),
                 on_form=lambda form: file_report.print_form(terminal, form),
                 on_row=lambda _row: step(),
             )
@@ -243,8 +244,10 @@ def create(
                 f"{report.refused} of {report.rows} rows of {file} are refused: no batch is created.",
                 hint="`payouts batch validate --rejects CSV` writes them to a file; correct them, or --skip-refused.",
             )
-        defaults = _defaults(client.runtime, account, currency, decimal, round_name)
-        with open_rows(file, defaults, columns=columns, sheet=sheet) as rows, _progress(terminal, "Froze") as step:
+        with (
+            open_rows(file, options.defaults(client.runtime), columns=options.columns, sheet=sheet) as rows,
+            _progress(terminal, "Froze") as step,
+        ):
             orders = orders_of(_each(check_repeats(rows), step))
             batch, is_new = Batches(client).create(
                 orders, name=round_name, actor=actor, reason=reason, skip_refused=skip_refused

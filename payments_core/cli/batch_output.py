@@ -115,7 +115,7 @@ def row_record(one: RowResult, terminal: Terminal) -> dict[str, Any]:
     order = one.row.order if one.row else None
     return {
         "row": one.number,
-        "key": order.key if order else None,
+        "key": one.key,
         "payee": output.address(order.payee, reveal=terminal.reveal) if order else None,
         "amount": order.amount.text if order else None,
         "currency": str(order.amount.currency) if order else None,
@@ -130,6 +130,7 @@ def row_cells(one: RowResult, terminal: Terminal) -> dict[str, str]:
     """Return a row and its payout as cells of a table."""
     shown = row_record(one, terminal)
     amount = f"{shown['amount']} {shown['currency']}" if shown["amount"] else ""
-    order = {"row": one.number, "key": shown["key"], "payee": shown["payee"], "amount": amount}
+    payee = shown["payee"] if one.row else "erased"
+    order = {"row": one.number, "key": one.key, "payee": payee, "amount": amount}
     cells = order | {"status": shown["status"] or UNSENT, "why": shown["reason"], "id": shown["id"]}
     return {name: "" if value is None else str(value) for name, value in cells.items()}

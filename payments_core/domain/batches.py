@@ -28,10 +28,14 @@ __all__ = [
     "BeginBatch",
     "DropBatch",
     "FreezeBatch",
+    "RowDigest",
     "RowHashes",
     "RowResult",
     "WriteRows",
 ]
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for every row
 
 
 class BatchState(StrEnum):
@@ -121,7 +125,7 @@ class BatchRow:
         order = self.order
         own = encode_metadata(order.metadata)
         content = [order.key, order.fingerprint, order.note, own, self.account, self.payee_id]
-        return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+        return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 
 class RowHashes:
@@ -145,12 +149,29 @@ class RowHashes:
         return self._sum.hexdigest()
 
 
-class RowResult(NamedTuple):
+class RowDigest(NamedTuple):
+    """What a row was frozen as, without the row.
+
+    Args:
+        number: Of the row.
+        digest: Of the row, as it was frozen.
+        recorded: What the payout that stands under its key comes to; None where there is none.
+
+    """
+
+    number: int
+    digest: str
+    recorded: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
     """A row beside the payout that stands under its key.
 
     Args:
         row: The row; None where its payee was erased.
         number: Of the row.
+        key: Of the row; it stays when the payee is erased.
         digest: Of the row, as it was frozen.
         payout_id: None where no payout was recorded yet.
         status: Of the payout.
@@ -160,6 +181,7 @@ class RowResult(NamedTuple):
 
     row: BatchRow | None
     number: int
+    key: str = field(repr=False)  # keys hold numbers
     digest: str
     payout_id: str | None = None
     status: PayoutStatus | None = None

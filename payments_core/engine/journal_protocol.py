@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
-from payments_core.domain.batches import Batch, BatchPaid, BatchReply, BatchRow, BatchWrite, RowResult
+from payments_core.domain.batches import Batch, BatchPaid, BatchReply, BatchRow, BatchWrite, RowDigest, RowResult
 from payments_core.domain.budgets import AboveBudget, BudgetState
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
@@ -257,6 +257,10 @@ class Journal(Outbox, Protocol):
 
     def batch_rows(self, batch: str, *, after: int = ..., limit: int, unrecorded: bool = ...) -> tuple[RowResult, ...]:
         """Return rows of a batch from after a number, each beside its payout; or only those that have none."""
+        ...
+
+    def batch_digests(self, batch: str, *, after: int = ..., limit: int) -> tuple[RowDigest, ...]:
+        """Return the digests of a batch's rows, from after a number; the rows are not read."""
         ...
 
     def batch_counts(

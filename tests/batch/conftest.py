@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from payments_core import AsyncPayoutClient, PayoutClient, PayoutOrder
-from payments_core.batch import AsyncBatches, Batches, BatchOrder
+from payments_core.batch import AsyncBatches, Batch, Batches, BatchOrder
 from payments_core.batch.reading import PayeeFile, RowDefaults, open_rows
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -91,6 +91,18 @@ def people() -> Callable[..., list[BatchOrder]]:
             )
             for n in range(count)
         ]
+
+    return make
+
+
+@pytest.fixture
+def approved(people: Callable[..., list[BatchOrder]], batches: Run) -> Callable[..., Batch]:
+    """Create a batch and have it approved."""
+
+    def make(count: int = 3, **given: Any) -> Batch:
+        created: Batch = batches(lambda one: one.create(people(count, **given), name="salary", actor="ann"))[0]
+        batch: Batch = batches(lambda one: one.approve(created.id, actor="bob", totals=created.totals))
+        return batch
 
     return make
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
+import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -10,31 +11,30 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from payments_core import Money, PayoutClient, PayoutStatus, settings
-from payments_core.batch import Batch, BatchOrder, BatchRefused, BatchState, StopRules
+from payments_core import AsyncPayoutClient, Money, PayoutClient, PayoutStatus, settings
+from payments_core.batch import (
+    AsyncBatches,
+    Batch,
+    Batches,
+    BatchOrder,
+    BatchRefused,
+    BatchRun,
+    BatchState,
+    StopRules,
+)
 from payments_core.domain.batches import BeginBatch, FreezeBatch, WriteRows
-from payments_core.domain.errors import DecisionRefused, JournalDamaged, JournalError, UnknownBatch
+from payments_core.domain.errors import DecisionRefused, JournalError, UnknownBatch
+from payments_core.engine.commands import CreateResult
 from payments_core.journal import open_audit
 from payments_core.journal.maintenance.verify import Audit
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Run = Callable[[Callable[[Any], Any]], Any]
 People = Callable[..., list[BatchOrder]]
-
-
-@pytest.fixture
-def approved(people: People, batches: Run) -> Callable[..., Batch]:
-    """Create a batch and have it approved."""
-
-    def make(count: int = 3, **given: Any) -> Batch:
-        created: Batch = batches(lambda one: one.create(people(count, **given), name="salary", actor="ann"))[0]
-        batch: Batch = batches(lambda one: one.approve(created.id, actor="bob", totals=created.totals))
-        return batch
-
-    return make
 
 
 def audit(folder: Path) -> Audit:
@@ -149,54 +149,6 @@ def test_approve_takes_another_person_and_the_exact_total(
         approve("carol", Money("15", "EUR"))
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(
-    ("change", "flaw"),
-    [
-        (
-            "UPDATE batch_rows SET content = replace(content, '\"5\"', '\"500\"') WHERE number = 3",
-            "not as it was frozen",
-        ),
-        ("UPDATE batch_rows SET digest = 'ab' WHERE number = 3", "not as it was frozen"),
-        ("UPDATE batch_rows SET key = key || 'x' WHERE number = 3", "not as it was frozen"),
-        ("DELETE FROM batch_rows WHERE number = 4", "not those that were frozen"),
-        ("UPDATE batch_rows SET number = 9 WHERE number = 2", "not those that were frozen"),
-        ("UPDATE batches SET row_count = 4", "not those that were frozen"),
-    ],
-)
-def test_rows_that_were_changed_after_the_approval_are_not_paid(
-    change: str,
-    flaw: str,
-    batches: Run,
-    approved: Callable[..., Batch],
-    gateway: MtnMomoEmulator,
-    tmp_path: Path,
-) -> None:
-    """A run refuses the whole batch, and `journal verify` says which row."""
-    batch = approved(3)
-    with closing(sqlite3.connect(tmp_path / "payouts.db", isolation_level=None)) as connection:
-        assert connection.execute(change).rowcount == 1
-
-    with pytest.raises(JournalDamaged, match="not those that were frozen"):
-        batches(lambda one: one.run(batch.id))
-
-    assert gateway.ledger() == []
-    with closing(audit(tmp_path)) as found:
-        assert [one.rule for one in found.flaws() if flaw in one.text] == ["batch"]
-
-
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-def test_total_that_was_changed_is_found(batches: Run, approved: Callable[..., Batch], tmp_path: Path) -> None:
-    approved(3)
-    with closing(audit(tmp_path)) as found:
-        assert list(found.flaws()) == []
-    with closing(sqlite3.connect(tmp_path / "payouts.db", isolation_level=None)) as connection:
-        connection.execute('UPDATE batches SET totals = \'{"EUR": "16"}\'')
-
-    with closing(audit(tmp_path)) as found:
-        assert ["do not come to its total" in one.text for one in found.flaws()] == [True, False]  # and the budget
-
-
 def test_paused_batch_sends_nothing_until_it_is_unpaused(
     batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator
 ) -> None:
@@ -259,6 +211,80 @@ def test_run_stops_at_a_rule_and_goes_on_when_it_is_run_again(
     assert Counter(credits_of(gateway).values()) == {1: 119, 0: 1}
 
 
+def test_rows_are_sent_in_the_commit_that_records_them(
+    people: People, approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """No more of them are on their way than find a connection, or a row would cost a commit more."""
+    with (tmp_path / "payouts.toml").open("a") as config:
+        config.write("max_in_flight = 4\n")
+    batch, statuses = approved(30), list[PayoutStatus]()
+
+    async def run() -> BatchRun:
+        async with AsyncPayoutClient.from_config() as client:
+            await client.send(**people(31)[30].order.arguments())  # it fetches the token
+            execute = client.runtime.journal.execute_async
+
+            async def watched(command: Any) -> Any:
+                reply = await execute(command)
+                if isinstance(reply, CreateResult):
+                    statuses.append(reply.row.status)
+                return reply
+
+            with mock.patch.object(client.runtime.journal, "execute_async", watched):
+                return await AsyncBatches(client).run(batch.id, timeout_s=20)
+
+    assert asyncio.run(run()).progress.succeeded == 30
+    assert statuses == [PayoutStatus.SENDING] * 30
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_synchronous_run_sends_rows_side_by_side(
+    approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """As many as the account has connections; what they come to is counted exactly."""
+    with (tmp_path / "payouts.toml").open("a") as config:
+        config.write("max_in_flight = 4\n")
+    batch, together, left = approved(8), threading.Barrier(4, timeout=20), list[Any]()
+
+    with PayoutClient.from_config() as client:
+        real = client.send_order
+
+        def send_order(*arguments: Any) -> Any:
+            together.wait()
+            return real(*arguments)
+
+        with mock.patch.object(client, "send_order", send_order):
+            ran = Batches(client).run(batch.id, timeout_s=20, on_progress=lambda seen: left.append(seen.left))
+
+    assert (ran.progress.succeeded, left[-1]) == (8, ())
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_run_that_fails_begins_no_further_row(
+    approved: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """Whatever one thread meets, the others end the rows that they are at."""
+    with (tmp_path / "payouts.toml").open("a") as config:
+        config.write("max_in_flight = 4\n")
+    gateway.set_faults({"slow_s": {"value": 0.1}})
+    batch, begun = approved(40), list[str]()
+
+    with PayoutClient.from_config() as client:
+        real = client.send_order
+
+        def send_order(order: Any, account: str) -> Any:
+            begun.append(order.key)
+            if order.key == "salary/3":
+                raise RuntimeError("of this test")
+            return real(order, account)
+
+        with mock.patch.object(client, "send_order", send_order), pytest.raises(RuntimeError, match="of this test"):
+            Batches(client).run(batch.id, timeout_s=20)
+
+    assert 4 <= len(begun) < 12
+    assert sorted(credits_of(gateway).values()) == [1] * (len(begun) - 1)
+
+
 def test_corrected_batch_pays_only_who_was_not_paid(
     batches: Run, approved: Callable[..., Batch], gateway: MtnMomoEmulator
 ) -> None:
@@ -284,7 +310,8 @@ def test_erased_payee_is_gone_from_the_rows_of_a_batch(
 
     rows = batches(lambda one: one.rows(batch.id))
 
-    assert [row.row is None for row in rows] == [True, False]
+    assert [(row.row is None, row.key) for row in rows] == [(True, "salary/0"), (False, "salary/1")]
+    assert "salary" not in repr(rows)
     assert batches(lambda one: one.run(batch.id)).progress.succeeded == 2
     with closing(audit(tmp_path)) as found:
         assert list(found.flaws()) == []

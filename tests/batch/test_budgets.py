@@ -26,18 +26,6 @@ Run = Callable[[Callable[[Any], Any]], Any]
 People = Callable[..., list[BatchOrder]]
 
 
-@pytest.fixture
-def approved(people: People, batches: Run) -> Callable[[int], Batch]:
-    """Create a batch and have it approved."""
-
-    def make(count: int) -> Batch:
-        created: Batch = batches(lambda one: one.create(people(count), name="salary", actor="ann"))[0]
-        batch: Batch = batches(lambda one: one.approve(created.id, actor="bob", totals=created.totals))
-        return batch
-
-    return make
-
-
 def paid(gateway: MtnMomoEmulator) -> Decimal:
     return sum((Decimal(entry["amount"]) * entry["credits"] for entry in gateway.ledger()), Decimal(0))
 

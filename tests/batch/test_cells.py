@@ -131,6 +131,25 @@ def test_amount_is_read_by_the_table_or_refused(
         assert (row.order is None) == (meant is None)
 
 
+@pytest.mark.parametrize(
+    ("written", "advice"),
+    [
+        ("25,000", "Write 25000, or 25. For a whole file, --decimal point or --decimal comma says"),
+        ("12,500", "Write 12500, or 12.5 where the account takes decimals. For a whole file, --decimal point or"),
+        ("12,505", "Write 12505 if that is meant; with decimals, write no more than the account takes. For a whole"),
+        ("12,505", "--decimal point says what"),
+        ("12.505", "--decimal comma says what"),
+    ],
+)
+def test_advice_for_an_amount_with_two_readings_offers_what_is_accepted(
+    opened: Open, written: str, advice: str
+) -> None:
+    """Three decimals are refused next, so they are not offered."""
+    (finding,) = one(opened, amount=written).findings
+    assert advice in finding.hint
+    assert "12.505" not in finding.hint
+
+
 def readings(text: str) -> set[Decimal]:
     """Return every value that a text of digits and marks has for anyone: each mark is thousands, or decimals."""
     text = re.sub(r"[ \u00a0']", "_", text.strip())

@@ -62,6 +62,21 @@ def test_batch_goes_from_its_file_to_its_end(people: Path, payouts: Call, gatewa
     assert [one["state"] for one in payouts("batch", "list", "--json").json] == ["APPROVED"]
 
 
+def test_row_of_an_erased_payee_shows_its_key_and_that_it_was_erased(batch: str, payouts: Call) -> None:
+    """By its key it is found again; nothing of the payee is shown."""
+    payouts("batch", "approve", batch, "--actor", "bob", "--total", "510 UGX")
+    payouts("batch", "run", batch, "--wait", "20")
+    first, *_ = (json.loads(line) for line in payouts("batch", "rows", batch, "--json").out.splitlines())
+    assert payouts("erase", first["key"], "--actor", "ann", "--reason", "asked for it", "--yes").code == 0
+
+    row, *others = (json.loads(line) for line in payouts("batch", "rows", batch, "--json").out.splitlines())
+    table = payouts("batch", "rows", batch, "--reveal").out.splitlines()
+
+    assert (row["key"], row["payee"], row["amount"], row["status"]) == (first["key"], None, None, "SUCCEEDED")
+    assert [one["payee"] is None for one in others] == [False] * 4
+    assert table[1].split() == ["2", first["key"], "erased", "SUCCEEDED", first["id"]]
+
+
 def test_create_refuses_a_file_with_a_refused_row_unless_it_is_skipped(people: Path, payouts: Call) -> None:
     with people.open("a") as file:
         file.write("E9,+256772100009,-5\n")

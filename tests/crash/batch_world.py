@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -16,6 +16,7 @@ from payments_core.domain.events import EventName
 from payments_core.domain.money import Money
 from payments_core.domain.payout import PayoutStatus
 from payments_core.http.messages import HttpRequest, HttpResponse
+from payments_core.provider import Account
 
 NAME = "salary"
 AMOUNTS = ("10", "15.50", "5")
@@ -25,6 +26,10 @@ _PAUSE = timedelta(hours=1)
 
 class BatchMomo(Momo):
     """MoMo's side; what leaves has to be of an approved batch, unless it may have arrived before."""
+
+    def account(self) -> Account:
+        account = super().account()  # rows are sent by one thread: what it does comes in one order
+        return replace(account, settings=account.settings.model_copy(update={"max_in_flight": 1}))
 
     def _money(self, request: HttpRequest) -> HttpResponse:
         self.broken += unapproved(self.stage, request.headers["X-Reference-Id"])

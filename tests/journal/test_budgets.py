@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from pathlib import Path
 from typing import Any
 
 from flat_records import START, changed, later
@@ -24,6 +27,9 @@ from payments_core.engine.commands import (
     TransitionApplied,
 )
 from payments_core.engine.journal_protocol import Journal
+from payments_core.journal.sql.apply import apply
+from payments_core.journal.sql.statements import SQLITE
+from payments_core.journal.sql.transaction import DbTransaction
 
 S = PayoutStatus
 DAY = Budget("day/mtn-uganda/EUR/2026-11-02", Decimal(125))
@@ -91,6 +97,27 @@ def test_submission_reserves_from_each_of_its_budgets(journal: Journal, add: Mak
     other = add("two")
     assert journal.execute(sending(other, batch, DAY)) == AboveBudget("batch/b", Decimal(20), Decimal("12.5"))
     assert (reserved(journal), reserved(journal, "batch/b")) == (Decimal("12.5"), Decimal("12.5"))
+
+
+def test_submission_reads_each_of_its_budgets_once(
+    open_sqlite: Callable[..., Journal], path: Path, make_row: Make
+) -> None:
+    """It is judged and written in one transaction, in which nothing else can have changed them."""
+    journal, statements = open_sqlite(), list[str]()
+    journal.execute(sent_at_once(make_row("zero")))
+    journal.execute(CreatePayout(make_row(), Event("payout.created", START)))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+
+        def execute(statement: str, values: Any = ()) -> Any:
+            statements.append(statement)
+            return connection.execute(statement, values)
+
+        session = DbTransaction(execute, SQLITE)
+        assert isinstance(apply(session, sent_at_once(make_row("two"))), CreateResult)
+        assert isinstance(apply(session, sending(make_row())), TransitionApplied)
+
+    assert statements.count(SQLITE.lock_budget) == 2
+    assert reserved(journal) == Decimal("37.5")
 
 
 def test_paused_account_reserves_nothing(journal: Journal, add: Make, make_row: Make) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
 
-from payments_core.batch.decisions import check_approval, damaged, find_batch, not_allowed, not_runnable
+from payments_core.batch.decisions import check_approval, find_batch, not_allowed, not_runnable
 from payments_core.batch.orders import BatchDraft, BatchOrder, RefusedRow, finding_of, frozen, same_key
-from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, Tally, progress_of
+from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, progress_of
 from payments_core.batch.running import RunningBatch
+from payments_core.batch.verification import FrozenPage, check_digests, check_rows, read_page
 from payments_core.client import AsyncPayoutClient
 from payments_core.domain.batches import (
     Batch,
@@ -24,7 +25,6 @@ from payments_core.domain.batches import (
     BeginBatch,
     DropBatch,
     FreezeBatch,
-    RowHashes,
     RowResult,
     WriteRows,
 )
@@ -133,7 +133,7 @@ class AsyncBatches:
             yield result
 
     async def progress(self, batch: str) -> BatchProgress:
-        """Return how far a batch is; all of its rows are read.
+        """Return how far a batch is.
 
         Raises:
             UnknownBatch: There is none.
@@ -163,7 +163,7 @@ class AsyncBatches:
         person = OperatorDecision(actor, reason)
         found = await self.get(batch)
         check_approval(found, person, totals, content_hash)
-        await self._verify(found)
+        await waiting.run_blocking(check_rows, self._journal, found)
         plugins = self._client.runtime.plugins
         if why := await waiting.run_blocking(plugins.refuses_batch, found, person.actor):
             raise DecisionRefused(f"Batch {found.id} is not approved: {why}", hint="Ask who runs the plugin.")
@@ -218,7 +218,7 @@ class AsyncBatches:
             batch: Its id.
             timeout_s: Longest wait for ends once every row is sent, in seconds; at most a year.
             stop: When no further row is sent; at the first "not enough money" when left out.
-            on_progress: Called about once a second.
+            on_progress: Called about once a second, by whichever task or thread has looked.
 
         Raises:
             DecisionRefused: It is not approved, or was paused or cancelled.
@@ -232,8 +232,11 @@ class AsyncBatches:
         found = await self.get(batch)
         if found.state is not BatchState.APPROVED:
             raise not_runnable(found)
-        run = await self._begin(found, stop or StopRules(), on_progress)
-        await self._send_all(run)
+        pages, left = await waiting.run_blocking(check_digests, self._journal, found)
+        counts, own = await self._counts(found, own=False), await self._counts(found, own=True)
+        stop = stop or StopRules()
+        run = RunningBatch(found, left, counts=counts, own=own, stop=stop, on_progress=on_progress, at=self._clock())
+        await self._send_all(run, [page for page in pages if page.has_unsent])
         until = self._clock() + timedelta(seconds=timeout_s)
         while True:
             left_s = (until - self._clock()).total_seconds()
@@ -326,56 +329,36 @@ class AsyncBatches:
                 yield result
             after = page[-1].number
 
-    async def _verify(self, batch: Batch) -> Tally:
-        """Compare the rows with what was frozen; return what the rows come to that have no payout.
-
-        Raises:
-            JournalDamaged: They are others.
-
-        """
-        hashes, left, count = RowHashes(batch.name), Tally(), 0
-        async for result in self._pages(batch.id):
-            count += 1
-            if result.row is not None and result.row.digest != result.digest:
-                raise damaged(batch)
-            hashes.add([result.digest])
-            if result.row is not None and result.payout_id is None:
-                left.add(result.row.order.amount)
-        if count != batch.row_count or hashes.hexdigest() != batch.content_hash:
-            raise damaged(batch)
-        return left
-
     async def _counts(self, batch: Batch, *, own: bool) -> Counts:
         return await waiting.run_blocking(partial(self._journal.batch_counts, batch.id, own=own))
 
     # --- running ---
 
-    async def _begin(
-        self, batch: Batch, stop: StopRules, on_progress: Callable[[BatchProgress], None] | None
-    ) -> RunningBatch:
-        left, counts = await self._verify(batch), await self._counts(batch, own=False)
-        own = await self._counts(batch, own=True)
-        return RunningBatch(batch, left, counts=counts, own=own, stop=stop, on_progress=on_progress, at=self._clock())
+    async def _send_all(self, run: RunningBatch, pages: Iterable[FrozenPage]) -> None:
+        """Send the rows that have no payout, until a look says to stop."""
+        for page in pages:
+            if run.stopped:
+                return
+            rows = await waiting.run_blocking(read_page, self._journal, run.batch, page)
+            unsent = [one for one in rows if one.payout_id is None]
+            run.uses(one.row.account for one in unsent if one.row is not None)
+            senders = min(run.in_flight(self._client.runtime), len(unsent))
+            with run.stopping():
+                await waiting.all_of(partial(self._send_each, run), [iter(unsent)] * senders)
 
-    async def _send_all(self, run: RunningBatch) -> None:
-        """Send the rows that have no payout, and look between them whether to stop."""
-        after = 0
-        read = partial(self._journal.batch_rows, run.batch.id, limit=PAGE, unrecorded=True)
-        while not run.stopped and (page := await waiting.run_blocking(partial(read, after=after))):
-            after = page[-1].number
-            run.uses(result.row.account for result in page if result.row is not None)
-            size = run.in_flight(self._client.runtime)
-            for few in (page[start : start + size] for start in range(0, len(page), size)):
-                if run.is_look_due(self._clock()):
+    async def _send_each(self, run: RunningBatch, rows: Iterator[RowResult]) -> None:
+        """Send rows one after the other, and look between them; other senders take theirs from the same iterator."""
+        with run.stopping():
+            for result in rows:
+                if run.begin_look(self._clock()):
                     await self._look(run)
-                async with aclosing(waiting.each(partial(self._send, run), few)) as sent:
-                    async for _ in sent:
-                        pass
+                if run.stopped:
+                    return
+                await self._send(run, result)
 
     async def _send(self, run: RunningBatch, result: RowResult) -> None:
-        if run.stopped or result.row is None:
+        if (row := result.row) is None:
             return
-        row = result.row
         try:
             await self._client.send_order(row.order, row.account)
         except PayoutInterrupted:
@@ -388,7 +371,7 @@ class AsyncBatches:
         except PaymentsError as error:
             run.refuse(row, error)
             return
-        run.left.add(row.order.amount, -1)
+        run.count_sent(row)
 
     async def _look(self, run: RunningBatch, *, resume_s: float = 0.0) -> BatchProgress:
         """Work on what is due, and see how the batch stands."""

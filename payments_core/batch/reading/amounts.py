@@ -142,11 +142,18 @@ def _is_thousands(text: str) -> bool:
 
 def _ambiguous(text: str) -> CellFault:
     whole, fraction = re.split("[.,]", text)
+    decimals, marks = fraction.rstrip("0"), "--decimal point or --decimal comma says"
+    if not decimals:
+        advice = f"Write {whole}{fraction}, or {whole}."
+    elif len(decimals) < len(fraction):
+        advice = f"Write {whole}{fraction}, or {whole}.{decimals} where the account takes decimals."
+    else:  # the account decides how many it takes, and hardly any takes three
+        advice = f"Write {whole}{fraction} if that is meant; with decimals, write no more than the account takes."
+        marks = f"--decimal {'point' if ',' in text else 'comma'} says"
     return CellFault(
         FindingCode.AMOUNT_AMBIGUOUS,
         f"The amount {quote(text)} can mean {whole}{fraction} or {whole}.{fraction}.",
-        f"Write {whole}{fraction}, or {whole}.{fraction.rstrip('0') or '0'}. For a whole file, --decimal point or "
-        "--decimal comma says what comes before decimals.",
+        f"{advice} For a whole file, {marks} what comes before decimals.",
     )
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import islice
 
-from payments_core.batch.decisions import check_approval, damaged, find_batch, not_allowed, not_runnable
+from payments_core.batch.decisions import check_approval, find_batch, not_allowed, not_runnable
 from payments_core.batch.orders import BatchDraft, BatchOrder, RefusedRow, finding_of, frozen, same_key
-from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, Tally, progress_of
+from payments_core.batch.progress import PAGE, BatchProgress, BatchRun, Counts, StopRules, progress_of
 from payments_core.batch.running import RunningBatch
+from payments_core.batch.verification import FrozenPage, check_digests, check_rows, read_page
 from payments_core.client import PayoutClient
 from payments_core.domain.batches import (
     Batch,
@@ -25,7 +26,6 @@ from payments_core.domain.batches import (
     BeginBatch,
     DropBatch,
     FreezeBatch,
-    RowHashes,
     RowResult,
     WriteRows,
 )
@@ -134,7 +134,7 @@ class Batches:
             yield result
 
     def progress(self, batch: str) -> BatchProgress:
-        """Return how far a batch is; all of its rows are read.
+        """Return how far a batch is.
 
         Raises:
             UnknownBatch: There is none.
@@ -164,7 +164,7 @@ class Batches:
         person = OperatorDecision(actor, reason)
         found = self.get(batch)
         check_approval(found, person, totals, content_hash)
-        self._verify(found)
+        waiting.run_blocking(check_rows, self._journal, found)
         plugins = self._client.runtime.plugins
         if why := waiting.run_blocking(plugins.refuses_batch, found, person.actor):
             raise DecisionRefused(f"Batch {found.id} is not approved: {why}", hint="Ask who runs the plugin.")
@@ -219,7 +219,7 @@ class Batches:
             batch: Its id.
             timeout_s: Longest wait for ends once every row is sent, in seconds; at most a year.
             stop: When no further row is sent; at the first "not enough money" when left out.
-            on_progress: Called about once a second.
+            on_progress: Called about once a second, by whichever task or thread has looked.
 
         Raises:
             DecisionRefused: It is not approved, or was paused or cancelled.
@@ -233,8 +233,11 @@ class Batches:
         found = self.get(batch)
         if found.state is not BatchState.APPROVED:
             raise not_runnable(found)
-        run = self._begin(found, stop or StopRules(), on_progress)
-        self._send_all(run)
+        pages, left = waiting.run_blocking(check_digests, self._journal, found)
+        counts, own = self._counts(found, own=False), self._counts(found, own=True)
+        stop = stop or StopRules()
+        run = RunningBatch(found, left, counts=counts, own=own, stop=stop, on_progress=on_progress, at=self._clock())
+        self._send_all(run, [page for page in pages if page.has_unsent])
         until = self._clock() + timedelta(seconds=timeout_s)
         while True:
             left_s = (until - self._clock()).total_seconds()
@@ -325,56 +328,36 @@ class Batches:
                 yield result
             after = page[-1].number
 
-    def _verify(self, batch: Batch) -> Tally:
-        """Compare the rows with what was frozen; return what the rows come to that have no payout.
-
-        Raises:
-            JournalDamaged: They are others.
-
-        """
-        hashes, left, count = RowHashes(batch.name), Tally(), 0
-        for result in self._pages(batch.id):
-            count += 1
-            if result.row is not None and result.row.digest != result.digest:
-                raise damaged(batch)
-            hashes.add([result.digest])
-            if result.row is not None and result.payout_id is None:
-                left.add(result.row.order.amount)
-        if count != batch.row_count or hashes.hexdigest() != batch.content_hash:
-            raise damaged(batch)
-        return left
-
     def _counts(self, batch: Batch, *, own: bool) -> Counts:
         return waiting.run_blocking(partial(self._journal.batch_counts, batch.id, own=own))
 
     # --- running ---
 
-    def _begin(
-        self, batch: Batch, stop: StopRules, on_progress: Callable[[BatchProgress], None] | None
-    ) -> RunningBatch:
-        left, counts = self._verify(batch), self._counts(batch, own=False)
-        own = self._counts(batch, own=True)
-        return RunningBatch(batch, left, counts=counts, own=own, stop=stop, on_progress=on_progress, at=self._clock())
+    def _send_all(self, run: RunningBatch, pages: Iterable[FrozenPage]) -> None:
+        """Send the rows that have no payout, until a look says to stop."""
+        for page in pages:
+            if run.stopped:
+                return
+            rows = waiting.run_blocking(read_page, self._journal, run.batch, page)
+            unsent = [one for one in rows if one.payout_id is None]
+            run.uses(one.row.account for one in unsent if one.row is not None)
+            senders = min(run.in_flight(self._client.runtime), len(unsent))
+            with run.stopping():
+                waiting.all_of(partial(self._send_each, run), [iter(unsent)] * senders)
 
-    def _send_all(self, run: RunningBatch) -> None:
-        """Send the rows that have no payout, and look between them whether to stop."""
-        after = 0
-        read = partial(self._journal.batch_rows, run.batch.id, limit=PAGE, unrecorded=True)
-        while not run.stopped and (page := waiting.run_blocking(partial(read, after=after))):
-            after = page[-1].number
-            run.uses(result.row.account for result in page if result.row is not None)
-            size = run.in_flight(self._client.runtime)
-            for few in (page[start : start + size] for start in range(0, len(page), size)):
-                if run.is_look_due(self._clock()):
+    def _send_each(self, run: RunningBatch, rows: Iterator[RowResult]) -> None:
+        """Send rows one after the other, and look between them; other senders take theirs from the same iterator."""
+        with run.stopping():
+            for result in rows:
+                if run.begin_look(self._clock()):
                     self._look(run)
-                with closing(waiting.each(partial(self._send, run), few)) as sent:
-                    for _ in sent:
-                        pass
+                if run.stopped:
+                    return
+                self._send(run, result)
 
     def _send(self, run: RunningBatch, result: RowResult) -> None:
-        if run.stopped or result.row is None:
+        if (row := result.row) is None:
             return
-        row = result.row
         try:
             self._client.send_order(row.order, row.account)
         except PayoutInterrupted:
@@ -387,7 +370,7 @@ class Batches:
         except PaymentsError as error:
             run.refuse(row, error)
             return
-        run.left.add(row.order.amount, -1)
+        run.count_sent(row)
 
     def _look(self, run: RunningBatch, *, resume_s: float = 0.0) -> BatchProgress:
         """Work on what is due, and see how the batch stands."""

@@ -24,6 +24,7 @@ from payments_core.domain.batches import (
     BeginBatch,
     DropBatch,
     FreezeBatch,
+    RowDigest,
     RowResult,
     WriteRows,
 )
@@ -89,6 +90,10 @@ class _Statements:
         )
         self.rows = text(f"{results} ORDER BY r.number LIMIT ?")
         self.unrecorded = text(f"{results} AND p.id IS NULL ORDER BY r.number LIMIT ?")
+        self.digests = text(
+            f"SELECT r.number, r.digest, p.amount, p.currency FROM {at}batch_rows r"
+            f" LEFT JOIN {at}payouts p ON p.key = r.key WHERE r.batch = ? AND r.number > ? ORDER BY r.number LIMIT ?"
+        )
         self.counts = text(
             f"SELECT p.status, {reason}, COUNT(*) FROM {at}batch_rows r LEFT JOIN {at}payouts p ON p.key = r.key"
             f" WHERE r.batch = ? GROUP BY 1, 2"
@@ -303,6 +308,10 @@ class BatchesMixin(SqlAccess):
         statement = self._batch_sql.unrecorded if unrecorded else self._batch_sql.rows
         return tuple(map(_read_result, self._fetch(statement, (batch, after, limit))))
 
+    def batch_digests(self, batch: str, *, after: int = 0, limit: int) -> tuple[RowDigest, ...]:
+        """Return the digests of a batch's rows, from after a number; the rows are not read."""
+        return tuple(map(_read_digest, self._fetch(self._batch_sql.digests, (batch, after, limit))))
+
     def batch_counts(
         self, batch: str, *, own: bool = False
     ) -> Mapping[tuple[PayoutStatus | None, ReasonCode | None], int]:
@@ -339,12 +348,19 @@ class BatchesMixin(SqlAccess):
 
 
 @checked
+def _read_digest(stored: Sequence[Any]) -> RowDigest:
+    number, digest, amount, currency = stored
+    return RowDigest(number, digest, None if amount is None else Money(amount, currency))
+
+
+@checked
 def _read_result(stored: Sequence[Any]) -> RowResult:
     *row, payout, status, reason = stored
     read = read_batch_row(row)
     return RowResult(
         read,
         row[1],
+        row[2],
         row[3],
         payout,
         PayoutStatus(status) if status else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from payments_core.domain.budgets import AboveBudget, Budget, BudgetState, add, first_above, subtract
@@ -11,13 +12,15 @@ from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.columns import checked
 from payments_core.journal.sql.transaction import DbTransaction
 
-__all__ = ["read_states", "refuse", "settle"]
+__all__ = ["lock", "read_states", "settle"]
+
+_NONE: Mapping[str, BudgetState] = MappingProxyType({})
 
 
-def refuse(
+def lock(
     session: DbTransaction, before: PayoutRecord, after: PayoutRecord, budgets: Sequence[Budget]
-) -> AboveBudget | None:
-    """Return the budget that a submission does not fit into; what it reserves from is locked until the commit.
+) -> Mapping[str, BudgetState] | AboveBudget:
+    """Return what a submission reserves from, locked until the commit, or the budget that it does not fit into.
 
     Args:
         session: The open transaction.
@@ -27,7 +30,7 @@ def refuse(
 
     """
     if before.attempt.budgets or not after.attempt.budgets:
-        return None
+        return {}
     states = {}
     for budget in sorted(budgets, key=lambda one: one.name):
         if (state := _locked(session, budget.name)) is None and budget.most is not None:
@@ -35,17 +38,27 @@ def refuse(
             state = _locked(session, budget.name)
         if state is not None:
             states[budget.name] = state
-    return first_above(budgets, after.order.amount.amount, states)
+    return first_above(budgets, after.order.amount.amount, states) or states
 
 
-def settle(session: DbTransaction, before: PayoutRecord, after: PayoutRecord) -> None:
-    """Write what a transition reserves, or returns."""
+def settle(
+    session: DbTransaction, before: PayoutRecord, after: PayoutRecord, locked: Mapping[str, BudgetState] = _NONE
+) -> None:
+    """Write what a transition reserves, or returns.
+
+    Args:
+        session: The open transaction.
+        before: The record as it was stored.
+        after: The record as it is now.
+        locked: Budgets that this transaction has read by :func:`lock`; others are read.
+
+    """
     had, has = before.attempt.budgets, after.attempt.budgets
     if had == has:
         return
     amount = after.order.amount.amount
     for name in sorted({*had} ^ {*has}):
-        state = _locked(session, name)
+        state = locked.get(name) or _locked(session, name)
         if name in has:
             reserved = add(Decimal(0) if state is None else state.reserved, amount)
         elif state is not None:

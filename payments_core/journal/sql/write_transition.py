@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from payments_core.domain.budgets import AboveBudget, reserving
+from payments_core.domain.budgets import AboveBudget, BudgetState, reserving
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.errors import JournalError
 from payments_core.domain.payout import PayoutStatus
@@ -45,19 +46,21 @@ def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> Transitio
     """Write a transition that needs no look at the stored record; None, and nothing is written, for any other."""
     before, sends = entry.before, submits(entry)
     after = numbered(entry, before)
+    locked: Mapping[str, BudgetState] = {}
     if not is_ordinary(entry, after):
         return None
     if sends:  # in the order of all transactions; the next statement sees what these have waited for
         if session.sql.lock_row:
             session.execute(session.sql.lock_row, (before.id,))
         pauses.lock(session, shared=True)
-        if entry.budgets and budgets.refuse(session, before, after, entry.budgets) is not None:
+        fitting = budgets.lock(session, before, after, entry.budgets)
+        if isinstance(fitting, AboveBudget):
             return None
+        locked = fitting
     gate = may_send_values(after) if sends else ()
     if not update_if_unchanged(session, before, after, gate=gate, ends=may_end(entry)):
         return None
-    if after.attempt.budgets != before.attempt.budgets:
-        budgets.settle(session, before, after)
+    budgets.settle(session, before, after, locked)
     _write_beside(session, entry, before, after)
     return TransitionApplied(after)
 
@@ -177,8 +180,8 @@ def _refusal(
         pauses.lock(session, shared=True)
         if (refusal := restore_gap.refuse(session, stored, entry)) is not None:
             return refusal
-        if (above := budgets.refuse(session, stored, after, entry.budgets)) is not None:
-            return above
+        if isinstance(locked := budgets.lock(session, stored, after, entry.budgets), AboveBudget):
+            return locked
         pause = pauses.pause_or_probe(session, after.attempt.account, entry.event.at)
         return None if pause is None else AccountPaused(pause)
     if after.status is PayoutStatus.CANCELLED and stored.status is not PayoutStatus.CANCELLED:
