@@ -26,7 +26,7 @@ Fetch = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 LOOK = 1000  # entries of an index that a page looks at; of groups, in each status of all accounts together
 SIDE_BY_SIDE = 5  # times as many entries where all payouts are looked at: they lie in the order of acceptance
-KEYS = 20_000  # the most keys of a prefix that are read at once
+KEYS = 50_000  # the most keys of a prefix that are read at once
 _EVER = Position(-(1 << 62), 0), Position(1 << 62, 0)  # exclusive
 _NAMES = quoted(COLUMNS)
 

@@ -70,13 +70,14 @@ def _create_sending(session: DbTransaction, entry: CreatePayout, begins: ApplyTr
     after = first_submission(entry, begins)
     if session.sql.lock_shared:  # SQLite has one writer at a time
         pauses.lock(session, shared=True)
-    locked = budgets.lock(session, row, after, entry.budgets)
+    locked = budgets.lock(session, row, after, entry.budgets) if entry.budgets else {}
     if isinstance(locked, AboveBudget):
         return None
     gate = may_send_values(after)
     if session.execute(_insert_text(sql, len(gate)), (*write_row(after), *gate)).rowcount == 0:
         return None
-    budgets.settle(session, row, after, locked)
+    if after.attempt.budgets:
+        budgets.settle(session, row, after, locked)
     created, began = write_entry(row, entry.event, ""), write_entry(after, begins.event, "")
     session.execute(sql.add_two_to_history, (row.id, 1, *created, row.id, 2, *began))
     for reference in searchable_references(after):

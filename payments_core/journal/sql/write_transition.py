@@ -53,14 +53,15 @@ def _write_ordinary(session: DbTransaction, entry: ApplyTransition) -> Transitio
         if session.sql.lock_row:
             session.execute(session.sql.lock_row, (before.id,))
         pauses.lock(session, shared=True)
-        fitting = budgets.lock(session, before, after, entry.budgets)
+        fitting = budgets.lock(session, before, after, entry.budgets) if entry.budgets else {}
         if isinstance(fitting, AboveBudget):
             return None
         locked = fitting
     gate = may_send_values(after) if sends else ()
     if not update_if_unchanged(session, before, after, gate=gate, ends=may_end(entry)):
         return None
-    budgets.settle(session, before, after, locked)
+    if after.attempt.budgets != before.attempt.budgets:
+        budgets.settle(session, before, after, locked)
     _write_beside(session, entry, before, after)
     return TransitionApplied(after)
 
