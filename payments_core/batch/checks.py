@@ -32,6 +32,7 @@ __all__ = ["FileReport", "FileReportBuilder", "check_repeats", "validate_file"]
 _CHUNK = 1000  # orders that are validated together
 # Of a row whose key was derived: the same person and amount, at another number.
 _NEW_KEY = "If that payout failed, pay the corrected row alone, from a file with a column `key` and another key in it."
+_BOTH_ARE_PAID = "Both are paid: delete one row if only one is owed."
 _EXAMPLES = 20  # findings of one kind that are kept
 _EXACT = Context(prec=60)  # an application may have changed its own
 RowSink = Callable[[Row], None]
@@ -108,9 +109,7 @@ def check_repeats(rows: Iterable[Row]) -> Iterator[Row]:
                 )
             if first != line:
                 reason = f"Row {first} pays this number {what}."
-                found.append(
-                    RowFinding(line, "to", mask_number(row.to), code, reason, "Make sure that both are meant.", level)
-                )
+                found.append(RowFinding(line, "to", mask_number(row.to), code, reason, _BOTH_ARE_PAID, level))
         yield row if len(found) == len(row.findings) else _with(row, found)
 
 

@@ -71,7 +71,7 @@ class StopRules:
         failed = _of(now, _FAILED) - _of(before, _FAILED)
         unknown = _of(now, _UNKNOWN)
         if self.no_funds and _of(now, _FAILED, _NO_FUNDS) > _of(before, _FAILED, _NO_FUNDS):
-            return "The account has not enough money: a payout failed for that."
+            return "The account has not enough money: top it up, and `payouts batch reissue` pays what failed for that."
         if waiting := _of(now, _CREATED, _STOPPED):
             return f"{waiting} payouts wait: the daily limit is reached, or the approved total of the batch."
         if self.failed is not None and failed >= self.failed:

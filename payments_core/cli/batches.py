@@ -241,7 +241,8 @@ def run(
     lines = [batch_output.text(done.progress)]
     lines += [f"Row {number} was refused: {one['message']} {one['hint']}".strip() for number, one in refused.items()]
     if done.stopped:
-        lines.append(f"Stopped: {done.stopped} `payouts batch run {done.progress.batch.id}` goes on.")
+        unsent = f"`payouts batch run {done.progress.batch.id}` sends the rest." if done.progress.unsent else ""
+        lines.append(f"Stopped: {done.stopped} {unsent}".rstrip())
     terminal.show(record, "\n".join(lines))
     return exit_codes.FAILED if refused else batch_output.exit_code(done.progress)
 
@@ -263,8 +264,13 @@ def reissue(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> i
         for number, one in results.items()
     }
     refused = sum(1 for one in results.values() if not isinstance(one, Payout))
-    lines = [f"Row {number}: {one.get('status') or one['message']}" for number, one in shown.items()]
+    lines = [
+        f"Row {number}: {one.get('status') or ' '.join((one['message'], one['hint']))}".rstrip()
+        for number, one in shown.items()
+    ]
     lines.append(f"{len(results) - refused} reissued, {refused} refused.")
+    if len(results) > refused:
+        lines.append(f"`payouts batch run {batch}` follows them to their end.")
     terminal.show(shown, "\n".join(lines))
     return exit_codes.FAILED if refused else exit_codes.DONE
 

@@ -179,7 +179,11 @@ def test_cancelled_batch_is_never_sent(batches: Run, approved: Callable[..., Bat
 @pytest.mark.parametrize(
     ("payee", "stop", "why"),
     [
-        ("+46733123455", StopRules(), "The account has not enough money: a payout failed for that."),
+        (
+            "+46733123455",
+            StopRules(),
+            "The account has not enough money: top it up, and `payouts batch reissue` pays what failed for that.",
+        ),
         ("+46733123457", StopRules(failed=1), "1 payouts of this run have failed."),
     ],
     ids=["no money", "failures"],
