@@ -18,6 +18,7 @@ AT_ONCE = 3
 def main(config: str, payload: str, count: str, flushes: str) -> None:
     if flushes == "seldom":  # as SQLite does when it is told NORMAL
         connection._DURABLE, connection._SYNCHRONOUS["FULL"] = "NORMAL", connection._SYNCHRONOUS["NORMAL"]
+        connection.LEVELS[True] = connection.LEVELS[False]
     out = os.open(payload, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def pay(client: PayoutClient, number: int) -> None:

@@ -162,7 +162,7 @@ class Promised:
 
 
 def least(status: str) -> str:
-    """Return the status that must be left of one that was told: a read finds again that a request was accepted."""
+    """Return the status that must be left of one that was reported: a read finds again that a request was accepted."""
     return "SENDING" if status == "PENDING" else status
 
 
@@ -214,7 +214,7 @@ def log_of(fake_provider: FakeProvider, shim: Path, count: int, *, flushes: str)
 def test_power_loss_keeps_what_was_reported_or_sent(
     fake_provider: FakeProvider, shim: Path, folder: Path, measured: Callable[..., None]
 ) -> None:
-    """At every flush and every promise, what is left holds each payout and end that was told, and each that left."""
+    """At each flush and promise, what is left holds each payout and end that was reported, and each that was sent."""
     records = log_of(fake_provider, shim, PAYOUTS, flushes="always")
     assert fake_provider.side.unwritten == []
     found = list(losses(records, folder, every=EVERY))
@@ -223,9 +223,9 @@ def test_power_loss_keeps_what_was_reported_or_sent(
         promised.take(record)
     measured(7, "power losses", len(found), payouts=PAYOUTS, flushes=sum(record.kind == "S" for record in records))
     assert [one for one in found if one] == []
-    told = [status for _, status in promised.statuses]
-    assert (len(told), told.count("SUCCEEDED")) == (2 * PAYOUTS, PAYOUTS)
-    assert {"PENDING", "UNKNOWN"} <= {*told}
+    reported = [status for _, status in promised.statuses]
+    assert (len(reported), reported.count("SUCCEEDED")) == (2 * PAYOUTS, PAYOUTS)
+    assert {"PENDING", "UNKNOWN"} <= {*reported}
     assert {*promised.sent} == {*fake_provider.side.arrived}
     assert len(fake_provider.side.arrived) == PAYOUTS
 

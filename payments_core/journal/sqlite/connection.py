@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from payments_core.journal.closed_errors import closed
 from payments_core.settings.files import check_folders, check_unchangeable
 
 __all__ = [
+    "LEVELS",
     "SQLITE_ERRORS",
     "Reader",
     "check_absent",
@@ -30,12 +31,13 @@ __all__ = [
     "make_durable",
     "moved",
     "verify",
-    "without_flush",
 ]
 
 # What is set, then read back: SQLite ignores a pragma it does not know and a file system may refuse WAL.
 _DURABLE = "FULL"  # NORMAL may forget an acknowledged commit at power loss
 _SYNCHRONOUS = {"OFF": 0, "NORMAL": 1, "FULL": 2}
+#: By whether the next commits are flushed. A flushed one makes those before it durable too.
+LEVELS = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
 _WAL_PAUSE_S = 0.01
 #: What a statement may raise: the driver reads names and messages as text, and those of a damaged file are none.
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
@@ -187,17 +189,6 @@ def make_durable(connection: sqlite3.Connection, path: Path) -> None:
             f"The journal {path} does not flush its commits (synchronous is not FULL).",
             hint="A journal that may forget a payment is refused: use a SQLite that honours synchronous=FULL.",
         )
-
-
-@contextlib.contextmanager
-def without_flush(connection: sqlite3.Connection) -> Iterator[None]:
-    """Let a durable connection commit without a flush: the next commit that has one makes it durable too."""
-    connection.execute("PRAGMA synchronous = NORMAL")
-    try:
-        yield
-    finally:
-        if not connection.in_transaction:  # otherwise the commit failed, and the writer gives the connection up
-            connection.execute(f"PRAGMA synchronous = {_DURABLE}")
 
 
 def _set_wal(connection: sqlite3.Connection, *, give_up_at: float) -> str:

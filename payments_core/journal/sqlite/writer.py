@@ -17,7 +17,7 @@ from typing import Generic
 
 from payments_core.domain.errors import JournalError
 from payments_core.journal.closed_errors import closed, forked
-from payments_core.journal.sqlite.connection import SQLITE_ERRORS, is_busy, without_flush
+from payments_core.journal.sqlite.connection import LEVELS, SQLITE_ERRORS, is_busy
 from payments_core.journal.waiters import (
     BlockingWaiter,
     Entry,
@@ -64,6 +64,7 @@ class Writer(Generic[Entry, Reply]):
         self._explain = explain
         self._check = check
         self._needs_flush = needs_flush
+        self._flushes = True  # what the connection does
         self._pid = os.getpid()
         # Entered as a bare lock: an interrupt inside Condition.__enter__ would leave it held.
         self._lock = threading.Lock()  # guards the four below
@@ -219,13 +220,15 @@ class Writer(Generic[Entry, Reply]):
 
     def _commit_group(self, entries: Sequence[Entry]) -> list[Wrote[Reply] | Failed]:
         if self._connection is None:
-            self._connection = self._reopen()
+            self._connection, self._flushes = self._reopen(), True
         connection = self._connection
-        with contextlib.nullcontext() if any(map(self._needs_flush, entries)) else without_flush(connection):
-            connection.execute("BEGIN IMMEDIATE")
-            done = [self._apply_one(connection, entry) for entry in entries]
-            self._check()
-            connection.execute("COMMIT")
+        if (needs_flush := any(map(self._needs_flush, entries))) is not self._flushes:
+            connection.execute(LEVELS[needs_flush])
+            self._flushes = needs_flush
+        connection.execute("BEGIN IMMEDIATE")
+        done = [self._apply_one(connection, entry) for entry in entries]
+        self._check()
+        connection.execute("COMMIT")
         self.commits += 1
         return done
 

@@ -114,7 +114,7 @@ def test_signal_ends_a_wait_for_an_answer(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("is_reused", [False, True], ids=["new", "reused"])
-def test_cancellation_at_any_step_leaves_no_half_used_connection(serve: Serve, is_reused: bool) -> None:
+def test_connection_is_not_reused_after_a_cancellation_at_any_step(serve: Serve, is_reused: bool) -> None:
     """The next request gets its own answer, and no request is ever written twice."""
 
     def echo(line: Connection) -> None:
