@@ -93,17 +93,6 @@ class PluginGroup(TyperGroup):
         listed: dict[str, Any] = {name: TyperCommand(name, help=sentence) for name, (_, sentence) in COMMANDS.items()}
         TyperGroup(commands=listed).format_commands(ctx, formatter)
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Add the names of the installed plugins without importing them."""
-        from importlib.metadata import entry_points
-
-        super().format_epilog(ctx, formatter)
-        if names := sorted(entry_points(group="payments_core").names):
-            commands = ", ".join(f"payouts {name} --help" for name in names)
-            formatter.write_paragraph()
-            with formatter.indentation():
-                formatter.write_text(f"Providers may add commands under their own name: {commands}.")
-
 
 def _plugin_commands(name: str) -> Any:
     from payments_core.domain.errors import PluginError
@@ -130,7 +119,8 @@ app = typer.Typer(
     name="payouts",
     help="Pay money out to mobile wallets, exactly once.",
     epilog="Exit codes: 0 done, 1 error, 2 usage, 3 a payout failed or a refused row was skipped, 4 not known yet, or "
-    "contradicted by the provider. Every command takes --json.",
+    "contradicted by the provider. Every command takes --json.\n\nA provider may add commands under its own name: "
+    "`payouts providers` lists the names.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help: rich would take longer than the rest

@@ -52,8 +52,7 @@ def test_help_lists_the_commands_and_imports_no_plugin(three_plugins: dict[str, 
     ran = subprocess.run([str(PAYOUTS), "--help"], env=three_plugins, capture_output=True, text=True, check=True)
 
     assert [command for command in COMMANDS if command not in ran.stdout.split()] == []
-    result = " ".join(ran.stdout.split())
-    assert [name for name in ("fake0", "mtn_momo") if f"payouts {name} --help" not in result] == []
+    assert "`payouts providers` lists" in " ".join(ran.stdout.split())
     assert list(tmp_path.glob("*.imported")) == []
 
 
@@ -67,13 +66,14 @@ def test_providers_are_listed_without_importing_them(three_plugins: dict[str, st
 
 
 def test_help_imports_no_module_of_a_command() -> None:
-    """Each start of `payouts` pays for the one command that it runs."""
+    """Each start of `payouts` pays for the one command that it runs, and only for that."""
     program = "import sys; from payments_core.cli.app import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
 
     loaded = words_printed_by(program)
 
     assert {f"payments_core.cli.{place.partition(':')[0]}" for place, _ in LISTED.values()} & loaded == set()
     assert "payments_core.cli.app" in loaded
+    assert "importlib.metadata" not in loaded  # to look for plugins takes a fifth of the time
 
 
 @pytest.mark.parametrize("name", LISTED)
