@@ -72,7 +72,10 @@ def validate(
     terminal: Terminal,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSONL or XLSX.")],
     rejects: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Write the refused rows here: to be corrected and read again.")
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="Write the refused rows here, never over another file: to correct and read again."
+        ),
     ] = None,
     wallets: Annotated[
         Path | None,
@@ -104,20 +107,21 @@ def validate(
         WalletReport(),
     )
     with nullcontext() if wallets is None else open_results(wallets) as results:
-        with _rejects(rejects, file) as (begin, reject), terminal.client() as client, _progress(terminal) as step:
+        with _rejects(rejects, file) as (begin, reject):
+            with terminal.client() as client, _progress(terminal) as step:
 
-            def on_form(form: FileForm) -> None:
-                file_report.print_form(terminal, form)
-                begin(form)
+                def on_form(form: FileForm) -> None:
+                    file_report.print_form(terminal, form)
+                    begin(form)
 
-            def on_row(row: Row) -> None:
-                reject(row)
-                step()
+                def on_row(row: Row) -> None:
+                    reject(row)
+                    step()
 
-            defaults = options.defaults(client.runtime)
-            report = validate_file(client, file, **options._asdict(), on_form=on_form, on_row=on_row)
-        if not terminal.as_json:
-            file_report.print_report(terminal, file, report)
+                defaults = options.defaults(client.runtime)
+                report = validate_file(client, file, **options._asdict(), on_form=on_form, on_row=on_row)
+            if not terminal.as_json:
+                file_report.print_report(terminal, file, report)
         if results is not None:
             asked = check_wallets(terminal, file, results, defaults, columns=options.columns, sheet=sheet)
     is_clean = report.is_clean and not asked.has_warnings

@@ -39,6 +39,26 @@ def test_validate_prints_what_is_found_by_kind_and_what_would_be_paid(payouts: C
     )
 
 
+def test_validate_does_not_write_over_corrected_rejects(payouts: Call, folder: Path) -> None:
+    """The report is printed, and the error says what to do; the rows that are there already are no error."""
+    (folder / "people.csv").write_text(f"key,to,amount\nk-1,+{NUMBER},5\nk-2,+{NUMBER},-5\n", "utf-8")
+    command = ("batch", "validate", "people.csv", "--rejects", "rejects.csv")
+    payouts(*command)
+    again = payouts(*command)
+    corrected = (folder / "rejects.csv").read_text("utf-8-sig").replace("-5", "5")
+    (folder / "rejects.csv").write_text(corrected, "utf-8-sig")
+    refused, as_json = payouts(*command), payouts(*command, "--json")
+
+    assert (again.code, "The refused rows are in rejects.csv" in again.err) == (1, True)
+    assert (refused.code, as_json.code, as_json.error["code"]) == (1, 1, "invalid_argument")
+    assert "people.csv (CSV, UTF-8, commas): 2 rows, 1 new payout, 1 refused." in refused.out
+    assert "rejects.csv is there already" in refused.err
+    assert "If it was corrected, validate that file itself." in refused.err
+    assert "The refused rows are in" not in refused.err
+    assert (folder / "rejects.csv").read_text("utf-8-sig") == corrected
+    assert sorted(path.name for path in folder.glob(".*rejects*")) == []
+
+
 def test_validate_as_json_has_every_count(payouts: Call, folder: Path) -> None:
     text = f"Payee;Phone;Net pay\nE1;{NUMBER};25,000\nE2;0772000001;1.500\nE3;0772000001;1.500\n"
     (folder / "people").write_text(text, "utf-8")
