@@ -12,6 +12,7 @@ from payments_core.cli.terminal import to_json
 from payments_core.domain.characters import clean
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.events import EventName
+from payments_core.domain.masking import mask_numbers
 from payments_core.domain.payout import HistoryEntry, Payee, Payout, PayoutStatus
 from payments_core.domain.records import Pause
 from payments_core.runtime import utc_now
@@ -26,6 +27,7 @@ __all__ = [
     "details",
     "evidence",
     "facts",
+    "operator",
     "payout_cells",
     "print_json",
     "print_list",
@@ -43,6 +45,7 @@ _READ: Mapping[str, Callable[[Payout], Any]] = {
     "account": lambda payout: payout.account,
     "operation": lambda payout: str(payout.operation),
     "payee": lambda payout: payout.payee.masked,
+    "operator": lambda payout: operator(payout.payee) or None,
     "amount": lambda payout: payout.amount.text,
     "currency": lambda payout: str(payout.amount.currency),
     "status": lambda payout: str(payout.status),
@@ -123,6 +126,11 @@ def address(payee: Payee, *, reveal: bool) -> str:
     return payee.value if reveal else payee.masked
 
 
+def operator(payee: Payee) -> str:
+    """Return the payee's operator as the order names it; empty where the order names none, or is erased."""
+    return mask_numbers(payee.details.get("operator", ""))
+
+
 def payout_cells(payout: Payout, pauses: Iterable[Pause], *, reveal: bool) -> dict[str, str]:
     """Return a payout's cells in tables."""
     pause = messages.pause_of(payout.account, pauses) if payout.status is PayoutStatus.CREATED else None
@@ -176,6 +184,7 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
             "but": messages.contradicted(payout),
             "asked": messages.latest_answer(payout) if was_asked else "",
             "payee": address(payout.payee, reveal=reveal),
+            "operator": operator(payout.payee),
             "operation": str(payout.operation),
             "amount": _amount(payout),
             "account": payout.account,

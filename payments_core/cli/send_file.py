@@ -196,6 +196,7 @@ def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
     if given:
         order = given.arguments()
         shown |= {"payee": output.address(order["payee"], reveal=reveal)}
+        shown |= {"operator": output.operator(order["payee"]) or None}
         shown |= {"amount": order["amount"].text, "currency": str(order["amount"].currency)}
     if found:
         shown |= {"operation": found.operation and str(found.operation), "status": found.status and str(found.status)}
