@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from payments_core.cli import exit_codes, messages
 from payments_core.cli.terminal import to_json
+from payments_core.domain.amounts import amount_text
 from payments_core.domain.characters import clean
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.events import EventName
@@ -19,6 +20,8 @@ from payments_core.runtime import utc_now
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
+    from payments_core.domain.money import Money
+    from payments_core.provider import Balance
 
 __all__ = [
     "FIELDS",
@@ -27,6 +30,8 @@ __all__ = [
     "details",
     "evidence",
     "facts",
+    "held",
+    "money",
     "operator",
     "payout_cells",
     "print_json",
@@ -126,6 +131,19 @@ def address(payee: Payee, *, reveal: bool) -> str:
     return payee.value if reveal else payee.masked
 
 
+def money(amount: Money) -> str:
+    """Return an amount for people, with the decimals of its currency."""
+    return amount_text(amount.amount, amount.currency)
+
+
+def held(balances: Iterable[Balance]) -> str:
+    """Return what an account holds for people: each sum with the provider's word for it, where there are several."""
+    found = tuple(balances)
+    unnamed = "other" if len(found) > 1 else ""
+    sums = [(one.label or unnamed, amount_text(one.amount, one.currency, grouped=True)) for one in found]
+    return ", ".join(f"{label} {text}".strip() for label, text in sums)
+
+
 def operator(payee: Payee) -> str:
     """Return the payee's operator as the order names it; empty where the order names none, or is erased."""
     return mask_numbers(payee.details.get("operator", ""))
@@ -150,7 +168,9 @@ def payout_cells(payout: Payout, pauses: Iterable[Pause], *, reveal: bool) -> di
 
 def _amount(payout: Payout) -> str:
     """Return the amount, and the original amount of a refund."""
-    return f"{payout.amount} of {payout.original_amount}" if payout.original_amount else str(payout.amount)
+    return (
+        f"{money(payout.amount)} of {money(payout.original_amount)}" if payout.original_amount else money(payout.amount)
+    )
 
 
 def _attempt(payout: Payout) -> str:
