@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from payments_core.provider import Capability
+from payments_mtn_momo.settings import MtnMomoSettings
+
 NUMBER = "256772123456"
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
@@ -136,3 +139,20 @@ def test_validate_asks_about_wallets_and_names(payouts: Call, folder: Path, gate
     assert payouts("list", "--json").json == []
     refused = payouts("batch", "validate", "people.csv", "--wallets", "people.csv", "--json")
     assert refused.error["code"] == "invalid_argument"
+
+
+def test_validate_says_where_a_provider_cannot_tell_about_wallets(
+    payouts: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no answer, and nothing that is asked again."""
+    lacks = frozenset({Capability.ACCOUNT_HOLDERS, Capability.NAME_LOOKUP})
+    monkeypatch.setattr(MtnMomoSettings, "unsupported_capabilities", lacks)
+    (folder / "people.csv").write_text(f"key,to,amount\nk-1,+{NUMBER},5\nk-2,+256772000001,5\n", "utf-8")
+    command = ("batch", "validate", "people.csv", "--wallets", "wallets.jsonl")
+    ran, as_json = payouts(*command), payouts(*command, "--json")
+
+    assert (ran.code, as_json.code) == (0, 0)
+    assert "Wallets: 0 rows answered, 0 not, 2 not supported." in ran.out
+    assert "The provider of account mtn-uganda cannot tell whether a wallet is active: 2 rows." in ran.out
+    assert as_json.json["wallets"]["unsupported"] == {"mtn-uganda": 2}
+    assert as_json.json["wallets"]["holders"] == {"unsupported": 2}
