@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from payments_core.domain.payout import PayoutStatus
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Call = Callable[..., Any]
@@ -60,6 +61,25 @@ def test_batch_goes_from_its_file_to_its_end(people: Path, payouts: Call, gatewa
     keys = {one["references"]["reference"] for one in listed.json}
     assert sorted(e["credits"] for e in gateway.ledger() if e["reference"] in keys) == [1] * 5
     assert [one["state"] for one in payouts("batch", "list", "--json").json] == ["APPROVED"]
+
+
+def test_rows_and_list_name_the_statuses_there_are(batch: str, payouts: Call) -> None:
+    rows = payouts("batch", "rows", batch, "--status", "BOGUS")
+    listed = payouts("list", "--status", "BOGUS")
+
+    assert (rows.code, listed.code) == (2, 2)
+    for status in PayoutStatus:
+        assert status in rows.err
+        assert status in listed.err
+    assert "UNSENT" in rows.err
+    assert len(payouts("batch", "rows", batch, "--status", "unsent", "--json").out.splitlines()) == 5
+
+
+def test_rows_and_list_say_the_form_of_their_json(payouts: Call) -> None:
+    """Rows may be many and are lines; payouts are an array."""
+    rows, listed = (" ".join(payouts(*words, "--help").out.split()) for words in (("batch", "rows"), ("list",)))
+    assert "one object a line (JSONL), no array" in rows
+    assert "with --json as one array" in listed
 
 
 def test_row_of_an_erased_payee_shows_its_key_and_that_it_was_erased(batch: str, payouts: Call) -> None:
