@@ -18,6 +18,7 @@ from payments_core.cli.options import Actor, Reason
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
+    from payments_core.batch.checks import FileReport
     from payments_core.batch.reading import DecimalMark, FileForm, Row, RowDefaults
     from payments_core.runtime import Runtime
 
@@ -218,8 +219,8 @@ def create(
     """Freeze the rows of a file as a batch that another person approves; send nothing.
 
     The file is validated first, as `payouts batch validate` does, and read again to be frozen. The same rows under the
-    same round are the batch that is there. A corrected file pays only who was not paid. Ends with 1 when a row is
-    refused, and with 3 when --skip-refused has left one out.
+    same round are the batch that is there. A corrected file pays only who was not paid; where all are paid already, no
+    batch is created. Ends with 1 when a row is refused, and with 3 when --skip-refused has left one out.
     """
     from payments_core.batch import Batches
     from payments_core.batch.checks import check_repeats, validate_file
@@ -248,6 +249,12 @@ def create(
                 f"{report.refused} of {report.rows} rows of {file} are refused: no batch is created.",
                 hint="`payouts batch validate --rejects CSV` writes them to a file; correct them, or --skip-refused.",
             )
+        if _is_all_paid(report) and not _is_batch(client.runtime, round_name, report):
+            paid = sum(report.recorded.values())
+            what = f"{messages.counted(paid, 'row')} of {file} {'is' if paid == 1 else 'are'} paid already"
+            text = f"There is nothing to pay: {what}. No batch was created."
+            terminal.show({"id": None, "is_new": False, "rows": report.rows, "recorded": dict(report.recorded)}, text)
+            return exit_codes.FAILED if report.refused else exit_codes.DONE
         with (
             open_rows(file, options.defaults(client.runtime), columns=options.columns, sheet=sheet) as rows,
             _progress(terminal, "Froze") as step,
@@ -263,6 +270,17 @@ def create(
         terminal.note(f"{messages.counted(report.refused, 'refused row')} of {file} are not in it.")
         return exit_codes.FAILED
     return exit_codes.DONE
+
+
+def _is_all_paid(report: FileReport) -> bool:
+    """Whether each row that is not refused is paid already."""
+    return set(report.recorded) == {"SUCCEEDED"} and sum(report.recorded.values()) + report.refused == report.rows
+
+
+def _is_batch(runtime: Runtime, name: str, report: FileReport) -> bool:
+    """Whether these rows may be a batch that is there, which `create` returns as it is."""
+    rows = report.rows - report.refused
+    return any(one.row_count == rows and one.state != "CANCELLED" for one in runtime.journal.batches(name=name))
 
 
 @GROUP.command("template")

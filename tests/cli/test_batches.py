@@ -113,6 +113,27 @@ def test_create_refuses_a_file_with_a_refused_row_unless_it_is_skipped(people: P
     assert payouts(*arguments, "--skip-refused", "--json").json["is_new"] is False
 
 
+def test_create_of_a_file_that_is_all_paid_creates_nothing(batch: str, people: Path, payouts: Call) -> None:
+    """The same rows are still the batch that is there; a row that is not paid makes a batch."""
+    payouts("batch", "approve", batch, "--actor", "bob", "--total", "510 UGX")
+    payouts("batch", "run", batch, "--wait", "20")
+    command = ("batch", "create", "people.csv", "--round", "november", "--actor", "ann")
+    same = payouts(*command, "--json").json
+    lines = people.read_text().splitlines()
+    people.write_text("\n".join(lines[:3]))
+    ran, as_json = payouts(*command), payouts(*command, "--json")
+    listed = payouts("batch", "list", "--json").json
+    people.write_text("\n".join([*lines[:3], "E7,+256772100007,5"]))
+
+    assert (same["id"], same["is_new"]) == (batch, False)
+    assert (ran.code, as_json.code) == (0, 0)
+    assert "There is nothing to pay: 2 rows of people.csv are paid already. No batch was created." in ran.out
+    assert "approve" not in ran.out
+    assert as_json.json == {"id": None, "is_new": False, "rows": 2, "recorded": {"SUCCEEDED": 2}}
+    assert [one["id"] for one in listed] == [batch]
+    assert payouts(*command, "--json").json["is_new"] is True
+
+
 def test_approve_refuses_its_creator_and_another_total(batch: str, payouts: Call) -> None:
     by_creator = payouts("batch", "approve", batch, "--actor", "Ann", "--total", "510 UGX", "--json")
     too_much = payouts("batch", "approve", batch, "--actor", "bob", "--total", "511 UGX", "--json")
