@@ -291,19 +291,37 @@ def template(
         Path | None, typer.Argument(metavar="FILE", help="Ends with .csv, .jsonl or .xlsx; printed as CSV if left out.")
     ] = None,
 ) -> int:
-    """Write an example of a file of payees; never over another file."""
+    """Write an example of a file of payees; never over another file.
+
+    It is in the currency of the default account, or of the first one, where there is a configuration.
+    """
     from payments_core.batch.template import template as example
     from payments_core.domain.errors import InvalidArgument
 
     if file is None:
-        sys.stdout.write(example(".csv").decode())
+        sys.stdout.write(example(".csv", _currency(terminal)).decode())
         return exit_codes.DONE
     if file.suffix not in _SUFFIXES:
         raise typer.BadParameter(f"The name ends with none of {', '.join(_SUFFIXES)}.")
+    content = example(file.suffix, _currency(terminal))
     try:
         with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
-            written.write(example(file.suffix))
+            written.write(content)
     except OSError as error:
         raise InvalidArgument(f"{file} cannot be written: {error.strerror}.", hint="Name a new file.") from None
     terminal.note(f"{file} is written. Replace its rows, then `payouts batch validate {file} --round NAME`.")
     return exit_codes.DONE
+
+
+def _currency(terminal: Terminal) -> str:
+    """Return the currency of the default account, or of the first one; empty where no account can be built."""
+    from payments_core.cli.accounts import build_accounts
+    from payments_core.domain.errors import SettingsError
+
+    try:
+        found = terminal.configuration()
+    except SettingsError:
+        return ""  # an example needs no configuration
+    accounts, _ = build_accounts(found)
+    first = accounts.get(found.default_account) or next(iter(accounts.values()), None)
+    return first.settings.currency if first else ""

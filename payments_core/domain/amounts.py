@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-__all__ = ["amount_text"]
+__all__ = ["amount_text", "decimals_of"]
 
 # Currencies with another number of decimals than two. Source: ISO 4217, minor units.
 _NO_DECIMALS = frozenset(
@@ -26,11 +26,12 @@ def amount_text(amount: Decimal, currency: str, *, grouped: bool = False) -> str
 
     """
     whole, _, fraction = (f"{amount:,f}" if grouped else f"{amount:f}").partition(".")
-    fraction = fraction.rstrip("0").ljust(_decimals(currency), "0")
+    fraction = fraction.rstrip("0").ljust(decimals_of(currency), "0")
     return f"{whole}.{fraction} {currency}" if fraction else f"{whole} {currency}"
 
 
-def _decimals(currency: str) -> int:
+def decimals_of(currency: str) -> int:
+    """Return how many decimals a currency has."""
     if currency in _NO_DECIMALS:
         return 0
     return 3 if currency in _THREE_DECIMALS else 2

@@ -117,6 +117,19 @@ def test_template_is_a_file_that_can_be_validated(payouts: Call, folder: Path, s
     assert payouts("batch", "template", "people.doc").code == 2
 
 
+def test_template_is_in_the_currency_and_country_of_the_first_account(payouts: Call, folder: Path, tills: Any) -> None:
+    """Without a configuration, or with an account that cannot be built, it is as ever."""
+    kenyan = payouts("batch", "template").out.splitlines()[1]
+    assert payouts("batch", "template", "people.csv").code == 0
+    found = payouts("batch", "validate", "people.csv", "--round", "wages", "--account", "east", "--json").json
+    (folder / "payouts.toml").unlink()
+    ran = payouts("batch", "template")
+
+    assert kenyan == "E-001,Example One,+254772000001,250,KES,Wages"
+    assert (found["new"], found["refused"]) == (2, 0)
+    assert (ran.code, ran.out.splitlines()[1]) == (0, "E-001,Example One,+256772000001,25000,UGX,Wages")
+
+
 def test_validate_asks_about_wallets_and_names(payouts: Call, folder: Path, gateway: Any) -> None:
     """1 for a warning, 4 where no answer came, and then the answers of before are kept."""
     (folder / "people.csv").write_text(f"key,to,amount,name\nk-1,+{NUMBER},5,Sand Box\nk-2,+256772000001,5,Other\n")
