@@ -131,7 +131,7 @@ def row_cells(one: RowResult, terminal: Terminal) -> dict[str, str]:
     from payments_core.cli import output
 
     shown = row_record(one, terminal)
-    amount = output.money(one.row.order.amount) if one.row else ""
+    amount = output.money_text(one.row.order.amount) if one.row else ""
     payee = shown["payee"] if one.row else "erased"
     order = {"row": one.number, "key": one.key, "payee": payee, "amount": amount}
     cells = order | {"status": shown["status"] or UNSENT, "why": shown["reason"], "id": shown["id"]}

@@ -294,7 +294,7 @@ def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> None:
     """Print a batch that was created, and what comes next."""
     from payments_core.cli import output
 
-    totals = " ".join(f'--total "{output.money(total)}"' for total in batch.totals)
+    totals = " ".join(f'--total "{output.money_text(total)}"' for total in batch.totals)
     what = f"{batch_output.in_words(batch)}. It is {batch.state}"
     lines = [f"{what}." if is_new else f"{what}: these rows are a batch already, by {batch.created_by}."]
     if batch.state == "CREATED":

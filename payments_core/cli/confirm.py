@@ -50,7 +50,7 @@ async def balances(client: AsyncPayoutClient, totals: Sequence[AccountTotal]) ->
             held[place] = "no answer"
         else:
             is_too_little = len(found) == 1 and found[0].amount < total.amount
-            held[place] = (output.held(found) or "nothing") + (": too little" if is_too_little else "")
+            held[place] = (output.balances_text(found) or "nothing") + (": too little" if is_too_little else "")
     return held
 
 

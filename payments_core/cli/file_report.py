@@ -46,7 +46,7 @@ def print_report(terminal: Terminal, file: Path, report: FileReport) -> None:
                     "account": one.account,
                     "payouts": str(one.count),
                     "amount": amount_text(one.amount, one.currency, grouped=True),
-                    "holds": output.held(one.balances) or one.balance_note or "nothing",
+                    "holds": output.balances_text(one.balances) or one.balance_note or "nothing",
                     "": "too little" if one.is_covered is False else "",
                 }
                 for one in report.totals

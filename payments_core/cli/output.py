@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FIELDS",
     "address",
+    "balances_text",
     "contradiction",
     "details",
     "evidence",
     "facts",
-    "held",
-    "money",
+    "money_text",
     "operator",
     "payout_cells",
     "print_json",
@@ -131,12 +131,12 @@ def address(payee: Payee, *, reveal: bool) -> str:
     return payee.value if reveal else payee.masked
 
 
-def money(amount: Money) -> str:
+def money_text(amount: Money) -> str:
     """Return an amount for people, with the decimals of its currency."""
     return amount_text(amount.amount, amount.currency)
 
 
-def held(balances: Iterable[Balance]) -> str:
+def balances_text(balances: Iterable[Balance]) -> str:
     """Return what an account holds for people: each sum with the provider's word for it, where there are several."""
     found = tuple(balances)
     unnamed = "other" if len(found) > 1 else ""
@@ -168,9 +168,8 @@ def payout_cells(payout: Payout, pauses: Iterable[Pause], *, reveal: bool) -> di
 
 def _amount(payout: Payout) -> str:
     """Return the amount, and the original amount of a refund."""
-    return (
-        f"{money(payout.amount)} of {money(payout.original_amount)}" if payout.original_amount else money(payout.amount)
-    )
+    text = money_text(payout.amount)
+    return f"{text} of {money_text(payout.original_amount)}" if payout.original_amount else text
 
 
 def _attempt(payout: Payout) -> str:

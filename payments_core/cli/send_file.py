@@ -247,16 +247,13 @@ def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]], pauses: 
             if row.same_as:
                 cells["why"] = f"same payout as row {row.same_as}"
         else:
-            given, asked = (
-                row.given,
-                _shown(row, end, reveal=terminal.reveal),
-            )  # parsed values, else as written in the file
+            asked = _shown(row, end, reveal=terminal.reveal)  # parsed values, else as written in the file
             to, amount = row.cells.get("to", ""), scrub(row.cells.get("amount", ""), limit=40)
             cells = {
                 "row": str(row.line),
                 "key": row.key,
                 "payee": asked["payee"] or (to if terminal.reveal else mask_number(to)),
-                "amount": output.money(given.arguments()["amount"]) if given else amount,
+                "amount": output.money_text(row.given.arguments()["amount"]) if row.given else amount,
                 "account": asked["account"] or "",
                 "status": _status(end),
                 "why": (f"{end.message} {end.hint}" if end is not None else _why(row)).strip(),

@@ -150,12 +150,12 @@ def test_unexpected_errors_are_redacted() -> None:
     assert "256700199887" not in result["message"]
 
 
-def test_held_has_a_word_for_each_of_several_sums() -> None:
+def test_balances_text_has_a_word_for_each_of_several_sums() -> None:
     """Two sums of one currency look alike without it; nobody adds them up."""
     first, second, third = (Balance(Decimal(n), "XAF", label) for n, label in ((900_000, "CMR"), (5, "GAB"), (7, "")))
-    assert output.held([first, second, third]) == "CMR 900,000 XAF, GAB 5 XAF, other 7 XAF"
-    assert output.held([third]) == "7 XAF"
-    assert output.held([]) == ""
+    assert output.balances_text([first, second, third]) == "CMR 900,000 XAF, GAB 5 XAF, other 7 XAF"
+    assert output.balances_text([third]) == "7 XAF"
+    assert output.balances_text([]) == ""
 
 
 def test_amounts_in_tables_have_the_decimals_of_their_currency() -> None:
