@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from payments_core.domain.amounts import amount_text
 from payments_core.domain.batches import Batch, BatchState
 from payments_core.domain.errors import DecisionRefused, JournalDamaged, UnknownBatch
 from payments_core.domain.events import EventName
@@ -90,5 +91,5 @@ def damaged(batch: Batch) -> JournalDamaged:
 
 
 def totals_text(totals: Iterable[Money]) -> str:
-    """Return totals for a message: ``25,000 UGX and 12.5 EUR``."""
-    return " and ".join(f"{total.amount:,f} {total.currency}" for total in totals) or "nothing"
+    """Return totals for a message: ``25,000 UGX and 12.50 EUR``."""
+    return " and ".join(amount_text(total.amount, total.currency, grouped=True) for total in totals) or "nothing"

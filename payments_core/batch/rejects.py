@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import os
 import tempfile
 from collections.abc import Mapping
@@ -21,9 +22,12 @@ _OBEYED = "=+-@\t\r"  # a spreadsheet takes a cell that begins so for a formula
 class RejectsFile:
     """Writes refused rows as CSV, with mode 0600: it holds whole numbers and names. It appears when all is written.
 
+    A file that is there stays as it is: a person may have corrected it. The end of the block raises ``InvalidArgument``
+    where it differs from what would be written.
+
     Args:
         path: Where to.
-        source: The file that is read, which is not written over.
+        source: The file that is read.
 
     Raises:
         InvalidArgument: It is the file that is read, or cannot be written.
@@ -84,12 +88,28 @@ class RejectsFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Put it in its place; or remove it after an error."""
+        """Put it in its place; or remove it after an error, or where another file is there."""
         self._file.close()
-        if kind is None:
-            Path(self._written).replace(self._path)
-        else:
-            Path(self._written).unlink()
+        written = Path(self._written)
+        try:
+            if kind is None:
+                self._place(written)
+        finally:
+            written.unlink(missing_ok=True)
+
+    def _place(self, written: Path) -> None:
+        try:
+            is_same = not self._path.exists() or filecmp.cmp(self._path, written, shallow=False)
+        except OSError:
+            is_same = False  # it cannot be read
+        if not is_same:
+            raise InvalidArgument(
+                f"{self._path} is there already, with other content than the refused rows of this check: "
+                "it is not overwritten.",
+                hint="If it was corrected, validate that file itself. Else remove it, or name another one for the "
+                "refused rows.",
+            )
+        written.replace(self._path)
 
 
 def _escaped(cell: str) -> str:

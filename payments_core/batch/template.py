@@ -6,43 +6,55 @@ import csv
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from xml.sax.saxutils import escape
+
+from payments_core.batch.reading.payee_numbers import NATIONAL
+from payments_core.domain.amounts import decimals_of
 
 __all__ = ["template"]
 
-_ROWS = (
-    ("payee_id", "name", "to", "amount", "currency", "note"),
-    ("E-001", "Example One", "+256772000001", "25000", "UGX", "Wages"),
-    ("E-002", "Example Two", "+256772000002", "25000", "UGX", "Wages"),
-)
+_HEADER = ("payee_id", "name", "to", "amount", "currency", "note")
+_NAMES = ("Example One", "Example Two")
+_CURRENCY = "UGX"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 
 
-def template(suffix: str) -> bytes:
+def template(suffix: str, currency: str = "") -> bytes:
     """Return the example as a file with this suffix.
 
     Args:
         suffix: ``.csv``, ``.jsonl`` or ``.xlsx``.
+        currency: Of its rows; its numbers are of the country whose currency it is, where it is that of one.
 
     """
+    rows = _rows(currency or _CURRENCY)
     if suffix == ".xlsx":
-        return _workbook()
+        return _workbook([_HEADER, *rows])
     if suffix == ".jsonl":
-        header, *rows = _ROWS
-        return "".join(json.dumps(dict(zip(header, row, strict=True))) + "\n" for row in rows).encode()
+        return "".join(json.dumps(dict(zip(_HEADER, row, strict=True))) + "\n" for row in rows).encode()
     text = io.StringIO()
-    csv.writer(text).writerows(_ROWS)
+    csv.writer(text).writerows([_HEADER, *rows])
     return text.getvalue().encode()
 
 
-def _workbook() -> bytes:
+def _rows(currency: str) -> list[tuple[str, ...]]:
+    code, length = NATIONAL.get(currency, NATIONAL[_CURRENCY])
+    amount = "250" if decimals_of(currency) else "25000"
+    return [
+        (f"E-{number:03}", name, f"+{code}772{number:0{length - 3}}", amount, currency, "Wages")
+        for number, name in enumerate(_NAMES, 1)
+    ]
+
+
+def _workbook(written: Iterable[Iterable[str]]) -> bytes:
     """Return a workbook whose cells are text, so that no spreadsheet changes a number."""
     rows = "".join(
         f'<row r="{line}">{"".join(_cell(place, line, text) for place, text in enumerate(row))}</row>'
-        for line, row in enumerate(_ROWS, 1)
+        for line, row in enumerate(written, 1)
     )
     fill = '<fill><patternFill patternType="none"/></fill>'
     looks = f"<fonts><font/></fonts><fills>{fill}{fill}</fills><borders><border/></borders>"

@@ -185,6 +185,7 @@ class WalletReport:
         rows: How many rows were checked.
         unanswered: How many of them got no answer.
         holders: How many wallets are active, not active, not found; ``unsupported`` where the provider does not tell.
+        unsupported: For how many rows the provider does not tell whether the wallet is active, by account.
         names: How many names match.
         counts: How often each finding was made, by level and code.
         examples: The first 20 findings of each.
@@ -196,6 +197,7 @@ class WalletReport:
     rows: int = 0
     unanswered: int = 0
     holders: Counter[str] = field(default_factory=Counter)
+    unsupported: Counter[str] = field(default_factory=Counter)
     names: Counter[NameMatch] = field(default_factory=Counter)
     counts: Counter[tuple[Level, str]] = field(default_factory=Counter)
     examples: dict[tuple[Level, str], list[RowFinding]] = field(default_factory=dict)
@@ -209,6 +211,8 @@ class WalletReport:
             self.unanswered += 1
             self.problems[wallet.problem] += 1
             return
+        if wallet.result.holder is None:
+            self.unsupported[wallet.account] += 1
         self.holders[wallet.result.holder or "unsupported"] += 1
         self.names[wallet.result.name] += 1
         for finding in wallet.findings:

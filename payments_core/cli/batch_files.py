@@ -18,6 +18,7 @@ from payments_core.cli.options import Actor, Reason
 from payments_core.cli.terminal import Terminal, command
 
 if TYPE_CHECKING:
+    from payments_core.batch.checks import FileReport
     from payments_core.batch.reading import DecimalMark, FileForm, Row, RowDefaults
     from payments_core.runtime import Runtime
 
@@ -72,7 +73,10 @@ def validate(
     terminal: Terminal,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSONL or XLSX.")],
     rejects: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Write the refused rows here: to be corrected and read again.")
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="Write the refused rows here, never over another file: to correct and read again."
+        ),
     ] = None,
     wallets: Annotated[
         Path | None,
@@ -104,20 +108,21 @@ def validate(
         WalletReport(),
     )
     with nullcontext() if wallets is None else open_results(wallets) as results:
-        with _rejects(rejects, file) as (begin, reject), terminal.client() as client, _progress(terminal) as step:
+        with _rejects(rejects, file) as (begin, reject):
+            with terminal.client() as client, _progress(terminal) as step:
 
-            def on_form(form: FileForm) -> None:
-                file_report.print_form(terminal, form)
-                begin(form)
+                def on_form(form: FileForm) -> None:
+                    file_report.print_form(terminal, form)
+                    begin(form)
 
-            def on_row(row: Row) -> None:
-                reject(row)
-                step()
+                def on_row(row: Row) -> None:
+                    reject(row)
+                    step()
 
-            defaults = options.defaults(client.runtime)
-            report = validate_file(client, file, **options._asdict(), on_form=on_form, on_row=on_row)
-        if not terminal.as_json:
-            file_report.print_report(terminal, file, report)
+                defaults = options.defaults(client.runtime)
+                report = validate_file(client, file, **options._asdict(), on_form=on_form, on_row=on_row)
+            if not terminal.as_json:
+                file_report.print_report(terminal, file, report)
         if results is not None:
             asked = check_wallets(terminal, file, results, defaults, columns=options.columns, sheet=sheet)
     is_clean = report.is_clean and not asked.has_warnings
@@ -214,8 +219,8 @@ def create(
     """Freeze the rows of a file as a batch that another person approves; send nothing.
 
     The file is validated first, as `payouts batch validate` does, and read again to be frozen. The same rows under the
-    same round are the batch that is there. A corrected file pays only who was not paid. Ends with 1 when a row is
-    refused, and with 3 when --skip-refused has left one out.
+    same round are the batch that is there. A corrected file pays only who was not paid; where all are paid already, no
+    batch is created. Ends with 1 when a row is refused, and with 3 when --skip-refused has left one out.
     """
     from payments_core.batch import Batches
     from payments_core.batch.checks import check_repeats, validate_file
@@ -244,6 +249,12 @@ def create(
                 f"{report.refused} of {report.rows} rows of {file} are refused: no batch is created.",
                 hint="`payouts batch validate --rejects CSV` writes them to a file; correct them, or --skip-refused.",
             )
+        if _is_all_paid(report) and not _is_batch(client.runtime, round_name, report):
+            paid = sum(report.recorded.values())
+            what = f"{messages.counted(paid, 'row')} of {file} {'is' if paid == 1 else 'are'} paid already"
+            text = f"There is nothing to pay: {what}. No batch was created."
+            terminal.show({"id": None, "is_new": False, "rows": report.rows, "recorded": dict(report.recorded)}, text)
+            return exit_codes.FAILED if report.refused else exit_codes.DONE
         with (
             open_rows(file, options.defaults(client.runtime), columns=options.columns, sheet=sheet) as rows,
             _progress(terminal, "Froze") as step,
@@ -261,6 +272,17 @@ def create(
     return exit_codes.DONE
 
 
+def _is_all_paid(report: FileReport) -> bool:
+    """Whether each row that is not refused is paid already."""
+    return set(report.recorded) == {"SUCCEEDED"} and sum(report.recorded.values()) + report.refused == report.rows
+
+
+def _is_batch(runtime: Runtime, name: str, report: FileReport) -> bool:
+    """Whether these rows may be a batch that is there, which `create` returns as it is."""
+    rows = report.rows - report.refused
+    return any(one.row_count == rows and one.state != "CANCELLED" for one in runtime.journal.batches(name=name))
+
+
 @GROUP.command("template")
 @command
 def template(
@@ -269,19 +291,37 @@ def template(
         Path | None, typer.Argument(metavar="FILE", help="Ends with .csv, .jsonl or .xlsx; printed as CSV if left out.")
     ] = None,
 ) -> int:
-    """Write an example of a file of payees; never over another file."""
+    """Write an example of a file of payees; never over another file.
+
+    It is in the currency of the default account, or of the first one, where there is a configuration.
+    """
     from payments_core.batch.template import template as example
     from payments_core.domain.errors import InvalidArgument
 
     if file is None:
-        sys.stdout.write(example(".csv").decode())
+        sys.stdout.write(example(".csv", _currency(terminal)).decode())
         return exit_codes.DONE
     if file.suffix not in _SUFFIXES:
         raise typer.BadParameter(f"The name ends with none of {', '.join(_SUFFIXES)}.")
+    content = example(file.suffix, _currency(terminal))
     try:
         with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as written:
-            written.write(example(file.suffix))
+            written.write(content)
     except OSError as error:
         raise InvalidArgument(f"{file} cannot be written: {error.strerror}.", hint="Name a new file.") from None
     terminal.note(f"{file} is written. Replace its rows, then `payouts batch validate {file} --round NAME`.")
     return exit_codes.DONE
+
+
+def _currency(terminal: Terminal) -> str:
+    """Return the currency of the default account, or of the first one; empty where no account can be built."""
+    from payments_core.cli.accounts import build_accounts
+    from payments_core.domain.errors import SettingsError
+
+    try:
+        found = terminal.configuration()
+    except SettingsError:
+        return ""  # an example needs no configuration
+    accounts, _ = build_accounts(found)
+    first = accounts.get(found.default_account) or next(iter(accounts.values()), None)
+    return first.settings.currency if first else ""

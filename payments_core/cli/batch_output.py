@@ -128,8 +128,10 @@ def row_record(one: RowResult, terminal: Terminal) -> dict[str, Any]:
 
 def row_cells(one: RowResult, terminal: Terminal) -> dict[str, str]:
     """Return a row and its payout as cells of a table."""
+    from payments_core.cli import output
+
     shown = row_record(one, terminal)
-    amount = f"{shown['amount']} {shown['currency']}" if shown["amount"] else ""
+    amount = output.money_text(one.row.order.amount) if one.row else ""
     payee = shown["payee"] if one.row else "erased"
     order = {"row": one.number, "key": one.key, "payee": payee, "amount": amount}
     cells = order | {"status": shown["status"] or UNSENT, "why": shown["reason"], "id": shown["id"]}

@@ -76,8 +76,13 @@ def print_wallets(terminal: Terminal, report: WalletReport, results: Path) -> No
     from payments_core.cli import messages
     from payments_core.cli.file_report import print_findings
 
-    answered = report.rows - report.unanswered
-    terminal.say(f"\nWallets: {messages.counted(answered, 'row')} answered, {report.unanswered} not.")
+    unsupported = report.unsupported.total()
+    answered = report.rows - report.unanswered - unsupported
+    parts = [f"{messages.counted(answered, 'row')} answered", f"{report.unanswered} not"]
+    terminal.say(f"\nWallets: {', '.join(parts + ([f'{unsupported} not supported'] if unsupported else []))}.")
+    for account, count in sorted(report.unsupported.items()):
+        rows = messages.counted(count, "row")
+        terminal.say(f"The provider of account {account} cannot tell whether a wallet is active: {rows}.")
     for what, counts in (("wallet", report.holders), ("name", report.names)):
         if counts:
             found = ", ".join(f"{count} {answer}" for answer, count in sorted(counts.items()))
@@ -100,6 +105,7 @@ def wallets_record(report: WalletReport) -> dict[str, Any]:
         "unanswered": report.unanswered,
         "stopped": report.stopped or None,
         "holders": dict(report.holders),
+        "unsupported": dict(report.unsupported),
         "names": {str(name): count for name, count in report.names.items()},
         "problems": dict(report.problems.most_common(20)),
         "findings": findings_record(report.counts, report.examples),

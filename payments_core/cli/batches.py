@@ -11,7 +11,7 @@ import typer
 from payments_core.cli import batch_output, exit_codes
 from payments_core.cli.options import Actor, Reason, seconds
 from payments_core.cli.terminal import Terminal, command, group
-from payments_core.domain.masking import mask_numbers
+from payments_core.domain.masking import mask_numbers, quote
 
 if TYPE_CHECKING:
     from payments_core.batch import Batch, Batches, BatchProgress
@@ -118,15 +118,15 @@ def rows(
         typer.Option(help="Only rows with this status, such as FAILED or UNSENT; may be repeated.", show_default=False),
     ] = None,
 ) -> int:
-    """List the rows of a batch, each with what became of it. With --json, one row a line."""
+    """List the rows of a batch, each with what became of it. With --json, one object a line (JSONL), no array."""
     from payments_core.batch.progress import rows_of
     from payments_core.cli import output
     from payments_core.cli.terminal import to_json
     from payments_core.domain.payout import PayoutStatus
 
-    wanted = {one.upper() for one in status or ()}
-    if unknown := sorted(wanted - {*PayoutStatus, batch_output.UNSENT}):
-        raise typer.BadParameter(f"There is no status {unknown[0]}.")
+    wanted, known = {one.upper() for one in status or ()}, (*PayoutStatus, batch_output.UNSENT)
+    if unknown := sorted(wanted.difference(known)):
+        raise typer.BadParameter(f"--status {quote(unknown[0])} is unknown. Write one of {', '.join(known)}.")
     widths: dict[str, int] = {}
     with terminal.journal() as journal:
         for page in rows_of(journal, batch):
@@ -292,7 +292,9 @@ def _decided(terminal: Terminal, decision: Callable[[Batches], Batch]) -> int:
 
 def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> None:
     """Print a batch that was created, and what comes next."""
-    totals = " ".join(f'--total "{total}"' for total in batch.totals)
+    from payments_core.cli import output
+
+    totals = " ".join(f'--total "{output.money_text(total)}"' for total in batch.totals)
     what = f"{batch_output.in_words(batch)}. It is {batch.state}"
     lines = [f"{what}." if is_new else f"{what}: these rows are a batch already, by {batch.created_by}."]
     if batch.state == "CREATED":

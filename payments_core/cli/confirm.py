@@ -12,6 +12,7 @@ import typer
 
 from payments_core.cli import messages, output
 from payments_core.cli.payee_file import Row
+from payments_core.domain.amounts import amount_text
 from payments_core.domain.errors import LookupFailed, NotSupported
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ async def balances(client: AsyncPayoutClient, totals: Sequence[AccountTotal]) ->
         except LookupFailed:
             held[place] = "no answer"
         else:
-            lines = [f"{one.label} {one.amount:,f} {one.currency}".strip() for one in found]
             is_too_little = len(found) == 1 and found[0].amount < total.amount
-            held[place] = (", ".join(lines) or "nothing") + (": too little" if is_too_little else "")
+            held[place] = (output.balances_text(found) or "nothing") + (": too little" if is_too_little else "")
     return held
 
 
@@ -73,7 +73,7 @@ def show(
         {
             "account": total.account,
             "payouts": str(total.count),
-            "amount": f"{total.amount:,f} {total.currency}",
+            "amount": amount_text(total.amount, total.currency, grouped=True),
         }
         | ({"left today": _left_today(total)} if has_limit else {})
         | ({"holds": held[total.account, str(total.currency)]} if held else {})
@@ -88,7 +88,7 @@ def show(
 
 
 def _left_today(total: AccountTotal) -> str:
-    return "" if total.left_today is None else f"{total.left_today:,f} {total.currency}"
+    return "" if total.left_today is None else amount_text(total.left_today, total.currency, grouped=True)
 
 
 def warnings(rows: Sequence[Row], validation: Validation) -> list[str]:

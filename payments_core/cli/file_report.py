@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ def print_form(terminal: Terminal, form: FileForm) -> None:
 def print_report(terminal: Terminal, file: Path, report: FileReport) -> None:
     """Print what was found in a file."""
     from payments_core.cli import messages, output
+    from payments_core.domain.amounts import amount_text
 
     parts = [messages.counted(report.rows, "row"), messages.counted(report.new, "new payout")]
     parts += [f"{count} recorded already ({status})" for status, count in sorted(report.recorded.items())]
@@ -45,10 +45,8 @@ def print_report(terminal: Terminal, file: Path, report: FileReport) -> None:
                 {
                     "account": one.account,
                     "payouts": str(one.count),
-                    "amount": f"{_plain(one.amount)} {one.currency}",
-                    "holds": ", ".join(f"{_plain(held.amount)} {held.currency}" for held in one.balances)
-                    or one.balance_note
-                    or "nothing",
+                    "amount": amount_text(one.amount, one.currency, grouped=True),
+                    "holds": output.balances_text(one.balances) or one.balance_note or "nothing",
                     "": "too little" if one.is_covered is False else "",
                 }
                 for one in report.totals
@@ -72,12 +70,6 @@ def print_findings(terminal: Terminal, counts: Counts, examples: Examples) -> No
         more = f", the first {len(found)}" if counts[kind] > len(found) else ""
         terminal.say(f"\n{level}: {code}, {messages.counted(counts[kind], 'row')}{more}")
         output.print_table([_cells(one) for one in found])
-
-
-def _plain(amount: Decimal) -> str:
-    """Return an amount with commas between thousands and without zeros that say nothing."""
-    whole, point, decimals = f"{amount:,f}".partition(".")
-    return whole + (point + decimals).rstrip("0").rstrip(".")
 
 
 def _cells(one: RowFinding) -> dict[str, str]:

@@ -70,7 +70,8 @@ def list_(
 ) -> int:
     """List payouts, oldest first.
 
-    Only payouts that meet every condition are listed. They are read and printed page by page, whatever their number.
+    Only payouts that meet every condition are listed. They are read and printed page by page, whatever their number;
+    with --json as one array.
     A TIME is such as 2026-11-30 or 2026-11-30T14:00+03:00; without an offset it is in UTC. Where --limit ends
     the list and more may follow, standard error has the cursor of the rest.
     """

@@ -38,7 +38,10 @@ def balance(
 
     Ends with 4 when one is not known.
     """
+    from decimal import Decimal
+
     from payments_core.cli import output
+    from payments_core.domain.amounts import amount_text
 
     with terminal.client() as client:
         rows = _balances(terminal, client, account, currency, wait)
@@ -47,6 +50,9 @@ def balance(
     def cells(row: dict[str, Any]) -> dict[str, str]:
         error = row["error"]
         shown = {name: row[name] or "" for name in ("account", "amount", "currency")}
+        if not error:
+            text = amount_text(Decimal(row["amount"]), row["currency"])
+            shown["amount"] = text.removesuffix(f" {row['currency']}")
         labels = {"label": row["label"] or ""} if has_labels else {}
         return shown | labels | {"why": f"{error['message']} {error['hint']}" if error else ""}
 

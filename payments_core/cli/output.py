@@ -9,23 +9,30 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from payments_core.cli import exit_codes, messages
 from payments_core.cli.terminal import to_json
+from payments_core.domain.amounts import amount_text
 from payments_core.domain.characters import clean
 from payments_core.domain.contradictions import Contradiction
 from payments_core.domain.events import EventName
+from payments_core.domain.masking import mask_numbers
 from payments_core.domain.payout import HistoryEntry, Payee, Payout, PayoutStatus
 from payments_core.domain.records import Pause
 from payments_core.runtime import utc_now
 
 if TYPE_CHECKING:
     from payments_core.cli.terminal import Terminal
+    from payments_core.domain.money import Money
+    from payments_core.provider import Balance
 
 __all__ = [
     "FIELDS",
     "address",
+    "balances_text",
     "contradiction",
     "details",
     "evidence",
     "facts",
+    "money_text",
+    "operator",
     "payout_cells",
     "print_json",
     "print_list",
@@ -43,6 +50,7 @@ _READ: Mapping[str, Callable[[Payout], Any]] = {
     "account": lambda payout: payout.account,
     "operation": lambda payout: str(payout.operation),
     "payee": lambda payout: payout.payee.masked,
+    "operator": lambda payout: operator(payout.payee) or None,
     "amount": lambda payout: payout.amount.text,
     "currency": lambda payout: str(payout.amount.currency),
     "status": lambda payout: str(payout.status),
@@ -123,6 +131,24 @@ def address(payee: Payee, *, reveal: bool) -> str:
     return payee.value if reveal else payee.masked
 
 
+def money_text(amount: Money) -> str:
+    """Return an amount for people, with the decimals of its currency."""
+    return amount_text(amount.amount, amount.currency)
+
+
+def balances_text(balances: Iterable[Balance]) -> str:
+    """Return what an account holds for people: each sum with the provider's word for it, where there are several."""
+    found = tuple(balances)
+    unnamed = "other" if len(found) > 1 else ""
+    sums = [(one.label or unnamed, amount_text(one.amount, one.currency, grouped=True)) for one in found]
+    return ", ".join(f"{label} {text}".strip() for label, text in sums)
+
+
+def operator(payee: Payee) -> str:
+    """Return the payee's operator as the order names it; empty where the order names none, or is erased."""
+    return mask_numbers(payee.details.get("operator", ""))
+
+
 def payout_cells(payout: Payout, pauses: Iterable[Pause], *, reveal: bool) -> dict[str, str]:
     """Return a payout's cells in tables."""
     pause = messages.pause_of(payout.account, pauses) if payout.status is PayoutStatus.CREATED else None
@@ -142,7 +168,8 @@ def payout_cells(payout: Payout, pauses: Iterable[Pause], *, reveal: bool) -> di
 
 def _amount(payout: Payout) -> str:
     """Return the amount, and the original amount of a refund."""
-    return f"{payout.amount} of {payout.original_amount}" if payout.original_amount else str(payout.amount)
+    text = money_text(payout.amount)
+    return f"{text} of {money_text(payout.original_amount)}" if payout.original_amount else text
 
 
 def _attempt(payout: Payout) -> str:
@@ -176,6 +203,7 @@ def details(payout: Payout, pauses: Iterable[Pause], *, reveal: bool, now: datet
             "but": messages.contradicted(payout),
             "asked": messages.latest_answer(payout) if was_asked else "",
             "payee": address(payout.payee, reveal=reveal),
+            "operator": operator(payout.payee),
             "operation": str(payout.operation),
             "amount": _amount(payout),
             "account": payout.account,

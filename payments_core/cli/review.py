@@ -40,7 +40,7 @@ def list_(
         return {
             "key": one.payout.key,
             "payee": output.address(one.payout.payee, reveal=terminal.reveal),
-            "amount": str(one.payout.amount),
+            "amount": output.money_text(one.payout.amount),
             "account": one.payout.account,
             "status": str(one.payout.status),
             "why": messages.concern(one.payout),

@@ -117,7 +117,7 @@ def _print(terminal: Terminal, choice: Choice, payee: Payee, money: Money) -> No
     prefix = known.hint + (" (numbers may change operators there)" if known.is_portable else "") if known.hint else ""
     lines = {
         "payee": output.address(payee, reveal=terminal.reveal),
-        "amount": str(money),
+        "amount": output.money_text(money),
         "country": known.country,
         "prefix": prefix,
         "operator": f"{known.operator} ({source})" if known.operator else "",

@@ -196,6 +196,7 @@ def _shown(row: Row, end: End, *, reveal: bool) -> dict[str, Any]:
     if given:
         order = given.arguments()
         shown |= {"payee": output.address(order["payee"], reveal=reveal)}
+        shown |= {"operator": output.operator(order["payee"]) or None}
         shown |= {"amount": order["amount"].text, "currency": str(order["amount"].currency)}
     if found:
         shown |= {"operation": found.operation and str(found.operation), "status": found.status and str(found.status)}
@@ -252,7 +253,7 @@ def _print_rows(terminal: Terminal, results: Sequence[tuple[Row, End]], pauses: 
                 "row": str(row.line),
                 "key": row.key,
                 "payee": asked["payee"] or (to if terminal.reveal else mask_number(to)),
-                "amount": f"{asked['amount']} {asked['currency']}" if asked["amount"] else amount,
+                "amount": output.money_text(row.given.arguments()["amount"]) if row.given else amount,
                 "account": asked["account"] or "",
                 "status": _status(end),
                 "why": (f"{end.message} {end.hint}" if end is not None else _why(row)).strip(),

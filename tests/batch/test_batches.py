@@ -132,9 +132,9 @@ def test_approve_takes_another_person_and_the_exact_total(
 
     with pytest.raises(DecisionRefused, match="created batch"):
         approve("ann ", Money("15", "EUR"))
-    with pytest.raises(DecisionRefused, match="15 EUR, and 16 EUR was approved"):
+    with pytest.raises(DecisionRefused, match=r"15\.00 EUR, and 16\.00 EUR was approved"):
         approve("bob", Money("16", "EUR"))
-    with pytest.raises(DecisionRefused, match="15 EUR and 1 UGX was approved"):
+    with pytest.raises(DecisionRefused, match=r"15\.00 EUR and 1 UGX was approved"):
         approve("bob", Money("15", "EUR"), Money("1", "UGX"))
     with pytest.raises(DecisionRefused, match="another content"):
         approve("bob", Money("15", "EUR"), content_hash="0" * 64)

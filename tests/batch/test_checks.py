@@ -90,6 +90,9 @@ def test_refused_rows_are_written_so_that_no_spreadsheet_obeys_them(client: Payo
     again = validate_file(client, rejects)
     assert (again.rows, again.new, again.refused) == (2, 2, 0)
     assert again.form.ignored == ("row", "column", "value", "reason", "advice")
+    with pytest.raises(InvalidArgument, match="is not overwritten"), RejectsFile(rejects, source) as file:
+        validate_file(client, source, on_form=lambda form: file.begin(form.columns), on_row=file.add)
+    assert rejects.read_text("utf-8-sig") == corrected
     with pytest.raises(InvalidArgument, match="is the file that is read"):
         RejectsFile(source, source)
     with pytest.raises(InvalidArgument, match="cannot be written"):

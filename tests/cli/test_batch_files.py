@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from payments_core.provider import Capability
+from payments_mtn_momo.settings import MtnMomoSettings
+
 NUMBER = "256772123456"
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("gateway")
@@ -37,6 +40,26 @@ def test_validate_prints_what_is_found_by_kind_and_what_would_be_paid(payouts: C
         payouts("batch", "validate", "people.csv", "--rejects", "people.csv", "--json").error["code"]
         == "invalid_argument"
     )
+
+
+def test_validate_does_not_write_over_corrected_rejects(payouts: Call, folder: Path) -> None:
+    """The report is printed, and the error says what to do; the rows that are there already are no error."""
+    (folder / "people.csv").write_text(f"key,to,amount\nk-1,+{NUMBER},5\nk-2,+{NUMBER},-5\n", "utf-8")
+    command = ("batch", "validate", "people.csv", "--rejects", "rejects.csv")
+    payouts(*command)
+    again = payouts(*command)
+    corrected = (folder / "rejects.csv").read_text("utf-8-sig").replace("-5", "5")
+    (folder / "rejects.csv").write_text(corrected, "utf-8-sig")
+    refused, as_json = payouts(*command), payouts(*command, "--json")
+
+    assert (again.code, "The refused rows are in rejects.csv" in again.err) == (1, True)
+    assert (refused.code, as_json.code, as_json.error["code"]) == (1, 1, "invalid_argument")
+    assert "people.csv (CSV, UTF-8, commas): 2 rows, 1 new payout, 1 refused." in refused.out
+    assert "rejects.csv is there already" in refused.err
+    assert "If it was corrected, validate that file itself." in refused.err
+    assert "The refused rows are in" not in refused.err
+    assert (folder / "rejects.csv").read_text("utf-8-sig") == corrected
+    assert sorted(path.name for path in folder.glob(".*rejects*")) == []
 
 
 def test_validate_as_json_has_every_count(payouts: Call, folder: Path) -> None:
@@ -94,6 +117,19 @@ def test_template_is_a_file_that_can_be_validated(payouts: Call, folder: Path, s
     assert payouts("batch", "template", "people.doc").code == 2
 
 
+def test_template_is_in_the_currency_and_country_of_the_first_account(payouts: Call, folder: Path, tills: Any) -> None:
+    """Without a configuration, or with an account that cannot be built, it is as ever."""
+    kenyan = payouts("batch", "template").out.splitlines()[1]
+    assert payouts("batch", "template", "people.csv").code == 0
+    found = payouts("batch", "validate", "people.csv", "--round", "wages", "--account", "east", "--json").json
+    (folder / "payouts.toml").unlink()
+    ran = payouts("batch", "template")
+
+    assert kenyan == "E-001,Example One,+254772000001,250,KES,Wages"
+    assert (found["new"], found["refused"]) == (2, 0)
+    assert (ran.code, ran.out.splitlines()[1]) == (0, "E-001,Example One,+256772000001,25000,UGX,Wages")
+
+
 def test_validate_asks_about_wallets_and_names(payouts: Call, folder: Path, gateway: Any) -> None:
     """1 for a warning, 4 where no answer came, and then the answers of before are kept."""
     (folder / "people.csv").write_text(f"key,to,amount,name\nk-1,+{NUMBER},5,Sand Box\nk-2,+256772000001,5,Other\n")
@@ -116,3 +152,20 @@ def test_validate_asks_about_wallets_and_names(payouts: Call, folder: Path, gate
     assert payouts("list", "--json").json == []
     refused = payouts("batch", "validate", "people.csv", "--wallets", "people.csv", "--json")
     assert refused.error["code"] == "invalid_argument"
+
+
+def test_validate_says_where_a_provider_cannot_tell_about_wallets(
+    payouts: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no answer, and nothing that is asked again."""
+    lacks = frozenset({Capability.ACCOUNT_HOLDERS, Capability.NAME_LOOKUP})
+    monkeypatch.setattr(MtnMomoSettings, "unsupported_capabilities", lacks)
+    (folder / "people.csv").write_text(f"key,to,amount\nk-1,+{NUMBER},5\nk-2,+256772000001,5\n", "utf-8")
+    command = ("batch", "validate", "people.csv", "--wallets", "wallets.jsonl")
+    ran, as_json = payouts(*command), payouts(*command, "--json")
+
+    assert (ran.code, as_json.code) == (0, 0)
+    assert "Wallets: 0 rows answered, 0 not, 2 not supported." in ran.out
+    assert "The provider of account mtn-uganda cannot tell whether a wallet is active: 2 rows." in ran.out
+    assert as_json.json["wallets"]["unsupported"] == {"mtn-uganda": 2}
+    assert as_json.json["wallets"]["holders"] == {"unsupported": 2}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from payments_core.domain.payout import PayoutStatus
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 Call = Callable[..., Any]
@@ -62,6 +63,25 @@ def test_batch_goes_from_its_file_to_its_end(people: Path, payouts: Call, gatewa
     assert [one["state"] for one in payouts("batch", "list", "--json").json] == ["APPROVED"]
 
 
+def test_rows_and_list_name_the_statuses_there_are(batch: str, payouts: Call) -> None:
+    rows = payouts("batch", "rows", batch, "--status", "BOGUS")
+    listed = payouts("list", "--status", "BOGUS")
+
+    assert (rows.code, listed.code) == (2, 2)
+    for status in PayoutStatus:
+        assert status in rows.err
+        assert status in listed.err
+    assert "UNSENT" in rows.err
+    assert len(payouts("batch", "rows", batch, "--status", "unsent", "--json").out.splitlines()) == 5
+
+
+def test_rows_and_list_say_the_form_of_their_json(payouts: Call) -> None:
+    """Rows may be many and are lines; payouts are an array."""
+    rows, listed = (" ".join(payouts(*words, "--help").out.split()) for words in (("batch", "rows"), ("list",)))
+    assert "one object a line (JSONL), no array" in rows
+    assert "with --json as one array" in listed
+
+
 def test_row_of_an_erased_payee_shows_its_key_and_that_it_was_erased(batch: str, payouts: Call) -> None:
     """By its key it is found again; nothing of the payee is shown."""
     payouts("batch", "approve", batch, "--actor", "bob", "--total", "510 UGX")
@@ -91,6 +111,27 @@ def test_create_refuses_a_file_with_a_refused_row_unless_it_is_skipped(people: P
     created = payouts(*arguments, "--skip-refused", "--json")
     assert (created.code, created.json["rows"], created.json["is_new"]) == (3, 5, True)
     assert payouts(*arguments, "--skip-refused", "--json").json["is_new"] is False
+
+
+def test_create_of_a_file_that_is_all_paid_creates_nothing(batch: str, people: Path, payouts: Call) -> None:
+    """The same rows are still the batch that is there; a row that is not paid makes a batch."""
+    payouts("batch", "approve", batch, "--actor", "bob", "--total", "510 UGX")
+    payouts("batch", "run", batch, "--wait", "20")
+    command = ("batch", "create", "people.csv", "--round", "november", "--actor", "ann")
+    same = payouts(*command, "--json").json
+    lines = people.read_text().splitlines()
+    people.write_text("\n".join(lines[:3]))
+    ran, as_json = payouts(*command), payouts(*command, "--json")
+    listed = payouts("batch", "list", "--json").json
+    people.write_text("\n".join([*lines[:3], "E7,+256772100007,5"]))
+
+    assert (same["id"], same["is_new"]) == (batch, False)
+    assert (ran.code, as_json.code) == (0, 0)
+    assert "There is nothing to pay: 2 rows of people.csv are paid already. No batch was created." in ran.out
+    assert "approve" not in ran.out
+    assert as_json.json == {"id": None, "is_new": False, "rows": 2, "recorded": {"SUCCEEDED": 2}}
+    assert [one["id"] for one in listed] == [batch]
+    assert payouts(*command, "--json").json["is_new"] is True
 
 
 def test_approve_refuses_its_creator_and_another_total(batch: str, payouts: Call) -> None:

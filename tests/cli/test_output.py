@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -15,6 +16,7 @@ from payments_core.domain.errors import PayoutInterrupted
 from payments_core.domain.money import Money
 from payments_core.domain.payout import HistoryEntry, Operation, Payee, Payout, PayoutStatus, Reason, ReasonCode
 from payments_core.domain.records import Pause
+from payments_core.provider import Balance
 
 AT = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -146,3 +148,19 @@ def test_unexpected_errors_are_redacted() -> None:
 
     assert result["code"] == "unexpected_error"
     assert "256700199887" not in result["message"]
+
+
+def test_balances_text_has_a_word_for_each_of_several_sums() -> None:
+    """Two sums of one currency look alike without it; nobody adds them up."""
+    first, second, third = (Balance(Decimal(n), "XAF", label) for n, label in ((900_000, "CMR"), (5, "GAB"), (7, "")))
+    assert output.balances_text([first, second, third]) == "CMR 900,000 XAF, GAB 5 XAF, other 7 XAF"
+    assert output.balances_text([third]) == "7 XAF"
+    assert output.balances_text([]) == ""
+
+
+def test_amounts_in_tables_have_the_decimals_of_their_currency() -> None:
+    """What JSON has is unchanged."""
+    paid = payout(PayoutStatus.SUCCEEDED, amount=Money("12.5", "EUR"))
+    assert output.payout_cells(paid, (), reveal=False)["amount"] == "12.50 EUR"
+    assert "amount      12.50 EUR" in output.details(paid, (), reveal=False, now=AT)
+    assert output.record(paid, reveal=False)["amount"] == "12.5"

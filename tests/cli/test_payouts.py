@@ -16,8 +16,10 @@ import pytest
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBER = "256700199887"
-FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
+FIELDS = ["id", "key", "account", "operation", "payee", "operator", "amount", "currency", "status"]
 FIELDS += [
+    "reason",
+    "references",
     "provider_reference",
     "note",
     "metadata",
@@ -97,6 +99,7 @@ def test_list_as_json_is_one_array_of_exactly_these_fields(pay: Call, payouts: C
         "account": "mtn-uganda",
         "operation": "transfer",
         "payee": "256******887",
+        "operator": None,
         "amount": "25000",
         "currency": "UGX",
         "status": "SUCCEEDED",
@@ -130,6 +133,16 @@ def test_show_as_json_is_the_same_with_the_history(pay: Call, payouts: Call) -> 
     assert list(last) == ["seq", "at", "event", "status", "attempt", "submissions", "decided_by", "evidence"]
     assert (last["seq"], last["status"], last["decided_by"]) == (4, "FAILED", "read")
     assert last["at"].endswith("+00:00")
+
+
+def test_show_tells_the_operator_that_the_order_names(pay: Call, payouts: Call) -> None:
+    pay("wages-1", "--operator", "mtn")
+    pay("wages-2")
+
+    assert "\noperator    mtn\n" in payouts("show", "wages-1").out
+    assert payouts("show", "wages-1", "--json").json["operator"] == "mtn"
+    assert [one["operator"] for one in payouts("list", "--json").json] == ["mtn", None]
+    assert "\noperator " not in payouts("show", "wages-2").out
 
 
 def test_list_is_filtered_by_status_and_account(pay: Call, payouts: Call) -> None:

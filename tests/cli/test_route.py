@@ -185,6 +185,7 @@ def test_file_is_paid_by_routes_and_never_routed_anew(routes: Path, payouts: Cal
 
     assert [row["account"] for row in fields] == ["mtn-uganda", "large", "mtn-uganda", "large", "large", "mtn-uganda"]
     assert [row["same_as_row"] for row in fields] == [None] * 5 + [2]
+    assert [row["operator"] for row in fields] == [None, None, "mtn", None, None, None]
     assert {row["status"] for row in fields} == {"SUCCEEDED"}
     write(routes, '[[routes]]\naccount = "large"\n')
     again = payouts("send", "--file", "people.csv", "--yes", "--json").json

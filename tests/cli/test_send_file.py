@@ -14,8 +14,10 @@ from payments_core import Money, Payee, PayoutClient
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
 NUMBERS = [f"2567721{n:05}" for n in range(40)]
-FIELDS = ["id", "key", "account", "operation", "payee", "amount", "currency", "status", "reason", "references"]
+FIELDS = ["id", "key", "account", "operation", "payee", "operator", "amount", "currency", "status"]
 FIELDS += [
+    "reason",
+    "references",
     "provider_reference",
     "note",
     "metadata",

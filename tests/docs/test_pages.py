@@ -198,6 +198,14 @@ def test_readme_commands_are_those_of_ci() -> None:
     assert commands[0] == f"{commands[1]} -s demo"
 
 
+def test_providers_pages_start_the_emulator_on_its_own_port() -> None:
+    """A reader who goes from one page to the next finds it where it was: on the port that it takes by itself."""
+    for page in PAGES:
+        if page.startswith("providers/"):
+            ports = re.findall(r"payouts emulator \S+ --port (\d+)", (ROOT / page).read_text("utf-8"))
+            assert set(ports) <= {"9400"}, page
+
+
 def test_pages_name_no_path_of_a_machine() -> None:
     """No page holds an absolute path of a machine."""
     for page in PAGES:
