@@ -37,10 +37,12 @@ FIGURES = ("chaos", "conformance", "crash", "e2e", "interleavings", "maintenance
 FIGURES += ("journal/test_crash.py", "journal/test_permits.py", "outbox/test_proof.py")
 FIGURES += ("worker/test_processes.py", "worker/test_serving.py", "worker/test_shares.py")
 
-# What a provider's words mean, what may be shown of them, what is printed, and what the pages say: the same on every
-# Python.
+# What a provider's words mean, what may be shown of them, what is printed, what the pages say, what one statement does
+# as another, and that benchmarks run: the same on every Python.
 ALIKE = ("cli", "docs", "emulator", "native", "neutrality", "provider_tally", "redaction", "routing", "table")
-ALIKE += ("packaging/test_adding_a_provider.py", "test_conformance.py", "test_failover.py", "test_switch_platform.py")
+ALIKE += ("journal/test_ordinary_transitions.py", "packaging/test_adding_a_provider.py", "packaging/test_benchmarks.py")
+ALIKE += ("test_balances.py", "test_conformance.py", "test_diagnosis.py", "test_emulated.py", "test_failover.py")
+ALIKE += ("test_switch_platform.py",)
 
 # Where a version of a dependency has a part in what happens.
 TOUCHING = ("callbacks", "cli/test_error_output.py", "cli/test_output.py", "cli/test_payouts.py", "domain", "http")
