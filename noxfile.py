@@ -305,6 +305,7 @@ def scratch() -> Iterator[dict[str, str]]:
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="payments-tests-", dir=memory, ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # some tests pay as another user, who has to get to the files below
         yield {"TMPDIR": folder}
 
 
