@@ -6,11 +6,13 @@ with hashes required; our own distributions come from this clone and from nowher
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import tempfile
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +37,12 @@ FIGURES = ("chaos", "conformance", "crash", "e2e", "interleavings", "maintenance
 FIGURES += ("journal/test_crash.py", "journal/test_permits.py", "outbox/test_proof.py")
 FIGURES += ("worker/test_processes.py", "worker/test_serving.py", "worker/test_shares.py")
 
-# What a provider's words mean, what may be shown of them, what is printed, and what the pages say: the same on every
-# Python.
+# What a provider's words mean, what may be shown of them, what is printed, what the pages say, what one statement does
+# as another, and that benchmarks run: the same on every Python.
 ALIKE = ("cli", "docs", "emulator", "native", "neutrality", "provider_tally", "redaction", "routing", "table")
-ALIKE += ("packaging/test_adding_a_provider.py", "test_conformance.py", "test_failover.py", "test_switch_platform.py")
+ALIKE += ("journal/test_ordinary_transitions.py", "packaging/test_adding_a_provider.py", "packaging/test_benchmarks.py")
+ALIKE += ("test_balances.py", "test_conformance.py", "test_diagnosis.py", "test_emulated.py", "test_failover.py")
+ALIKE += ("test_switch_platform.py",)
 
 # Where a version of a dependency has a part in what happens.
 TOUCHING = ("callbacks", "cli/test_error_output.py", "cli/test_output.py", "cli/test_payouts.py", "domain", "http")
@@ -47,6 +51,8 @@ TOUCHING += ("runtime", "settings", "test_*.py")
 
 # Nothing but the session's own site-packages may answer `import payments_core`.
 ISOLATED = {"PYTHONPATH": None, "PYTHONSAFEPATH": "1"}
+# pytest rewrites every test file, for each of its workers; kept, that takes the next session a third of the time.
+KEPT = {"PYTHONDONTWRITEBYTECODE": None}
 COMPILED = {"UV_COMPILE_BYTECODE": "1"}  # as pip does by itself: a test starts hundreds of processes
 FROM_SOURCE = {"PYTHONPATH": os.pathsep.join(str(project) for project in PROJECTS)}
 
@@ -283,7 +289,24 @@ def run_pytest(session: nox.Session, *chosen: str) -> None:
     # A file's tests stay together, as they share a gateway; what stands after `--` may say `-n 0`. Much of their time
     # is spent waiting for processes, so more of them run than there are cores.
     spread = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    session.run("python", "-m", "pytest", *spread, *(session.posargs or chosen), env=ISOLATED)
+    with scratch() as memory:
+        arguments = [*spread, *(session.posargs or chosen)]
+        session.run("python", "-m", "pytest", *arguments, env=ISOLATED | KEPT | memory)
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[dict[str, str]]:
+    """Let tests keep their files in memory where there is room: they flush thousands of journals, and lose no disk.
+
+    A TMPDIR of yours is left as it is. What is there in the end, also of what was killed, goes with the folder.
+    """
+    memory = Path("/dev/shm")  # noqa: S108
+    if "TMPDIR" in os.environ or not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < 2 * 2**30:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="payments-tests-", dir=memory, ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # some tests pay as another user, who has to get to the files below
+        yield {"TMPDIR": folder}
 
 
 def commit_of(session: nox.Session) -> str:

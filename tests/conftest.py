@@ -33,7 +33,7 @@ NAMESPACE = "test-namespace"
 _TEMPLATE = "payments_template"
 _numbers = itertools.count(1)
 _SLOW = ("docs", "worker", "chaos", "simulation", "conformance", "e2e", "crash", "journal", "restore", "redaction")
-_SLOW += ("outbox", "cli", "maintenance")
+_SLOW += ("outbox", "cli", "maintenance", "transport", "table", "test_conformance.py", "client", "batch", "callbacks")
 _LOGGERS = ("payments_core", "httpx")  # which an application, and so a test, may set up
 
 # A shell's background job ignores SIGINT, and so would whatever the tests start.
@@ -154,10 +154,10 @@ class OwnPostgres(Postgres):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folders whose tests wait longest, so that none of them still runs when all else is done."""
+    """Begin with the folders and files that take longest, so that none of them still runs when all else is done."""
 
     def turn(item: pytest.Item) -> int:
-        return next((number for number, folder in enumerate(_SLOW) if f"/{folder}/" in item.nodeid), len(_SLOW))
+        return next((number for number, name in enumerate(_SLOW) if name in item.path.parts), len(_SLOW))
 
     items.sort(key=turn)
 

@@ -165,7 +165,7 @@ def test_validate_without_an_answer_about_the_balance_says_so(gateway: MtnMomoEm
 def test_validate_keeps_little_of_each_order(gateway: MtnMomoEmulator, using: Run) -> None:
     """Orders are taken as they are needed and not kept: about a kilobyte stays of one, whatever it was."""
     assert gateway.ledger() == []
-    many = 2000
+    many = 500
 
     def orders() -> Iterator[PayoutOrder]:
         for number in range(many):

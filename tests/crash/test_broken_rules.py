@@ -1,17 +1,21 @@
 """Each rule of how a payout travels is broken on purpose, and has to be found.
 
-The same search over the unbroken code finds nothing, so what is found is found because of the broken rule.
+The same search over the unbroken code finds nothing, so what is found is found because of the broken rule. It ends
+where the broken one was found; with ``PAYMENTS_CRASH_PROOF=1`` it goes on to the end.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 from crash_points import CrashStore
 from seeded_bugs import CASES, TWELVE, Interleaving, plays, search
 
+PROOF = os.environ.get("PAYMENTS_CRASH_PROOF") == "1"
 Patch = pytest.MonkeyPatch
 
 
@@ -21,7 +25,6 @@ def test_broken_rule_is_found(
 ) -> None:
     """The unbroken code passes the search, and the code with the rule broken does not."""
     case = CASES[name]
-    assert [found for found in search(case, folder) if found] == []
     with monkeypatch.context() as patch:
         case.broken(patch)
         searched, found = 0, ""
@@ -33,6 +36,7 @@ def test_broken_rule_is_found(
     if name in TWELVE:
         measured(5, "seeded bug caught", int(bool(found)), bug=name, by=by, cases=searched)
     assert found, f"not found in {searched} cases"
+    assert [found for found in islice(search(case, folder), None if PROOF else searched) if found] == []
     lines.append(f"broken rule: {name}: {found} ({by}, after {searched} cases)")
 
 

@@ -34,7 +34,7 @@ from payments_core.domain.payout import PayoutStatus
 FULL = os.environ.get("PAYMENTS_CRASH_FULL") == "1"
 PROOF = os.environ.get("PAYMENTS_CRASH_PROOF") == "1"
 SEED = os.environ.get("PAYMENTS_CRASH_SEED", "1")
-SHARE, SMALL_SHARE = 4, 16
+SHARE, SMALL_SHARE = 8, 32
 # The answers to a payment, each in the ways that differ at the provider; and to a read.
 ANSWERS = {
     "accepted": ("accepted", "accepted, failed later"),

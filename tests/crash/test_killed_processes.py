@@ -29,8 +29,8 @@ DIE_AT = Path(__file__).with_name("die_at.py")
 DIED = 9
 HELD = Credentials("6f1a2b3c-0000-4000-8000-00000000c0de", "k" * 32, "s" * 32)
 # Points of a life that sends a deposit and a transfer whose first answer is lost; later lives pass fewer.
-POINTS = (1, 2, 3, 4, 5, 6, 8, 11, 13, 19)
-TWICE = (4, 8, 13)
+POINTS = (2, 4, 5, 8, 13, 19)
+TWICE = (4, 13)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def test_crash_points_of_decisions_keep_the_promises(
     (payout,) = wanted.payouts.values()
     assert broken_promises(wanted, visible_after_s=VISIBLE_AFTER_S) == []
     assert (payout.status, payout.attempt) == WANTED[name]
-    for point in wanted.points[:: 1 if FULL else 3]:
+    for point in wanted.points[:: 1 if FULL else 5]:
         crashed = simulator.crash_at(point.number)
         assert broken_promises(crashed, visible_after_s=VISIBLE_AFTER_S) == [], (name, point)
         (payout,) = crashed.payouts.values()
@@ -82,8 +82,10 @@ def test_crash_points_of_decisions_keep_the_promises(
 def test_contradiction_is_kept_and_published_once_after_any_crash(open_store: Callable[[str], CrashStore]) -> None:
     """Wherever a life is cut: it is part of the payout, an event tells it once, and a person has acknowledged it."""
     simulator = Simulator(PERSONS["called failed, then paid"], open_store("sqlite"))
-    for number in range(1, len(simulator.trace().points) + 1):
-        end = simulator.crash_at(number)
+    for point in simulator.trace().points:
+        if point.name.startswith("before") and not FULL:  # the same is left behind by the point before it
+            continue
+        end = simulator.crash_at(point.number)
         (payout,) = end.payouts.values()
         (text,) = payout.contradictions
         assert (text.provider_status, text.attempt, text.actor) == (ProviderStatus.PAID, 1, "Ann")

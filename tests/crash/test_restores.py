@@ -62,6 +62,8 @@ def test_crash_points_of_a_restore_keep_the_promises(store: CrashStore, name: st
     assert {"before over", "after over", "before compared", "after compared"} <= passed
     every = 1 if FULL or store.__class__.__name__ == "CrashFile" else 4
     for point in wanted.points[::every]:
+        if point.name.startswith("before") and not FULL:  # the same is left behind by the point before it
+            continue
         crashed = simulator.crash_at(point.number)
         assert faults(crashed) == [], (name, point)
         counts[f"single crashes, restored, {type(store).__name__}"] += 1

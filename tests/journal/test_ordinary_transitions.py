@@ -270,8 +270,8 @@ def played(session: DbTransaction, write: Write, entry: Any, since: dict[str, An
     try:
         if since is not None:
             apply(session, CreatePayout(new_record(), Event("payout.created", START)))
-            for name, value in stored_of(changed(entry.before, **since)).items():
-                run(f'UPDATE payouts SET "{name}" = ?', (value,))
+            stored = stored_of(changed(entry.before, **since))
+            run(f"UPDATE payouts SET {', '.join(f'{quoted([name])} = ?' for name in stored)}", [*stored.values()])
         for statement in sorted(stops):
             run(statement)
         try:

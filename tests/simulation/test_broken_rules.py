@@ -136,6 +136,21 @@ FOUND_LATE = {
     "what contradicts an end waits for nobody": 12,
     "what was tried moves to another identity": 5,
 }
+# What breaks the same promise here as another case does, and is found in a scenario by the crash tests each time.
+SEEN_ELSEWHERE = {
+    "a time-out means failed",
+    "an answer about another payout is accepted",
+    "contradictions are ignored",
+    "decided without asking",
+    "not found means failed",
+    "sent again outside the window",
+    "the ceiling forgets what is not known",
+    "the ceiling forgets what waits to be sent",
+    "the event is outside the commit",
+    "what contradicts an end is forgotten",
+    "what contradicts an end is told to nobody",
+    "what contradicts an end waits for nobody",
+}
 SEEDS = range(1, WITHIN // EACH + 1)
 
 
@@ -150,7 +165,9 @@ def search(name: str = "") -> tuple[Outcome | None, int]:
     return None, WITHIN
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.proof) if name in SEEN_ELSEWHERE else name for name in CASES]
+)
 def test_broken_rule_is_found(name: str, monkeypatch: Patch, printed: list[str]) -> None:
     """Within a few thousand payouts, and by a breach that names what is wrong."""
     with monkeypatch.context() as patch:
