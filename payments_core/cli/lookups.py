@@ -41,7 +41,7 @@ def balance(
     from decimal import Decimal
 
     from payments_core.cli import output
-    from payments_core.domain.amounts import amount_text
+    from payments_core.domain.amounts import number_text
 
     with terminal.client() as client:
         rows = _balances(terminal, client, account, currency, wait)
@@ -51,8 +51,7 @@ def balance(
         error = row["error"]
         shown = {name: row[name] or "" for name in ("account", "amount", "currency")}
         if not error:
-            text = amount_text(Decimal(row["amount"]), row["currency"])
-            shown["amount"] = text.removesuffix(f" {row['currency']}")
+            shown["amount"] = number_text(Decimal(row["amount"]), row["currency"])
         labels = {"label": row["label"] or ""} if has_labels else {}
         return shown | labels | {"why": f"{error['message']} {error['hint']}" if error else ""}
 

@@ -135,7 +135,7 @@ def test_show_as_json_is_the_same_with_the_history(pay: Call, payouts: Call) -> 
     assert last["at"].endswith("+00:00")
 
 
-def test_show_tells_the_operator_that_the_order_names(pay: Call, payouts: Call) -> None:
+def test_show_prints_the_operator_that_the_order_names(pay: Call, payouts: Call) -> None:
     pay("wages-1", "--operator", "mtn")
     pay("wages-2")
 
