@@ -1,4 +1,4 @@
-"""Structured events. The only module that imports structlog.
+"""Structured events. The only module that imports structlog, at the first event: most commands have none to show.
 
 The library never configures an application's logging: its events go to the standard logger ``payments_core``, event
 name as the message and the facts as ``extra``. :func:`configure` is for command lines and for applications that want
@@ -7,18 +7,20 @@ our format.
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from types import NoneType
-from typing import IO, Any, Literal
-
-import structlog
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from payments_core.domain.events import EventName
 from payments_core.domain.masking import mask_key, scrub, scrub_code
 from payments_core.domain.records import PayoutRecord
+
+if TYPE_CHECKING:
+    import structlog
 
 __all__ = ["LEVELS", "configure", "current_payout", "is_received", "log", "log_payout", "secret_exposed"]
 
@@ -52,14 +54,22 @@ def _redacted(value: Any) -> Any:
 
 _LOGGER = logging.getLogger("payments_core")
 _LOGGER.addHandler(logging.NullHandler())  # silent until the application configures logging
-_EVENTS: structlog.stdlib.BoundLogger = structlog.wrap_logger(
-    _LOGGER,
-    # An application's own structlog configuration is neither read nor changed.
-    processors=[structlog.stdlib.filter_by_level, redact, structlog.stdlib.render_to_log_kwargs],
-    wrapper_class=structlog.stdlib.BoundLogger,
-    context_class=dict,
-    cache_logger_on_first_use=True,
-)
+
+
+@functools.cache
+def _events() -> structlog.stdlib.BoundLogger:
+    import structlog
+
+    events: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        _LOGGER,
+        # An application's own structlog configuration is neither read nor changed.
+        processors=[structlog.stdlib.filter_by_level, redact, structlog.stdlib.render_to_log_kwargs],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        context_class=dict,
+        cache_logger_on_first_use=True,
+    )
+    return events
+
 
 LEVELS: Mapping[str, int] = {
     **dict.fromkeys(EventName, logging.INFO),
@@ -94,7 +104,7 @@ def log(name: EventName, **facts: Any) -> None:
     if _LOGGER.isEnabledFor(level):
         if payout_id := current_payout.get():
             facts.setdefault("payout", payout_id)
-        _EVENTS.log(level, str(name), **facts)
+        _events().log(level, str(name), **facts)
 
 
 def secret_exposed(file: str) -> None:
@@ -127,25 +137,39 @@ def configure(
         stream: Where to; standard error when not given, so that output stays clean.
 
     """
-    out = stream or sys.stderr
-    render: Any = (
-        structlog.processors.JSONRenderer()
-        if style == "json"
-        else structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=24)
-    )
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.ExtraAdder(),
-                structlog.stdlib.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-            ],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
-        )
-    )
+    handler = logging.StreamHandler(out := stream or sys.stderr)
+    handler.setFormatter(_Rendered(lambda: _formatter(style, colors=out.isatty())))
     for old in list(_LOGGER.handlers):
         _LOGGER.removeHandler(old)
     _LOGGER.addHandler(handler)
     _LOGGER.setLevel(level)
     _LOGGER.propagate = False
+
+
+class _Rendered(logging.Formatter):
+    """Formats records with what is made at the first of them."""
+
+    def __init__(self, make: Callable[[], logging.Formatter]) -> None:
+        super().__init__()
+        self._made = functools.cache(make)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._made().format(record)
+
+
+def _formatter(style: Literal["console", "json"], *, colors: bool) -> logging.Formatter:
+    import structlog
+
+    render: Any = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=24)
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.ExtraAdder(),
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+    )

@@ -92,3 +92,12 @@ def test_transport_loads_no_other_library(make: str) -> None:
     )
 
     assert {"aiohttp", "httpcore", "httpx"} & words_printed_by(program) == set()
+
+
+def test_client_that_shows_no_event_loads_no_structlog() -> None:
+    """It takes a sixth of a command's time, and most commands have nothing to show."""
+    quiet = "import sys; import payments_core.client; from payments_core import logs; logs.configure(); "
+    event = "logs.log(logs.EventName.WORKER_TROUBLE); "
+
+    assert {"rich", "structlog"} & words_printed_by(f"{quiet}print(*sys.modules)") == set()
+    assert "structlog" in words_printed_by(f"{quiet}{event}print(*sys.modules)")
