@@ -159,7 +159,8 @@ def test_callback_that_makes_a_payout_due_survives_a_batch(
     journal = open_shared()
     row = journal.execute(pending(*write(journal, make_row(next_at=START + timedelta(hours=1))))).row
     wanted = ApplyTransition(row, changed(row, status=S.PENDING), EVENT)
-    make_due = f"UPDATE payouts SET next_at = {to_us(START)} RETURNING id"  # noqa: S608
+    # Of this payout alone: the one that the batch waits behind is locked.
+    make_due = f"UPDATE payouts SET next_at = {to_us(START)} WHERE id = '{row.id}' RETURNING id"  # noqa: S608
     (reply,) = together(journal, wanted, before_open=lambda: select(make_due))
     assert reply.row.schedule.next_at == START
 
