@@ -29,9 +29,9 @@ def find_batch(journal: Journal, batch: str) -> Batch:
     live = [one for one in named if one.state is not BatchState.CANCELLED] or named
     if len(live) == 1:
         return live[0]
-    if named:
-        ids = ", ".join(f"{one.id} ({one.state})" for one in named[-10:])
-        raise UnknownBatch(f"{len(named)} batches have the name {scrub(batch)!r}.", hint=f"Name one by its id: {ids}.")
+    if live:
+        ids = ", ".join(f"{one.id} ({one.state})" for one in live[-10:])
+        raise UnknownBatch(f"{len(live)} batches have the name {scrub(batch)!r}.", hint=f"Name one by its id: {ids}.")
     raise UnknownBatch(
         f"The journal has no batch with the id or name {scrub(batch)!r}.", hint="`payouts batch list` shows all."
     )
@@ -53,12 +53,12 @@ def check_approval(batch: Batch, person: OperatorDecision, totals: Iterable[Mone
     approved = sorted(totals, key=lambda total: total.currency)
     if approved != list(batch.totals):
         raise DecisionRefused(
-            f"Batch {batch.id} comes to {totals_text(batch.totals)}, and {totals_text(approved)} was approved.",
+            f"Batch {batch.id} comes to {totals_text(batch.totals)}, not to {totals_text(approved)}.",
             hint="Approve exactly its total, or correct the file and create another batch.",
         )
     if content_hash and content_hash != batch.content_hash:
         raise DecisionRefused(
-            f"Batch {batch.id} has another content than the one that was approved.",
+            f"Batch {batch.id} has another content than the hash says that was given.",
             hint=f"Look at it again: `payouts batch show {batch.id}`.",
         )
 

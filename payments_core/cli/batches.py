@@ -15,13 +15,17 @@ from payments_core.domain.masking import mask_numbers, quote
 
 if TYPE_CHECKING:
     from payments_core.batch import Batch, Batches, BatchProgress
+    from payments_core.engine.journal_protocol import Journal
 
 __all__ = ["GROUP", "print_batch"]
 
 GROUP = group("batch", "Batches: many payouts that are validated, approved and run as one.")
 T = TypeVar("T")
 
-Which = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id, or its name where only one has it.")]
+Which = Annotated[
+    str,
+    typer.Argument(metavar="BATCH", help="The batch's id, or its name where only one has it that was not cancelled."),
+]
 _FOLLOW_S = 1.0
 _MOST_SHOWN = 20  # rows of one kind
 
@@ -68,7 +72,6 @@ def show(
     from payments_core.batch.earlier_batches import changed_numbers, paid_elsewhere
     from payments_core.batch.progress import progress_of
     from payments_core.cli import messages, output
-    from payments_core.cli.progress import spinner
     from payments_core.runtime import utc_now
 
     with terminal.journal() as journal:
@@ -77,11 +80,11 @@ def show(
         changed = list(changed_numbers(journal, progress.batch)) if is_new else []
         elsewhere = list(paid_elsewhere(journal, progress.batch, utc_now())) if is_new else []
         if follow:
-            with spinner(terminal, batch_output.line(progress)) as update:
-                while not progress.is_done and progress.batch.state != "CANCELLED":
-                    time.sleep(_FOLLOW_S)
-                    progress = progress_of(journal, batch)
-                    update(batch_output.line(progress))
+            try:
+                progress = _followed(terminal, journal, progress)
+            except KeyboardInterrupt as stopped:
+                says = "This command only looked: the batch is as it was, and goes on where it is run."
+                raise KeyboardInterrupt(says) from stopped
     shown = [
         {
             "row": row.number,
@@ -106,6 +109,19 @@ def show(
     record = batch_output.progress_record(progress) | {"changed_numbers": shown, "paid_elsewhere": twice}
     terminal.show(record, "\n".join(lines))
     return batch_output.exit_code(progress)
+
+
+def _followed(terminal: Terminal, journal: Journal, progress: BatchProgress) -> BatchProgress:
+    """Show a batch again each second; return how far it is when it moves no more."""
+    from payments_core.batch.progress import progress_of
+    from payments_core.cli.progress import spinner
+
+    with spinner(terminal, batch_output.line(progress)) as update:
+        while not progress.is_done and progress.batch.state != "CANCELLED":
+            time.sleep(_FOLLOW_S)
+            progress = progress_of(journal, progress.batch.id)
+            update(batch_output.line(progress))
+    return progress
 
 
 @GROUP.command("rows")

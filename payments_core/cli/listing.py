@@ -42,6 +42,7 @@ def list_(
         list[str] | None,
         typer.Option(help="Only payouts in this status, such as UNKNOWN; may be repeated.", show_default=False),
     ] = None,
+    only_open: Annotated[bool, typer.Option("--open", help="Only payouts whose result is not final.")] = False,
     reason: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +82,7 @@ def list_(
     wanted = make_filter(
         key_prefix=key_prefix,
         batch=batch,
-        status=[_one_of("--status", one.upper(), PayoutStatus) for one in status] if status else None,
+        status=_statuses(status, only_open=only_open),
         reason=None if reason is None else _one_of("--reason", reason.lower(), ReasonCode),
         account=account,
         payee=None if payee is None else _payee_value(payee),
@@ -140,6 +141,14 @@ class _Rows:
                 self._left -= len(page.rows)
             if page.last is None or self._left == 0:
                 return
+
+
+def _statuses(named: Sequence[str] | None, *, only_open: bool) -> list[PayoutStatus] | None:
+    if not only_open:
+        return [_one_of("--status", one.upper(), PayoutStatus) for one in named] if named else None
+    if named:
+        raise typer.BadParameter("--open is every status that is not final. Leave out --status, or --open.")
+    return [status for status in PayoutStatus if not status.is_final]
 
 
 def _one_of(option: str, text: str, known: type[E]) -> E:

@@ -116,7 +116,7 @@ def _unpaid(
             f"{refused} of {messages.counted(len(rows), 'row')} of {path} cannot be paid.",
             hint="Correct them and run the command again, or add --skip-refused to pay the other rows.",
         )
-    can_pay = "Every row can be paid." if any(map(_is_new, rows)) else "No row is new: there is nothing to pay."
+    can_pay = "No row has a fault." if any(map(_is_new, rows)) else "No row is new: there is nothing to pay."
     terminal.note(f"{can_pay} Nothing was recorded and nothing was sent.")
     return exit_codes.DONE
 
@@ -275,10 +275,18 @@ def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counted.items(), key=lambda one: -one[1]))
     rows = messages.counted(len(results), "row")
     lines = [f"{rows}: {parts or 'nothing to pay'}" + (f", {again} repeated" if again else "") + "."]
-    known = sum(1 for row, end in results if row.same_as is None and isinstance(end, Payout) and not _is_new(row))
+    known = [end for row, end in results if row.same_as is None and isinstance(end, Payout) and not _is_new(row)]
     if known:
-        what = "was known before, and is" if known == 1 else "were known before, and are"
-        lines.append(f"{known} of them {what} not paid again.")
+        lines.append(
+            f"{len(known)} of them {'was' if len(known) == 1 else 'were'} recorded before: no row is paid twice."
+        )
+    if unpaid := sum(1 for end in known if end.status in {PayoutStatus.FAILED, PayoutStatus.CANCELLED}):
+        which = (
+            "1 of these ended unpaid, and its key pays it"
+            if unpaid == 1
+            else (f"{unpaid} of these ended unpaid, and their keys pay them")
+        )
+        lines.append(f"{which} no more: `payouts show KEY` says what to do.")
     if counted["REFUSED"]:
         lines.append("Refused rows were not sent: correct each, and send the file again; no row is paid twice.")
     open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]

@@ -122,6 +122,9 @@ class PayoutOrder:
             return self.masked_payee
         if name == "key":
             return mask_key(self.key)
+        if name == "operator":
+            given = self.payee.details.get(name, "") if isinstance(self.payee, Payee) else self.operator
+            return scrub(given, limit=40)
         if name == "options":  # names only
             return scrub(", ".join(self.options or ()), limit=80)
         if name == "amount":

@@ -76,6 +76,23 @@ def test_payee_number_with_lost_or_doubtful_digits_is_refused(
     assert NUMBER[:-2] not in finding.value + finding.reason
 
 
+@pytest.mark.parametrize(
+    ("written", "currency", "reason", "hint"),
+    [
+        ("2.56772E+11", "UGX", "is written with an exponent at position 7", "Make the spreadsheet's column text"),
+        ("96712345", "ZMW", "it has 8 digits, and 9 are needed", "such as +260772123456."),
+        ("0707070707", "XOF", "has no country code", "such as +256772123456."),
+    ],
+)
+def test_refused_number_says_what_is_wrong_with_it(
+    opened: Open, written: str, currency: str, reason: str, hint: str
+) -> None:
+    """Not what else it may look like: the dot of an exponent is no amount's, and the example is of the country."""
+    (finding,) = one(opened, to=written, currency=currency).findings
+    assert reason in finding.reason
+    assert hint in finding.hint
+
+
 AMOUNTS: list[tuple[str, str, str | None, str | None, str | None]] = [
     # written, code without a word of the caller, and what it is: without, with a point, with a comma
     ("25000", "", "25000", "25000", "25000"),
@@ -105,6 +122,8 @@ AMOUNTS: list[tuple[str, str, str | None, str | None, str | None]] = [
     ("", "invalid_amount", None, None, None),
     ("-5", "not_positive", None, None, None),
     ("\u22125", "not_positive", None, None, None),
+    ("5-", "not_positive", None, None, None),
+    ("1500.-", "invalid_amount", None, None, None),
     ("(25)", "not_positive", None, None, None),
     ("0", "not_positive", None, None, None),
     ("2.5E+04", "scientific_notation", None, None, None),

@@ -141,7 +141,7 @@ def test_approve_refuses_its_creator_and_another_total(batch: str, payouts: Call
     early = payouts("batch", "run", batch, "--json")
 
     assert [one.error["code"] for one in (by_creator, too_much, early)] == ["decision_refused"] * 3
-    assert "510 UGX, and 511 UGX was approved" in too_much.error["message"]
+    assert "510 UGX, not to 511 UGX" in too_much.error["message"]
     assert f"payouts batch approve {batch}" in early.error["hint"]
     assert no_total.code == 2
 
@@ -172,3 +172,24 @@ def test_changed_numbers_are_shown_before_the_approval(batch: str, people: Path,
     assert "changed_number" in created.out
     assert "row 5, E3: 256772999999, before 256772100003" in shown.out
     assert payouts("batch", "show", name, "--json").json["changed_numbers"][0]["payee_id"] == "E3"
+
+
+def test_follow_ends_with_its_batch_and_changes_nothing(
+    batch: str, payouts: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who stops looking hears that nothing was stopped by it."""
+
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    def cancel(_seconds: float) -> None:
+        assert payouts("batch", "cancel", batch, "--actor", "bob", "--reason", "not owed").code == 0
+
+    monkeypatch.setattr("payments_core.cli.batches.time.sleep", interrupt)
+    stopped = payouts("batch", "show", batch, "--follow")
+    assert stopped.code == 130
+    assert "This command only looked" in stopped.err
+    assert "sending the same key" not in stopped.err
+    monkeypatch.setattr("payments_core.cli.batches.time.sleep", cancel)
+    assert payouts("batch", "show", batch, "--follow").code == 4
+    assert [one["state"] for one in payouts("batch", "list", "--json").json] == ["CANCELLED"]

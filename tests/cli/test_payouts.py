@@ -153,6 +153,15 @@ def test_list_is_filtered_by_status_and_account(pay: Call, payouts: Call) -> Non
     assert len(payouts("list", "--account", "mtn-uganda", "--json").json) == 2
 
 
+def test_list_of_open_payouts_has_every_status_that_is_not_final(pay: Call, payouts: Call) -> None:
+    pay("wages-1", "--wait", "10")
+    pay("wages-2", to="46733123453")
+
+    assert [one["key"] for one in payouts("list", "--open", "--json").json] == ["wages-2"]
+    refused = payouts("list", "--open", "--status", "UNKNOWN")
+    assert (refused.code, "Leave out --status, or --open." in " ".join(refused.err.split())) == (2, True)
+
+
 def test_list_of_an_unknown_account_is_refused(pay: Call, payouts: Call, config: Path) -> None:
     """A misspelt name is refused; one that is not configured any more still shows what it paid."""
     pay("wages-1", "--wait", "10")

@@ -201,7 +201,7 @@ def test_dry_run_checks_a_file_without_a_question_and_pays_nothing(payouts: Call
     assert "256******001 is paid 2 times: rows 3, 4." in ran.out
     assert "Already paid, and not paid again: row 2." in ran.out
     assert ["mtn-uganda", "2", "13", "UGX"] in [line.split()[:4] for line in ran.out.splitlines()]
-    assert "Every row can be paid. Nothing was recorded and nothing was sent." in ran.err
+    assert "No row has a fault. Nothing was recorded and nothing was sent." in ran.err
     shown = payouts("send", "--file", "people.csv", "--dry-run", "--json")
     assert [(row["status"], row["error"]) for row in shown.json] == [("SUCCEEDED", None), (None, None), (None, None)]
     assert [row["is_new"] for row in shown.json] == [False, True, True]
@@ -236,10 +236,21 @@ def test_file_paid_again_says_that_nothing_is_new(send: Call) -> None:
     first, again = send(text, "--wait", "10"), send(text, "--wait", "10")
 
     assert "256******000 is paid 2 times: rows 2, 3." in first.err
-    assert "known before" not in first.out
+    assert "recorded before" not in first.out
     assert "Already paid, and not paid again: rows 2, 3." in again.err
-    assert "2 of them were known before, and are not paid again." in again.out
+    assert "2 of them were recorded before: no row is paid twice." in again.out
     assert "No row is new: there is nothing to pay." in send(text, "--dry-run").err
+
+
+def test_file_with_a_failed_row_says_how_it_can_be_paid(send: Call) -> None:
+    """A wrong number is not paid by its key again: neither is it among what was paid, nor is it sent once more."""
+    text = f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+46733123457,6\n"
+    first, again = send(text, "--wait", "10"), send(text, "--wait", "10")
+
+    assert (first.code, again.code) == (3, 3)
+    only = "If its payee or amount was wrong, give only the corrected one another key."
+    assert f"this key pays it no more. {only}" in again.err
+    assert "1 of these ended unpaid, and its key pays it no more: `payouts show KEY` says what to do." in again.out
 
 
 def test_row_that_appears_twice_is_one_payout(send: Call, gateway: MtnMomoEmulator) -> None:

@@ -122,7 +122,7 @@ def test_file_is_paid_after_a_summary_and_a_yes(
     assert code == 0, screen
     assert "4 rows: 3 SUCCEEDED, 1 repeated." in screen
 
-    screen = person("send", "--file", "people.csv").sees("3 of them were known before, and are not paid again.")
+    screen = person("send", "--file", "people.csv").sees("3 of them were recorded before: no row is paid twice.")
     assert "Already paid, and not paid again: rows 2, 3, 4." in screen
     assert QUESTION not in screen
     assert [entry["credits"] for entry in gateway.ledger()[before:]] == [1, 1, 1]

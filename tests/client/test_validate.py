@@ -76,7 +76,7 @@ def test_validate_tells_what_is_recorded_under_a_key(gateway: MtnMomoEmulator, u
     statuses = [order.status and str(order.status) for order in found.orders]
     assert statuses == ["SUCCEEDED", "CREATED", "CANCELLED", None, "SUCCEEDED", None]
     assert [order.is_paid for order in found.orders] == [True, False, False, False, True, False]
-    assert "this key pays it no more" in found.orders[2].notes[0]
+    assert found.orders[2].notes[0].endswith("this key pays it no more. If it is still owed, give it another key.")
     assert found.orders[3].findings[0].code == "key_reused"
     assert "recorded 10 EUR, now 11 EUR" in found.orders[3].findings[0].reason
     assert found.orders[4].same_key_as == 1
@@ -218,5 +218,10 @@ def test_order_is_read_as_send_reads_it(gateway: MtnMomoEmulator, using: Run) ->
     twice: list[Any] = [replace(GOOD, amount=Money(1, "EUR"), currency="UGX")]
     twice += [replace(GOOD, payee=Payee.msisdn("46733123498"), operator="mtn")]
     assert fields(using(lambda client: client.validate(twice))) == [["currency"], ["payee"]]
+    of_mtn = (
+        replace(GOOD, payee="+46733123498", operator="mtn"),
+        replace(GOOD, payee=Payee.msisdn("46733123498", operator="mtn")),
+    )
+    assert [order.shown("operator") for order in of_mtn] == ["mtn", "mtn"]
     with pytest.raises(InvalidArgument, match="type dict"):
         using(lambda client: client.validate([{"key": "wages/1"}]))

@@ -81,7 +81,7 @@ def _plain(text: str, currency: str, decimal: DecimalMark) -> str:
                 "Write the currency into the column currency, and the digits only into amount.",
             )
         text = parts[2]
-    if re.match(r"[-\u2212(]", text) or text.endswith("-"):
+    if re.match(r"[-\u2212(]", text) or re.search("[0-9] *-$", text):  # "1500.-" is a way to write a price
         raise _not_positive()
     if _MARKED.fullmatch(text):
         return _without_marks(text, _MARKS.get(decimal, ""))
@@ -100,7 +100,7 @@ def _plain(text: str, currency: str, decimal: DecimalMark) -> str:
     if _SIGN.search(text) and re.search("[0-9]", text):
         raise CellFault(
             FindingCode.WRONG_CURRENCY,
-            f"The amount {quote(text)} has the sign of a currency, and signs are shared by several.",
+            f"The amount {quote(text)} has a currency beside it, and not by its code in capitals.",
             "Write the currency's code into the column currency, and the digits only into amount.",
         )
     return text

@@ -69,9 +69,13 @@ def _with_country(text: str, currency: str) -> str:
         return f"+{code}{national}"  # also where a spreadsheet dropped the 0
     if digits.startswith("00") or (len(digits) >= _SHORTEST and digits[0] != "0"):
         return text
-    why = f"is none of the country of {currency}" if code else "has no country code, and its currency tells no country"
+    why = "has no country code, and its currency tells no country"
+    if code:
+        why = f"is no number of the country of {currency}"
+        if len(national) != length:
+            why += f": without its 0 it has {len(national)} digits, and {length} are needed"
     raise CellFault(
         FindingCode.NATIONAL_NUMBER,
         f"The payee's number {mask_number(digits)} {why}.",
-        "Write it with a plus and the country code, such as +256772123456.",
+        f"Write it with a plus and the country code, such as +{code or 256}{'772123456789'[: length or 9]}.",
     )

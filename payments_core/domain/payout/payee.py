@@ -47,12 +47,12 @@ _PROBLEMS: tuple[tuple[str, str, str], ...] = (  # the first that is found is to
         "has an extension{at}",
         "Leave the extension out: a wallet has none.",
     ),
+    (rf"(?i)[0-9]{_B}*e{_B}*[+-]?{_B}*[0-9]", "is written with an exponent{at}, as a spreadsheet does it", _AS_TEXT),
     (
         f"(?<=[0-9]){_B}*[.,]|[.,](?=[0-9])",
         "has a dot or a comma{at}, as when a spreadsheet takes it for an amount",
         _AS_TEXT,
     ),
-    (rf"(?i)[0-9]{_B}*e{_B}*[+-]?{_B}*[0-9]", "is written with an exponent{at}, as a spreadsheet does it", _AS_TEXT),
     ("^['=#]", "begins like a formula or an error of a spreadsheet", _AS_TEXT),
     (f"(?<=[0-9]){_O}|{_O}(?=[0-9])", "has the letter O{at}, where a zero may be meant", "A zero is the digit 0."),
     (rf"[^0-9+(){_BLANKS}\u2010\u2011-]", "has {what}", "Digits from 0 to 9, blanks and hyphens are enough."),

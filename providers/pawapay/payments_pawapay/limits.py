@@ -90,6 +90,7 @@ class Configuration:
             raise InvalidPayout(
                 f"The account does not pay to {operator}. It pays to: {_listed(self.operators) or 'no operator'}.",
                 hint="Correct the operator, or have it opened for payouts in pawaPay's dashboard.",
+                field="operator",
             )
         if not payee.startswith(known.prefix):
             raise InvalidPayee(

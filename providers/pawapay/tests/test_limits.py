@@ -58,6 +58,7 @@ def test_operator_name_of_another_form_is_not_repeated(odd: str) -> None:
     for operator, currency in (("NONE", "ZMW"), ("MTN_MOMO_ZMB", "UGX")):
         with pytest.raises(InvalidPayout) as refused:
             known.check(operator, "260999700789", Money("15", currency))
+        assert refused.value.field == {"NONE": "operator"}.get(operator, "currency")  # the column of a file to correct
         assert not odd or odd not in str(refused.value)
         assert len(str(refused.value)) < 500
     wallet = {"country": odd, "provider": odd, "balance": "5", "currency": "ZMW"}
