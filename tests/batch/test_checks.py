@@ -53,6 +53,20 @@ def test_person_at_two_numbers_and_number_of_two_people_are_warnings(opened: Cal
     ]
 
 
+def test_number_of_another_country_is_a_warning(opened: Callable[..., PayeeFile]) -> None:
+    """A currency of several countries, and one whose country is not known here, tell nothing."""
+    rows = "k-1,+256772000001,5,UGX\nk-2,+254772000001,5,UGX\nk-3,+254772000002,5,KES\nk-4,+46733123498,5,XOF\n"
+    with opened(f"key,to,amount,currency\n{rows}") as file:
+        found = list(check_repeats(file))
+    assert [[(str(one.level), one.code) for one in row.findings] for row in found] == [
+        [],
+        [("warning", "other_country")],
+        [],
+        [],
+    ]
+    assert None not in [row.order for row in found]
+
+
 def test_repeats_are_found_after_any_number_of_rows() -> None:
     """None is missed and none invented when the table grows: of every digest the first line and the count."""
     for strict in (False, True):

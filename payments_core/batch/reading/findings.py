@@ -36,6 +36,7 @@ class FindingCode(StrEnum):
     NATIONAL_NUMBER = "national_number"
     NOT_A_NUMBER = "not_a_number"
     NOT_POSITIVE = "not_positive"
+    OTHER_COUNTRY = "other_country"
     PAID_RECENTLY = "paid_recently"
     REPEATED_ID = "repeated_id"
     REPEATED_PAYEE = "repeated_payee"
@@ -69,6 +70,8 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         "another number of digits than that country has.",
         FindingCode.NOT_A_NUMBER: "A date, a time or a percentage where a number is needed.",
         FindingCode.NOT_POSITIVE: "An amount of zero or less.",
+        FindingCode.OTHER_COUNTRY: "A warning: the number is of another country than the currency, as a wrong country "
+        "code makes it.",
         FindingCode.PAID_RECENTLY: "A warning: another batch pays this number, and was begun in the last seven days.",
         FindingCode.REPEATED_ID: "A warning: an earlier row pays the same payee id at another number.",
         FindingCode.REPEATED_PAYEE: "An earlier row pays the same number another amount: a note, or a warning where it "

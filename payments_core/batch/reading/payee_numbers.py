@@ -13,7 +13,7 @@ from payments_core.domain.errors import InvalidPayee
 from payments_core.domain.masking import mask_number
 from payments_core.domain.payout import Payee
 
-__all__ = ["NATIONAL", "read_payee"]
+__all__ = ["NATIONAL", "is_of_country", "read_payee"]
 
 # Currencies of one country, whose numbers are dialled with a leading 0 there: calling code, digits after the 0.
 # Source: ITU-T E.164 national numbering plans.
@@ -58,6 +58,11 @@ def read_payee(cell: Cell, currency: str, operator: str = "") -> Payee:
     except InvalidPayee as error:
         code = FindingCode.SCIENTIFIC_NOTATION if _EXPONENT.fullmatch(text) else error.code
         raise CellFault(code, error.message, error.hint) from None
+
+
+def is_of_country(number: str, currency: str) -> bool:
+    """Whether a number, digits only, is of a currency's country; so is any where the currency does not tell one."""
+    return number.startswith(NATIONAL.get(currency, ("", 0))[0])
 
 
 def _with_country(text: str, currency: str) -> str:
