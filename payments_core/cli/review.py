@@ -182,7 +182,7 @@ def reissue(
 ) -> int:
     """Pay a failed payout again under the same key.
 
-    Payee and amount stay as they are: where one of them was wrong, pay the right one under another key.
+    Payee and amount stay as they are: where one of them was wrong, `payouts show` says when to use another key.
 
     It is paid from its account or from another one. Every earlier attempt is checked first and must be proven failed;
     otherwise nothing is sent, and the message says when to try again, or which evidence is missing.

@@ -281,12 +281,7 @@ def _summary(results: Sequence[tuple[Row, End]], pauses: Sequence[Pause]) -> str
             f"{len(known)} of them {'was' if len(known) == 1 else 'were'} recorded before: no row is paid twice."
         )
     if unpaid := sum(1 for end in known if end.status in {PayoutStatus.FAILED, PayoutStatus.CANCELLED}):
-        which = (
-            "1 of these ended unpaid, and its key pays it"
-            if unpaid == 1
-            else (f"{unpaid} of these ended unpaid, and their keys pay them")
-        )
-        lines.append(f"{which} no more: `payouts show KEY` says what to do.")
+        lines.append(f"{unpaid} of these ended FAILED or CANCELLED before: `payouts show KEY` says what to do.")
     if counted["REFUSED"]:
         lines.append("Refused rows were not sent: correct each, and send the file again; no row is paid twice.")
     open_ones = [end for end in ends if isinstance(end, Payout) and not end.is_final]

@@ -266,7 +266,7 @@ class ValidationBuilder:
         if recorded is not None:
             if recorded.status in _ENDED_UNPAID:
                 ended = f"The recorded payout ended {recorded.status}: this key pays it no more."
-                notes.append(f"{ended} {_instead(recorded)}")
+                notes.append(f"{ended} `payouts show KEY` says what to do.")
             return tuple(notes)
         if order is None or account is None:
             return ()
@@ -279,16 +279,6 @@ class ValidationBuilder:
         if limits is not None and not order.amount.is_within(limits):
             notes.append(f"It waits for an approval: {session_rules.above_limit(account, limits, order.amount)}")
         return tuple(notes)
-
-
-def _instead(recorded: PayoutRecord) -> str:
-    """Return how to pay what a key pays no more."""
-    if recorded.status is not PayoutStatus.FAILED:
-        return "If it is still owed, give it another key."
-    again = "`payouts reissue` pays it again as it is."
-    if recorded.reason is not None and recorded.reason.code.is_reissuable:
-        return again
-    return f"If its payee or amount was wrong, give only the corrected one another key. If not, {again}"
 
 
 def _is_same(first: _FirstOfKey, placed: PlacedOrder) -> bool:

@@ -248,9 +248,8 @@ def test_file_with_a_failed_row_says_how_it_can_be_paid(send: Call) -> None:
     first, again = send(text, "--wait", "10"), send(text, "--wait", "10")
 
     assert (first.code, again.code) == (3, 3)
-    only = "If its payee or amount was wrong, give only the corrected one another key."
-    assert f"this key pays it no more. {only}" in again.err
-    assert "1 of these ended unpaid, and its key pays it no more: `payouts show KEY` says what to do." in again.out
+    assert "this key pays it no more. `payouts show KEY` says what to do: row 3." in again.err
+    assert "1 of these ended FAILED or CANCELLED before: `payouts show KEY` says what to do." in again.out
 
 
 def test_row_that_appears_twice_is_one_payout(send: Call, gateway: MtnMomoEmulator) -> None:
