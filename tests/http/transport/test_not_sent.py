@@ -42,9 +42,10 @@ def after(seconds: float) -> datetime:
 
 def refused(world: World) -> tuple[Outcome, int]:
     """The address has no listener."""
-    server = world.server()
-    server.stop()
-    return world.call(asks(server.url + THE_ONE)), server.count(THE_ONE)
+    scheme = world.server().url.partition(":")[0]
+    with socket.socket() as held:  # bound, so that no other test's server gets the port; it never listens
+        held.bind(("127.0.0.1", 0))
+        return world.call(asks(f"{scheme}://127.0.0.1:{held.getsockname()[1]}{THE_ONE}")), 0
 
 
 def no_such_host(world: World) -> tuple[Outcome, int]:

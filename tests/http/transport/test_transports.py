@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import re
+import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -447,10 +448,12 @@ def test_errors_report_no_address(world: World, how: str) -> None:
         "hang": lambda line: line.hang(),
         "nonsense": lambda line: (line.say(f"{PHONE} {SECRET}\r\n\r\n"), line.close())[1],
     }
-    server = world.server(answers[how])
-    if how == "refused":
-        server.stop()
-    ended = world.call(asks(f"{server.url}/msisdn/{PHONE}", headers={"X-Token": SECRET}, timeout_s=1.5))
+    url = world.server(answers[how]).url
+    with socket.socket() as held:
+        if how == "refused":
+            held.bind(("127.0.0.1", 0))  # no other test's server gets the port, and nobody listens
+            url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        ended = world.call(asks(f"{url}/msisdn/{PHONE}", headers={"X-Token": SECRET}, timeout_s=1.5))
     assert isinstance(ended, NotSent if how == "refused" else NoAnswer)
     assert ended.__cause__ is None
     assert ended.__context__ is None
