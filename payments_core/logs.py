@@ -1,4 +1,4 @@
-"""Structured events. The only module that imports structlog, at the first event: most commands have none to show.
+"""Structured events. The only module that imports structlog: before anything is paid, else at the first event.
 
 The library never configures an application's logging: its events go to the standard logger ``payments_core``, event
 name as the message and the facts as ``extra``. :func:`configure` is for command lines and for applications that want
@@ -22,7 +22,7 @@ from payments_core.domain.records import PayoutRecord
 if TYPE_CHECKING:
     import structlog
 
-__all__ = ["LEVELS", "configure", "current_payout", "is_received", "log", "log_payout", "secret_exposed"]
+__all__ = ["LEVELS", "configure", "current_payout", "is_received", "load", "log", "log_payout", "secret_exposed"]
 
 _CODES = frozenset({"code", "provider_code"})
 _SECRETS = ("authorization", "api_key", "password", "pin", "secret", "subscription_key", "token")
@@ -57,7 +57,12 @@ _LOGGER.addHandler(logging.NullHandler())  # silent until the application config
 
 
 @functools.cache
-def _events() -> structlog.stdlib.BoundLogger:
+def load() -> structlog.stdlib.BoundLogger:
+    """Return the logger of all events, and import structlog for it, once.
+
+    Whoever pays calls it at start: no payment waits for the import, and a broken installation pays nothing. What only
+    reads the journal seldom has an event to show.
+    """
     import structlog
 
     events: structlog.stdlib.BoundLogger = structlog.wrap_logger(
@@ -104,7 +109,7 @@ def log(name: EventName, **facts: Any) -> None:
     if _LOGGER.isEnabledFor(level):
         if payout_id := current_payout.get():
             facts.setdefault("payout", payout_id)
-        _events().log(level, str(name), **facts)
+        load().log(level, str(name), **facts)
 
 
 def secret_exposed(file: str) -> None:
@@ -138,7 +143,7 @@ def configure(
 
     """
     handler = logging.StreamHandler(out := stream or sys.stderr)
-    handler.setFormatter(_Rendered(lambda: _formatter(style, colors=out.isatty())))
+    handler.setFormatter(_LazyFormatter(lambda: _formatter(style, colors=out.isatty())))
     for old in list(_LOGGER.handlers):
         _LOGGER.removeHandler(old)
     _LOGGER.addHandler(handler)
@@ -146,8 +151,8 @@ def configure(
     _LOGGER.propagate = False
 
 
-class _Rendered(logging.Formatter):
-    """Formats records with what is made at the first of them."""
+class _LazyFormatter(logging.Formatter):
+    """Makes the formatter at the first record, and leaves every record to it."""
 
     def __init__(self, make: Callable[[], logging.Formatter]) -> None:
         super().__init__()

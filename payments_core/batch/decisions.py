@@ -58,7 +58,7 @@ def check_approval(batch: Batch, person: OperatorDecision, totals: Iterable[Mone
         )
     if content_hash and content_hash != batch.content_hash:
         raise DecisionRefused(
-            f"Batch {batch.id} has another content than the hash says that was given.",
+            f"The content hash that was given is not that of batch {batch.id}.",
             hint=f"Look at it again: `payouts batch show {batch.id}`.",
         )
 

@@ -119,7 +119,7 @@ class InvalidPayout(PaymentsError):
     Args:
         message: What is wrong, in one sentence.
         hint: What to do next.
-        field: The argument of ``send`` that it is about, where the class does not say it.
+        field: The argument of ``send`` or ``PayoutOrder`` that it is about, where the class does not say it.
 
     """
 

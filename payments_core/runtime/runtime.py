@@ -34,7 +34,7 @@ from payments_core.engine.commands import (
 )
 from payments_core.engine.flow import ReadAs
 from payments_core.engine.journal_protocol import Journal
-from payments_core.logs import LEVELS, is_received, log, log_payout
+from payments_core.logs import LEVELS, is_received, load, log, log_payout
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import Account
 from payments_core.routing import Route
@@ -88,7 +88,8 @@ class Runtime:
     learned: set[str] = field(init=False, repr=False, compare=False, default_factory=set)  # accounts, in this process
 
     def __post_init__(self) -> None:
-        """Make the thread of the observers."""
+        """Make the thread of the observers; load what events are logged with."""
+        load()
         object.__setattr__(self, "observers", Observers(self.plugins))
 
     def account(self, name: str) -> Account:

@@ -243,7 +243,7 @@ def test_file_paid_again_says_that_nothing_is_new(send: Call) -> None:
 
 
 def test_file_with_a_failed_row_says_how_it_can_be_paid(send: Call) -> None:
-    """A wrong number is not paid by its key again: neither is it among what was paid, nor is it sent once more."""
+    """It is told apart from the row that was paid, and neither is sent again."""
     text = f"key,to,amount\nwages-1,+{NUMBERS[0]},5\nwages-2,+46733123457,6\n"
     first, again = send(text, "--wait", "10"), send(text, "--wait", "10")
 

@@ -94,10 +94,13 @@ def test_transport_loads_no_other_library(make: str) -> None:
     assert {"aiohttp", "httpcore", "httpx"} & words_printed_by(program) == set()
 
 
-def test_client_that_shows_no_event_loads_no_structlog() -> None:
-    """It takes a sixth of a command's time, and most commands have nothing to show."""
-    quiet = "import sys; import payments_core.client; from payments_core import logs; logs.configure(); "
-    event = "logs.log(logs.EventName.WORKER_TROUBLE); "
+def test_structlog_is_loaded_before_a_payment_and_not_to_read_the_journal() -> None:
+    """It takes a sixth of a command's time; but a broken one has to show at the start, and not in a payment."""
+    reads = "import sys; import payments_core.client; from payments_core import logs; logs.configure(); "
+    pays = (
+        "from payments_core.plugins.manager import Plugins; from payments_core.runtime import Runtime; "
+        "Runtime(namespace='n', journal=None, plugins=Plugins([]), accounts={}); "
+    )
 
-    assert {"rich", "structlog"} & words_printed_by(f"{quiet}print(*sys.modules)") == set()
-    assert "structlog" in words_printed_by(f"{quiet}{event}print(*sys.modules)")
+    assert {"rich", "structlog"} & words_printed_by(f"{reads}print(*sys.modules)") == set()
+    assert "structlog" in words_printed_by(f"{reads}{pays}print(*sys.modules)")

@@ -114,7 +114,7 @@ class AsyncBatches:
         return found, found.id == batch
 
     async def get(self, batch: str) -> Batch:
-        """Return a batch by its id, or by its name where only one has it.
+        """Return a batch by its id, or by its name where only one has it that was not cancelled.
 
         Raises:
             UnknownBatch: There is none, or several have the name.

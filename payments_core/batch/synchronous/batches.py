@@ -115,7 +115,7 @@ class Batches:
         return found, found.id == batch
 
     def get(self, batch: str) -> Batch:
-        """Return a batch by its id, or by its name where only one has it.
+        """Return a batch by its id, or by its name where only one has it that was not cancelled.
 
         Raises:
             UnknownBatch: There is none, or several have the name.
