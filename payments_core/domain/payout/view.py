@@ -60,7 +60,7 @@ class Payout:
         references: Every reference by name: what we sent and what the provider gave.
         attempt: 1 unless it was paid again.
         submissions: How often the payment of this attempt was sent.
-        may_have_been_sent: False when no payment can be under way or done: before it is sent, or after a proven failure.
+        may_have_been_sent: False when no payment can be under way or done: before it is sent, after a proven failure.
         created_at: When it was accepted.
         updated_at: When it last changed.
         next_at: When a worker will take its next step; None when none will.

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from payments_core.domain.errors import InvalidAmount, InvalidCurrency, InvalidPayee, InvalidPayout
-from payments_core.domain.masking import mask_numbers
+from payments_core.domain.masking import mask_numbers, scrub
 from payments_core.domain.money import Money
 from payments_core.http.parsing import number, object_of, text_of
 
@@ -88,7 +88,8 @@ class Configuration:
         known = self.operators.get(operator)
         if known is None:
             raise InvalidPayout(
-                f"The account does not pay to {operator}. It pays to: {_listed(self.operators) or 'no operator'}.",
+                f"The account does not pay to {scrub(operator)}. It pays to: "
+                f"{_listed(self.operators) or 'no operator'}.",
                 hint="Correct the operator, or have it opened for payouts in pawaPay's dashboard.",
                 field="operator",
             )

@@ -61,6 +61,9 @@ def test_operator_name_of_another_form_is_not_repeated(odd: str) -> None:
         assert refused.value.field == {"NONE": "operator"}.get(operator, "currency")  # the column of a file to correct
         assert not odd or odd not in str(refused.value)
         assert len(str(refused.value)) < 500
+    with pytest.raises(InvalidPayout) as refused:  # nor of the caller's: a column of a file may be mistaken for another
+        known.check("+260999700789", "260999700789", Money("15", "ZMW"))
+    assert "260999700789" not in str(refused.value)
     wallet = {"country": odd, "provider": odd, "balance": "5", "currency": "ZMW"}
     assert read_balances(reply(200, {"balances": [wallet]}), None) == (Balance(Decimal(5), "ZMW"),)
     assert isinstance(read_balances(reply(200, {"balances": [wallet | {"currency": odd}]}), None), LookupRefused)
