@@ -147,7 +147,7 @@ class Promised:
             with closing(sqlite3.connect(journal)) as connection:
                 (text,) = connection.execute("PRAGMA quick_check").fetchone()
                 rows = connection.execute(
-                    'SELECT key, "references", event, h.status FROM payouts p JOIN history h ON payout_id = id'
+                    'SELECT key, "references", event, h.status FROM payouts p JOIN history h ON payout_no = no'
                 )
                 history = rows.fetchall()
         except sqlite3.Error as error:

@@ -22,7 +22,9 @@ HELD = Credentials("6f1a2b3c-0000-4000-8000-00000000c0de", "k" * 32, "s" * 32)
 MONEY = ("/disbursement/v1_0/transfer", "/disbursement/v1_0/deposit", "/disbursement/v2_0/deposit")
 FAULTS = ("pass", "pass", "accept_lose", "lose", "500", "accept_500")  # drawn for each arrival
 _ROW = 'SELECT id, status, submissions, version, lease_owner, lease_until FROM payouts WHERE "references" LIKE ?'
-_LAST = "SELECT event, submissions FROM history WHERE payout_id = ? ORDER BY seq DESC LIMIT 1"
+_LAST = (
+    "SELECT event, h.submissions FROM history h JOIN payouts ON no = payout_no WHERE id = ? ORDER BY seq DESC LIMIT 1"
+)
 
 
 CONFIG = """

@@ -126,7 +126,7 @@ def test_acknowledged_entries_survive_kill_9(
         assert row is not None, key
         assert row.version >= int(steps) - 1, key
     torn = ask("""
-        SELECT id FROM payouts WHERE version + 1 <> (SELECT COUNT(*) FROM history WHERE payout_id = id)
+        SELECT id FROM payouts WHERE version + 1 <> (SELECT COUNT(*) FROM history WHERE payout_no = no)
         OR (status = 'FAILED') <> EXISTS (SELECT 1 FROM outbox WHERE payout_id = id AND event_id = id || '.2')
     """)
     assert torn == []

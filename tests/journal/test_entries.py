@@ -405,17 +405,17 @@ def test_erased_payout_loses_only_texts(journal: Journal, add: AddRow, ask: Ask)
     end_attempt(journal, add())
     end_attempt(journal, add("other"))
     ask("UPDATE payouts SET erased_at = 1 WHERE id = 'po_one'")
-    ask("UPDATE history SET evidence = '{}' WHERE payout_id = 'po_one'")
+    ask("UPDATE history SET evidence = '{}' WHERE payout_no = (SELECT no FROM payouts WHERE id = 'po_one')")
     ask("UPDATE attempts SET request = '', reason = NULL WHERE payout_id = 'po_one'")
     for statement in (
-        "UPDATE history SET event = 'x' WHERE payout_id = 'po_one'",
-        "UPDATE history SET at = 7 WHERE payout_id = 'po_one'",
+        "UPDATE history SET event = 'x' WHERE payout_no = (SELECT no FROM payouts WHERE id = 'po_one')",
+        "UPDATE history SET at = 7 WHERE payout_no = (SELECT no FROM payouts WHERE id = 'po_one')",
         "UPDATE attempts SET account = 'mtn-ghana' WHERE payout_id = 'po_one'",
         "UPDATE attempts SET binding = 'x' WHERE payout_id = 'po_one'",
         "UPDATE attempts SET submissions = 7 WHERE payout_id = 'po_one'",
-        "DELETE FROM history WHERE payout_id = 'po_one'",
+        "DELETE FROM history WHERE payout_no = (SELECT no FROM payouts WHERE id = 'po_one')",
         "DELETE FROM attempts WHERE payout_id = 'po_one'",
-        "UPDATE history SET evidence = '{}' WHERE payout_id = 'po_other'",
+        "UPDATE history SET evidence = '{}' WHERE payout_no = (SELECT no FROM payouts WHERE id = 'po_other')",
         "UPDATE attempts SET request = '' WHERE payout_id = 'po_other'",
     ):
         with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException), match=r"append-only|never"):
@@ -444,7 +444,7 @@ def test_evidence_that_is_not_json_does_not_stop_a_transition(journal: Journal, 
     moved(ApplyTransition(row, row, event(amount=Decimal("1.50"), at=START, status=PayoutStatus.FAILED)))
     assert journal.history(row.id)[-1].evidence == {
         "amount": "1.50",
-        "at": "2026-11-02 08:00:00+00:00",
+        "at": "2026-11-02T08:00:00Z",
         "status": "FAILED",
     }
 

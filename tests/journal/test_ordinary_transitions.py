@@ -163,7 +163,10 @@ ENTRY = {
         [(), (Budget("day/a", Decimal(20)),), (Budget("day/a", Decimal(30)), Budget("batch/b"))]
     ),
 }
-PAID_EARLIER = "INSERT INTO history VALUES ('po_one', 9, 0, 'payout.contradicted', 'FAILED', 1, 1, '', '{}')"
+PAID_EARLIER = (
+    "INSERT INTO history SELECT no, 9, 0, 'payout.contradicted', 'FAILED', 1, 1, '', '{}'"
+    " FROM payouts WHERE id = 'po_one'"
+)
 STOPS = (
     "INSERT INTO pauses VALUES ('mtn-uganda', 0, 'why', 'person', NULL, NULL) ON CONFLICT DO NOTHING",
     "INSERT INTO pauses VALUES ('', 0, 'why', 'person', NULL, NULL) ON CONFLICT DO NOTHING",
@@ -263,8 +266,11 @@ def played(session: DbTransaction, write: Write, entry: Any, since: dict[str, An
 
     def rows(table: str) -> list[Any]:
         found = run(f"SELECT * FROM {table} ORDER BY 1, 2")
-        names = [column[0] for column in found.description]  # `no` counts what is rolled back, too
-        return [[value for name, value in zip(names, row, strict=True) if name != "no"] for row in found.fetchall()]
+        names = [column[0] for column in found.description]
+        counted = {"no", "payout_no"}  # with what is rolled back
+        return [
+            [value for name, value in zip(names, row, strict=True) if name not in counted] for row in found.fetchall()
+        ]
 
     run("BEGIN")
     try:

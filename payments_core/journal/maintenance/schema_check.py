@@ -15,8 +15,9 @@ __all__ = ["REFERENCES", "flaws"]
 _MOST = 20
 # Every reference of one table to another: table, column, and what must be there.
 REFERENCES = (
-    *((table, "payout_id", "payouts", "id") for table in ("history", "outbox", "queries", "claims", "attempts")),
+    *((table, "payout_id", "payouts", "id") for table in ("outbox", "queries", "claims", "attempts")),
     *((table, "payout_id", "payouts", "id") for table in ("approvals", "inbox", "by_provider_reference")),
+    ("history", "payout_no", "payouts", "no"),
     *((table, "event_id", "outbox", "event_id") for table in ("outbox_reads", "deliveries")),
     *((table, "batch", "batches", "id") for table in ("batch_rows", "batch_history")),
 )
@@ -99,6 +100,7 @@ def _made_by_us() -> tuple[set[str], set[str]]:
             f"{table}.{table}_{column}_key" for column in re.findall(r"(\w+) TEXT NOT NULL UNIQUE", statement)
         }
         constraints |= {
-            f"{table}.{table}_{column}_fkey" for column in re.findall(r"(\w+) TEXT[^,]* REFERENCES", statement)
+            f"{table}.{table}_{column}_fkey"
+            for column in re.findall(r"(\w+) (?:TEXT|BIGINT)[^,]* REFERENCES", statement)
         }
     return constraints, triggers

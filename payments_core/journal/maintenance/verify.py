@@ -138,8 +138,8 @@ class Audit:
                 f" ON p.{wanted} = t.{column} WHERE p.{wanted} IS NULL AND t.{column} IS NOT NULL LIMIT {_MOST_ORPHANS}"
             )
             for (name,) in found:
-                payout = name.partition(".")[0]
-                yield Flaw("orphan", payout, f"{table} tells of {name}, which is not in {parent}")
+                payout = name.partition(".")[0] if isinstance(name, str) else ""
+                yield Flaw("orphan", payout, f"{table} tells of {wanted} {name}, which is not in {parent}")
         for column in ("id", "key"):
             statement = f"SELECT MIN(id) FROM {self._at}payouts GROUP BY {column} HAVING COUNT(*) > 1"
             for (payout,) in self._snapshot.ask(statement):
@@ -170,7 +170,10 @@ class Audit:
         self, table: str, columns: str, order: str, ids: Sequence[str]
     ) -> Mapping[str, list[tuple[Any, ...]]]:
         found = defaultdict[str, list[tuple[Any, ...]]](list)
-        statement = f"SELECT o.payout_id, {columns} FROM {self._at}{table} o WHERE o.payout_id IN ({marks(len(ids))})"
+        rows = f"{self._at}{table}"
+        if table == "history":  # which knows a payout by its number
+            rows = f"(SELECT p.id AS payout_id, h.* FROM {rows} h JOIN {self._at}payouts p ON p.no = h.payout_no)"
+        statement = f"SELECT o.payout_id, {columns} FROM {rows} o WHERE o.payout_id IN ({marks(len(ids))})"
         for payout, *rest in self._snapshot.ask(f"{statement} ORDER BY o.payout_id, o.{order}", ids):
             found[payout].append(tuple(rest))
         return found

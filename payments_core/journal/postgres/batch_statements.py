@@ -216,12 +216,12 @@ WITH member AS MATERIALIZED (
 ), inserted AS (
     INSERT INTO {_AT}payouts ({quoted(COLUMNS)})
     SELECT {", ".join(f'(after)."{name}"' for name in COLUMNS)} FROM member WHERE {_MAY_SEND} ORDER BY (after)."id"
-    ON CONFLICT DO NOTHING RETURNING id
+    ON CONFLICT DO NOTHING RETURNING id, no
 ), written AS (
-    SELECT inserted.id, member.* FROM inserted JOIN member ON (member.after)."id" = inserted.id
+    SELECT inserted.id, inserted.no, member.* FROM inserted JOIN member ON (member.after)."id" = inserted.id
 ), noted AS (
-    INSERT INTO {_AT}history (payout_id, {quoted(_HISTORY)})
-    SELECT written.id, {", ".join(f'entry."{name}"' for name in _HISTORY)} FROM written, unnest(history) AS entry
+    INSERT INTO {_AT}history (payout_no, {quoted(_HISTORY)})
+    SELECT written.no, {", ".join(f'entry."{name}"' for name in _HISTORY)} FROM written, unnest(history) AS entry
 ), {_BESIDE}
 SELECT id FROM inserted
 """
@@ -242,16 +242,16 @@ WITH member AS MATERIALIZED (
 ), updated AS (
     UPDATE {_AT}payouts AS stored SET {sets} FROM member WHERE {same} AND {_MAY_SEND}
     AND {_ENDS_NOTHING}
-    RETURNING stored.id, member.*
+    RETURNING stored.id, stored.no, member.*
 ), written AS (
-    SELECT updated.*, COALESCE((SELECT MAX(seq) FROM {_AT}history WHERE payout_id = updated.id), 0) + 1 AS no
+    SELECT updated.*, COALESCE((SELECT MAX(seq) FROM {_AT}history WHERE payout_no = updated.no), 0) + 1 AS seq
     FROM updated
 ), noted AS (
-    INSERT INTO {_AT}history (payout_id, {quoted(_HISTORY)})
-    SELECT id, no, {", ".join(f'(history)."{name}"' for name in _HISTORY[1:])} FROM written
+    INSERT INTO {_AT}history (payout_no, {quoted(_HISTORY)})
+    SELECT no, seq, {", ".join(f'(history)."{name}"' for name in _HISTORY[1:])} FROM written
 ), announced AS (
     INSERT INTO {_AT}outbox (event_id, payout_id, seq, {quoted(_EVENT)})
-    SELECT id || '.' || no || COALESCE((SELECT '.r' || value FROM {_AT}meta WHERE name = 'restorations'), ''), id, no,
+    SELECT id || '.' || seq || COALESCE((SELECT '.r' || value FROM {_AT}meta WHERE name = 'restorations'), ''), id, seq,
         {", ".join(f'(published)."{name}"' for name in _EVENT)}
     FROM written WHERE (published)."key" IS NOT NULL
 ), {_BESIDE}

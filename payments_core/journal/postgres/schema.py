@@ -34,7 +34,8 @@ _TRIGGERS = (
     BEGIN
         IF TG_OP = 'UPDATE' THEN
             IF to_jsonb(NEW) - TG_ARGV[1:] = to_jsonb(OLD) - TG_ARGV[1:]
-                AND EXISTS (SELECT 1 FROM {SCHEMA}.payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
+                AND EXISTS (SELECT 1 FROM {SCHEMA}.payouts WHERE erased_at IS NOT NULL
+                    AND (id = to_jsonb(OLD) ->> 'payout_id' OR no = (to_jsonb(OLD) ->> 'payout_no')::BIGINT))
             THEN RETURN NEW; END IF;
         END IF;
         RAISE EXCEPTION '%', TG_ARGV[0];

@@ -84,7 +84,7 @@ def create_attempt(
     update_locked(session, stored, after)
     budgets.settle(session, stored, after)  # of a failure that was not conclusive before
     history.append(session, after, event)
-    history.publish(session, after, event)  # the application knows the payout as FAILED
+    history.publish(session, after.id)  # the application knows the payout as FAILED
     add_references(session, after)
     return TransitionApplied(after)
 

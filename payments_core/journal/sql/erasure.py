@@ -133,8 +133,9 @@ class _Statements:
             " metadata = '', request = ?, reason = ?, contradictions = ?, version = version + 1, updated_at = ?,"
             " erased_at = ? WHERE id = ?"
         )
-        self.evidence = text(f"SELECT seq, evidence FROM {at}history WHERE payout_id = ?")
-        self.erase_evidence = text(f"UPDATE {at}history SET evidence = ? WHERE payout_id = ? AND seq = ?")
+        of_payout = f"payout_no = (SELECT no FROM {at}payouts WHERE id = ?)"
+        self.evidence = text(f"SELECT seq, evidence FROM {at}history WHERE {of_payout}")
+        self.erase_evidence = text(f"UPDATE {at}history SET evidence = ? WHERE {of_payout} AND seq = ?")
         self.erase_attempt = text(f"UPDATE {at}attempts SET request = ?, reason = ? WHERE payout_id = ? AND number = ?")
         self.erase_batch_rows = text(f"UPDATE {at}batch_rows SET content = '', payee_id = '' WHERE key = ?")
         self.erase_approvals = text(f"UPDATE {at}approvals SET reason = '' WHERE payout_id = ?")

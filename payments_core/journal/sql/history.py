@@ -16,7 +16,6 @@ from payments_core.journal.sql.columns import (
     write_contradiction,
     write_contradictions,
     write_entry,
-    write_reason,
 )
 from payments_core.journal.sql.transaction import DbTransaction
 
@@ -38,17 +37,13 @@ def lock_payout(session: DbTransaction, payout_id: str) -> PayoutRecord:
 
 def append(session: DbTransaction, row: PayoutRecord, event: Event, *, decided_by: str = "") -> None:
     """Add the next history entry of a payout that is locked."""
-    session.execute(session.sql.append_history, (row.id, row.id, *write_entry(row, event, decided_by)))
+    session.execute(session.sql.append_history, (*write_entry(row, event, decided_by), row.id))
 
 
-def publish(
-    session: DbTransaction, row: PayoutRecord, event: Event, contradiction: Contradiction | None = None
-) -> None:
-    """Add an event to the outbox, about the last history entry."""
-    reason = None if row.reason is None else write_reason(row.reason)
-    payout = (row.id, row.id, row.id, row.order.key, row.attempt.account, str(row.status), reason, row.attempt.number)
+def publish(session: DbTransaction, payout_id: str, contradiction: Contradiction | None = None) -> None:
+    """Add an event to the outbox: what is stored of a payout, and its last history entry."""
     details = None if contradiction is None else write_contradiction(contradiction)
-    session.execute(session.sql.publish, (*payout, row.id, to_us(event.at), details))
+    session.execute(session.sql.publish, (details, payout_id))
 
 
 def is_contradicted(session: DbTransaction, payout_id: str) -> bool:
@@ -66,7 +61,7 @@ def note(session: DbTransaction, entry: AppendHistory) -> HistoryAppended:
         row = _set_contradictions(session, row, (*row.contradictions, contradiction))
     append(session, row, entry.event)
     if contradiction is not None:
-        publish(session, row, entry.event, contradiction)
+        publish(session, row.id, contradiction)
     if entry.due_at is not None and (row.schedule.next_at is None or row.schedule.next_at > entry.due_at):
         due_at = to_us(entry.due_at)
         session.execute(session.sql.make_due, (due_at, entry.payout_id, due_at))

@@ -79,7 +79,7 @@ def _create_sending(session: DbTransaction, entry: CreatePayout, begins: ApplyTr
     if after.attempt.budgets:
         budgets.settle(session, row, after, locked)
     created, began = write_entry(row, entry.event, ""), write_entry(after, begins.event, "")
-    session.execute(sql.add_two_to_history, (row.id, 1, *created, row.id, 2, *began))
+    session.execute(sql.add_two_to_history, (1, *created, row.id, 2, *began, row.id))
     for reference in searchable_references(after):
         session.execute(sql.add_provider_reference, (reference, after.id))
     if begins.asks is not None:
@@ -142,7 +142,7 @@ def creation(entry: CreatePayout, sql: Statements) -> StatementFlow[CreateResult
         if found := (yield sql.by_key, (row.order.key,)):
             return CreateResult(read_row(found[0]), created=False)
         raise JournalError(f"The id {row.id} is not UNIQUE: it belongs to the payout of another key.")
-    yield sql.add_history, (row.id, 1, *write_entry(row, entry.event, row.decided_by))
+    yield sql.add_history, (1, *write_entry(row, entry.event, row.decided_by), row.id)
     for reference in searchable_references(row):
         yield sql.add_provider_reference, (reference, row.id)
     return CreateResult(row, created=True)

@@ -149,7 +149,8 @@ class Statements:
             f" AND (status = '{PayoutStatus.REVIEW}' OR contradicted_at IS NOT NULL) ORDER BY no LIMIT ?"
         )
         self.contradicted = f"SELECT COUNT(*) FROM {at}payouts WHERE contradicted_at IS NOT NULL"
-        self.history = text(f"SELECT {quoted(HISTORY_COLUMNS)} FROM {at}history WHERE payout_id = ? ORDER BY seq")
+        of_payout = f"FROM {at}history WHERE payout_no = (SELECT no FROM {at}payouts WHERE id = ?)"
+        self.history = text(f"SELECT {quoted(HISTORY_COLUMNS)} {of_payout} ORDER BY seq")
         self.pauses = f"SELECT {_PAUSE} FROM {at}pauses ORDER BY account"
 
         self.lock_payout = self.by_id + lock
@@ -163,21 +164,24 @@ class Statements:
         same = f"{folded.format('payee_value')} = {folded.format('CAST(? AS TEXT)')}"
         of_payee = f"{self.payee_key} = {self.payee_key_of}"
         self.refunds = text(f"{self.payouts} WHERE operation = 'refund' AND {of_payee} AND {same}")
-        self.has_event = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND event = ? LIMIT 1")
+        self.has_event = text(f"SELECT 1 {of_payout} AND event = ? LIMIT 1")
+        entry = f"SELECT no, {marks(8)} FROM {at}payouts WHERE id = ?"
         self.add_history = text(
-            f"INSERT INTO {at}history (payout_id, seq, at, event, status, attempt, submissions, decided_by, evidence)"
-            f" VALUES ({marks(9)})"
+            f"INSERT INTO {at}history (payout_no, seq, at, event, status, attempt, submissions, decided_by, evidence)"
+            f" {entry}"
         )
-        self.add_two_to_history = f"{self.add_history}, {text(f'({marks(9)})')}"
+        self.add_two_to_history = f"{self.add_history} UNION ALL {text(entry)}"
         # Once the payout is locked, in a statement after that: one that had to wait would count as before the wait.
-        last = f"SELECT MAX(seq) FROM {at}history WHERE payout_id = ?"
-        self.append_history = self.add_history.replace(text("(?, ?,"), text(f"(?, COALESCE(({last}), 0) + 1,"), 1)
+        following = f"COALESCE((SELECT MAX(seq) FROM {at}history WHERE payout_no = no), 0) + 1"
+        self.append_history = self.add_history.replace(text("no, ?,"), f"no, {following},", 1)
         self.publish = text(
             f"INSERT INTO {at}outbox"
             " (event_id, payout_id, key, account, status, reason, attempt, seq, at, contradiction)"
             # A restored journal counts a payout's events from an earlier one on: it may not use an id twice.
-            f" VALUES (CAST(? AS TEXT) || '.' || ({last}) || COALESCE((SELECT '.r' || value FROM {at}meta"
-            f" WHERE name = 'restorations'), ''), {marks(6)}, ({last}), {marks(2)})"
+            " SELECT p.id || '.' || h.seq || COALESCE((SELECT '.r' || value"
+            f" FROM {at}meta WHERE name = 'restorations'), ''),"
+            " p.id, p.key, p.account, p.status, p.reason, p.attempt, h.seq, h.at, ?"
+            f" FROM {at}payouts p JOIN {at}history h ON h.payout_no = p.no WHERE p.id = ? ORDER BY h.seq DESC LIMIT 1"
         )
         self.add_query = text(f"INSERT INTO {at}queries (token_hash, payout_id, attempt, asked_at) VALUES ({marks(4)})")
         about = "WHERE token_hash = ? AND payout_id = ? AND attempt = ?"
@@ -191,7 +195,7 @@ class Statements:
         )
         self.attempts = text(f"SELECT {quoted(ATTEMPT_COLUMNS)} FROM {at}attempts WHERE payout_id = ? ORDER BY number")
         self.was_attempted = text(f"SELECT 1 FROM {at}attempts WHERE payout_id = ? AND request_hash = ?")
-        self.was_in = text(f"SELECT 1 FROM {at}history WHERE payout_id = ? AND attempt = ? AND status = ? LIMIT 1")
+        self.was_in = text(f"SELECT 1 {of_payout} AND attempt = ? AND status = ? LIMIT 1")
         self.approve = text(
             f"INSERT INTO {at}approvals (payout_id, attempt, fingerprint, actor, reason, at) VALUES ({marks(6)})"
         )

@@ -100,8 +100,8 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         f"CREATE INDEX payouts_of_batch ON {at}payouts (batch, created_at, no, account, status, {sql.reason_code})"
         " WHERE batch <> ''",
         f"""
-    CREATE TABLE {at}history (
-        payout_id TEXT NOT NULL REFERENCES {at}payouts (id),
+    CREATE TABLE {at}history ( -- by number: ids are in no order, and what is written at one time stands together
+        payout_no {integer} NOT NULL REFERENCES {at}payouts (no),
         seq {integer} NOT NULL,
         at {integer} NOT NULL,
         event TEXT NOT NULL,
@@ -110,7 +110,7 @@ def tables(sql: Statements, *, integer: str, row_number: str, without_rowid: str
         submissions {integer} NOT NULL,
         decided_by TEXT NOT NULL,
         evidence TEXT NOT NULL,
-        PRIMARY KEY (payout_id, seq)
+        PRIMARY KEY (payout_no, seq)
     ){without_rowid}
     """,
         f"""

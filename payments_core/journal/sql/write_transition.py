@@ -163,7 +163,7 @@ def _write_beside(session: DbTransaction, entry: ApplyTransition, before: Payout
     if after.attempt.references != before.attempt.references:
         attempts.add_references(session, after)
     if entry.publish:
-        history.publish(session, after, entry.event)
+        history.publish(session, after.id)
     if entry.asks is not None:
         query = (entry.asks.token_hash, after.id, after.attempt.number, to_us(entry.asks.asked_at))
         session.execute(session.sql.add_query, query)

@@ -26,9 +26,9 @@ _TRIGGERS = (
     """,
     """
     CREATE TRIGGER history_is_never_changed BEFORE UPDATE ON history
-    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE id = OLD.payout_id AND erased_at IS NOT NULL)
-    OR (NEW.payout_id, NEW.seq, NEW.at, NEW.event, NEW.status, NEW.attempt, NEW.submissions, NEW.decided_by) IS NOT
-       (OLD.payout_id, OLD.seq, OLD.at, OLD.event, OLD.status, OLD.attempt, OLD.submissions, OLD.decided_by)
+    WHEN NOT EXISTS (SELECT 1 FROM payouts WHERE no = OLD.payout_no AND erased_at IS NOT NULL)
+    OR (NEW.payout_no, NEW.seq, NEW.at, NEW.event, NEW.status, NEW.attempt, NEW.submissions, NEW.decided_by) IS NOT
+       (OLD.payout_no, OLD.seq, OLD.at, OLD.event, OLD.status, OLD.attempt, OLD.submissions, OLD.decided_by)
     BEGIN SELECT RAISE(ABORT, 'history is append-only'); END
     """,
     """
