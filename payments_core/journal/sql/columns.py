@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
+from pydantic_core import to_json
+
 from payments_core.domain.causes import PausedBy
 from payments_core.domain.characters import UNSTORABLE
 from payments_core.domain.contradictions import Contradiction, ProviderStatus
@@ -117,8 +119,6 @@ COLUMNS: tuple[str, ...] = tuple(PATHS)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# Made once: json.dumps would make an encoder for every call.
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=str).encode
 
 
 def to_us(moment: datetime) -> int:
@@ -132,14 +132,19 @@ def from_us(microseconds: int) -> datetime:
 
 
 def write_json(mapping: Mapping[str, Any]) -> str:
-    """Return compact JSON that every store accepts, whatever is in it: evidence must never stop a transition.
+    """Return a mapping as compact JSON."""
+    return _encode(dict(mapping)) if mapping else "{}"
+
+
+def _encode(value: Any) -> str:
+    """Return JSON that every store accepts, whatever is in it: evidence must never stop a transition.
 
     A value that JSON does not know is written as text, half a character as an escape.
     """
-    if not mapping:
-        return "{}"
-    text = _encode(fields := dict(mapping))
-    return text if text.isascii() else _storable(text, fields)
+    try:
+        return to_json(value, fallback=str).decode()  # a fifth of the time of `json.dumps`, a dozen times a payout
+    except ValueError:
+        return json.dumps(value, separators=(",", ":"), default=str)
 
 
 def _read_json(text: str) -> dict[str, Any]:
@@ -178,14 +183,6 @@ def read_reason(text: str) -> Reason:
     return Reason(**fields | {"code": ReasonCode(fields["code"])})
 
 
-def _storable(text: str, value: Any) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"), default=str)
-    return text
-
-
 def _contradiction_fields(contradiction: Contradiction) -> dict[str, Any]:
     fields = dataclasses.asdict(contradiction)
     return fields | {name: None if fields[name] is None else to_us(fields[name]) for name in ("at", "acknowledged_at")}
@@ -209,8 +206,7 @@ def read_contradiction(text: str) -> Contradiction:
 
 def write_contradictions(contradictions: Sequence[Contradiction]) -> str:
     """Return contradictions as a JSON list."""
-    fields = [_contradiction_fields(one) for one in contradictions]
-    return _storable(_encode(fields), fields)
+    return _encode([_contradiction_fields(one) for one in contradictions])
 
 
 def _read_contradictions(text: str) -> tuple[Contradiction, ...]:
