@@ -32,7 +32,7 @@ from payments_core.journal.sql.columns import (
     writer,
 )
 from payments_core.journal.sql.new_payouts import check_first_submission, first_submission
-from payments_core.journal.sql.statements import MOVABLE, POSTGRES, quoted
+from payments_core.journal.sql.statements import MOVING, POSTGRES, quoted
 from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sql.write_transition import is_ordinary, may_end, numbered, submits
 
@@ -41,7 +41,7 @@ __all__ = ["Member", "member_of", "write_members"]
 _AT = POSTGRES.schema
 _HISTORY = ("seq", "at", "event", "status", "attempt", "submissions", "decided_by", "evidence")
 _EVENT = ("key", "account", "status", "reason", "attempt", "at")
-_movable, _compared = writer(MOVABLE), functools.lru_cache(maxsize=8)(writer)
+_moving, _compared = writer(MOVING), functools.lru_cache(maxsize=8)(writer)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -163,7 +163,7 @@ def _new_payout(entry: CreatePayout) -> Member:
 def _transition(entry: ApplyTransition) -> Member | None:
     before, judged = entry.before, update_payout.JUDGED
     after = numbered(entry, before)
-    if not is_ordinary(entry, after):
+    if not is_ordinary(entry, after) or not update_payout.is_steady(before, after):
         return None
     published, ends = None, may_end(entry)
     if entry.publish:
@@ -173,7 +173,7 @@ def _transition(entry: ApplyTransition) -> Member | None:
         published = _named(_EVENT, about)
     fields = {
         "before": _named(judged, _compared(judged)(before)),
-        "after": _named(MOVABLE, _movable(after)),
+        "after": _named(MOVING, _moving(after)),
         "gate": may_send_values(after)[1:] if submits(entry) else None,
         "history": _named(_HISTORY[1:], write_entry(after, entry.event, after.decided_by)),
         "refs": searchable_references(after) if after.attempt.references != before.attempt.references else (),
@@ -196,8 +196,11 @@ def _named(names: Iterable[str], values: Iterable[Any]) -> dict[str, Any]:
 
 _LOCK_BUDGETS = f"{POSTGRES.budgets} WHERE name = ANY(%s) ORDER BY name FOR NO KEY UPDATE"
 _LOCK = f"SELECT 1 FROM {_AT}payouts WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
-_MAY_SEND = f"""(gate IS NULL OR {POSTGRES.may_send("SELECT unnest(gate)", '(after)."account"')})"""
-_ENDINGS = POSTGRES.endings('(after)."account"')
+_MAY_SEND = {
+    record: f"""(gate IS NULL OR {POSTGRES.may_send("SELECT unnest(gate)", f'({record})."account"')})"""
+    for record in ("before", "after")
+}
+_ENDINGS = POSTGRES.endings('(before)."account"')
 _ENDS_NOTHING = " AND ".join(f"NOT ({name} AND {ending})" for name, ending in _ENDINGS.items())
 # What belongs to a payout that was written, beside its history.
 _BESIDE = f"""
@@ -215,7 +218,8 @@ WITH member AS MATERIALIZED (
         after {_AT}payouts, gate TEXT[], history {_AT}history[], refs TEXT[], query {_AT}queries)
 ), inserted AS (
     INSERT INTO {_AT}payouts ({quoted(COLUMNS)})
-    SELECT {", ".join(f'(after)."{name}"' for name in COLUMNS)} FROM member WHERE {_MAY_SEND} ORDER BY (after)."id"
+    SELECT {", ".join(f'(after)."{name}"' for name in COLUMNS)} FROM member WHERE {_MAY_SEND["after"]}
+    ORDER BY (after)."id"
     ON CONFLICT DO NOTHING RETURNING id, no
 ), written AS (
     SELECT inserted.id, inserted.no, member.* FROM inserted JOIN member ON (member.after)."id" = inserted.id
@@ -230,7 +234,7 @@ SELECT id FROM inserted
 @functools.lru_cache(maxsize=16)
 def _transitions(judged: tuple[str, ...]) -> str:
     """Return the statement for transitions."""
-    sets = ", ".join(f'"{name}" = (after)."{name}"' for name in MOVABLE)
+    sets = ", ".join(f'"{name}" = (after)."{name}"' for name in MOVING)
     same = " AND ".join(
         f'stored."{name}" {"=" if name == "id" else POSTGRES.same} (before)."{name}"' for name in judged
     )
@@ -240,7 +244,7 @@ WITH member AS MATERIALIZED (
         before {_AT}payouts, after {_AT}payouts, gate TEXT[], history {_AT}history, refs TEXT[], query {_AT}queries,
         published {_AT}outbox, {", ".join(f"{name} BOOLEAN" for name in _ENDINGS)})
 ), updated AS (
-    UPDATE {_AT}payouts AS stored SET {sets} FROM member WHERE {same} AND {_MAY_SEND}
+    UPDATE {_AT}payouts AS stored SET {sets} FROM member WHERE {same} AND {_MAY_SEND["before"]}
     AND {_ENDS_NOTHING}
     RETURNING stored.id, stored.no, member.*
 ), written AS (

@@ -17,9 +17,11 @@ from payments_core.journal.sql.columns import ATTEMPT_COLUMNS, COLUMNS, HISTORY_
 __all__ = [
     "FIXED",
     "MOVABLE",
+    "MOVING",
     "POSTGRES",
     "POSTGRES_SCHEMA",
     "SQLITE",
+    "STEADY",
     "UNVERSIONED",
     "Statements",
     "marks",
@@ -49,6 +51,9 @@ FIXED = (
 # Written without a transition: the caller of one may have read the record before.
 UNVERSIONED = ("contradictions", "contradicted_at")
 MOVABLE = tuple(name for name in COLUMNS if name not in (*FIXED, *UNVERSIONED))
+# What stays as it is until a further attempt, or until the payee is erased; and what each transition may change.
+STEADY = ("account", "not_before", "expires_at", "binding", "request", "request_hash", "erased_at")
+MOVING = tuple(name for name in MOVABLE if name not in STEADY)
 
 _PAUSE = "account, since, why, by, probe_at"
 

@@ -1,7 +1,7 @@
 """The one statement that changes a payout's record, judged by what is stored.
 
-It writes every column that may change, and not only those in which the record differs from the one before it: the
-engine may have changed that one too since it was read.
+It does not write what stays as it is during an attempt, the request above all, as the version that is judged proves
+it unchanged.
 """
 
 # ruff: noqa: S608 - put together from constants of this module
@@ -13,10 +13,10 @@ from operator import attrgetter
 
 from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.columns import PATHS, writer
-from payments_core.journal.sql.statements import FIXED, MOVABLE, Statements, marks
+from payments_core.journal.sql.statements import FIXED, MOVABLE, MOVING, STEADY, Statements, marks
 from payments_core.journal.sql.transaction import DbTransaction
 
-__all__ = ["JUDGED", "fixed_changes", "update_if_unchanged", "update_locked"]
+__all__ = ["JUDGED", "fixed_changes", "is_steady", "update_if_unchanged", "update_locked"]
 
 _LOCKED = ("id", "version")
 #: What a transition is judged by, as its caller has read it: the statement compares all of it with what is stored.
@@ -33,8 +33,8 @@ JUDGED = (
     "budgets",
 )
 
-_fixed, _movable = attrgetter(*(PATHS[name] for name in FIXED)), writer(MOVABLE)
-_compared = functools.lru_cache(maxsize=8)(writer)
+_fixed, _steady = (attrgetter(*(PATHS[name] for name in names)) for names in (FIXED, STEADY))
+_values = functools.lru_cache(maxsize=8)(writer)
 
 
 def update_if_unchanged(
@@ -71,6 +71,11 @@ def fixed_changes(before: PayoutRecord, after: PayoutRecord) -> list[str]:
     return [] if was == becomes else [name for name, old, new in zip(FIXED, was, becomes, strict=True) if old != new]
 
 
+def is_steady(before: PayoutRecord, after: PayoutRecord) -> bool:
+    """Whether two records have the same request, with all that stays as it is during an attempt."""
+    return _steady(before) == _steady(after)
+
+
 def _update(
     session: DbTransaction,
     before: PayoutRecord,
@@ -79,13 +84,14 @@ def _update(
     gate: tuple[str, ...] = (),
     ends: tuple[str, ...] = (),
 ) -> bool:
-    values = (*_movable(after), *_compared(judged)(before), *gate, *(after.attempt.account for _ in ends))
-    return session.execute(_text(session.sql, judged, len(gate), ends), values).rowcount > 0
+    written = MOVING if is_steady(before, after) else MOVABLE
+    values = (*_values(written)(after), *_values(judged)(before), *gate, *(after.attempt.account for _ in ends))
+    return session.execute(_text(session.sql, written, judged, len(gate), ends), values).rowcount > 0
 
 
 @functools.lru_cache(maxsize=64)
-def _text(sql: Statements, judged: tuple[str, ...], gate: int, ends: tuple[str, ...]) -> str:
-    sets = ", ".join(f'"{name}" = ?' for name in MOVABLE)
+def _text(sql: Statements, written: tuple[str, ...], judged: tuple[str, ...], gate: int, ends: tuple[str, ...]) -> str:
+    sets = ", ".join(f'"{name}" = ?' for name in written)
     # The id by =, for its index; NULL is like NULL in the others.
     conditions = [f'"{name}" {"=" if name == "id" else sql.same} ?' for name in judged]
     conditions += [sql.may_send(marks(gate - 1))] if gate else []
