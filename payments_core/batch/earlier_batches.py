@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from payments_core.batch.progress import PAGE, rows_of
 from payments_core.batch.reading import FindingCode, Level, Row, RowFinding
 from payments_core.batch.reading.row_keys import digest_of
 from payments_core.batch.reading.seen import SeenRows
-from payments_core.domain.batches import Batch, BatchPaid, BatchRow, BatchState
+from payments_core.domain.batches import RECENT, Batch, BatchRow, BatchState, EarlierPayment
 from payments_core.domain.masking import mask_number, scrub
 from payments_core.engine.journal_protocol import Journal
 
 __all__ = ["PlannedPayments", "changed_numbers", "compare_with_batches", "paid_elsewhere"]
 
-_RECENT = timedelta(days=7)
 _MOST = 1000  # batches that are looked at
 _PLANNED = {BatchState.CREATED, BatchState.APPROVED, BatchState.PAUSED}
 
@@ -34,7 +33,7 @@ class PlannedPayments:
     def __init__(self, journal: Journal, at: datetime, *, apart_from: str = "") -> None:
         self._batches, self._numbers, self._keys = list[str](), SeenRows(strict=True), SeenRows(strict=True)
         for batch in journal.batches(limit=_MOST):
-            is_recent = bool(batch.history) and batch.history[0].at >= at - _RECENT
+            is_recent = bool(batch.history) and batch.history[0].at >= at - RECENT
             if batch.state in _PLANNED and is_recent and batch.id != apart_from:
                 self._batches.append(batch.id)
                 self._add(journal, batch.id)
@@ -69,7 +68,7 @@ def compare_with_batches(journal: Journal, rows: Sequence[Row], at: datetime, pl
     """
     ids = list({row.payee_id: None for row in rows if row.payee_id and row.to})
     numbers = list({row.to: None for row in rows if row.to})
-    last, paid = journal.last_rows_of(ids), journal.paid_by_batches(numbers, at - _RECENT)
+    last, paid = journal.last_rows_of(ids), _paid_by_batches(journal, numbers, at)
     return [_compared(row, last.get(row.payee_id), paid.get(row.to), planned) for row in rows]
 
 
@@ -89,7 +88,7 @@ def paid_elsewhere(journal: Journal, batch: Batch, at: datetime) -> Iterator[tup
     planned = PlannedPayments(journal, at, apart_from=batch.id)
     for page in rows_of(journal, batch.id):
         rows = [result.row for result in page if result.row is not None]
-        paid = journal.paid_by_batches(list({row.order.payee.value: None for row in rows}), at - _RECENT)
+        paid = _paid_by_batches(journal, list({row.order.payee.value: None for row in rows}), at)
         for row in rows:
             number, key = row.order.payee.value, row.order.key
             found = planned.batch_that_pays(number, key)
@@ -100,7 +99,13 @@ def paid_elsewhere(journal: Journal, batch: Batch, at: datetime) -> Iterator[tup
                 yield row, found
 
 
-def _compared(row: Row, last: BatchRow | None, paid: BatchPaid | None, planned: PlannedPayments) -> Row:
+def _paid_by_batches(journal: Journal, numbers: Sequence[str], at: datetime) -> Mapping[str, EarlierPayment]:
+    """Return the last payment of a batch to each number these days."""
+    paid = journal.payments_to(numbers, at - RECENT)
+    return {number: of_batches[-1] for number in paid if (of_batches := [one for one in paid[number] if one.batch])}
+
+
+def _compared(row: Row, last: BatchRow | None, paid: EarlierPayment | None, planned: PlannedPayments) -> Row:
     found = list[RowFinding]()
     if last is not None and row.to and last.order.payee.value != row.to:
         before, who = last.order.payee.masked, scrub(row.payee_id, limit=40)

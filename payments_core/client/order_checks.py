@@ -18,6 +18,7 @@ from payments_core.client.account_choice import (
 )
 from payments_core.client.payout_order import PayoutOrder
 from payments_core.client.validation import AccountTotal, CheckedOrder, OrderFinding, RepeatedPayee, Validation
+from payments_core.domain.batches import RECENT, EarlierPayment
 from payments_core.domain.budgets import Budget, BudgetState, first_above
 from payments_core.domain.errors import InvalidArgument, JournalError, KeyReused, PaymentsError
 from payments_core.domain.masking import mask_key
@@ -35,6 +36,7 @@ from payments_core.runtime import Runtime, session_rules
 __all__ = ["PlacedOrder", "ValidationBuilder", "place_all"]
 
 _EXACT = Context(prec=60)  # an application may have changed its own
+_PAID_RECENTLY = "Another payout of the last 7 days, under another key, pays this payee the same amount."
 _ENDED_UNPAID = {PayoutStatus.FAILED, PayoutStatus.CANCELLED, PayoutStatus.REVERSED}
 
 
@@ -46,6 +48,7 @@ class PlacedOrder:
     order: Order | None = None
     problems: list[PaymentsError] = field(default_factory=list)
     recorded: PayoutRecord | None = None
+    earlier: Sequence[EarlierPayment] = ()
     choice: Choice | None = None
     account: Account | None = None
     new: CreatePayout | None = None
@@ -86,14 +89,21 @@ class PlacedOrder:
 
 
 def place_all(runtime: Runtime, orders: Iterable[PayoutOrder]) -> list[PlacedOrder]:
-    """Read orders, look up their keys, and choose the accounts that depend on no provider's answer.
+    """Read orders, look up their keys and what their payees are paid these days, and choose accounts.
+
+    An account that depends on a provider's answer is not chosen yet.
 
     Raises:
         InvalidArgument: One is no ``PayoutOrder``.
         JournalError: The journal cannot be read.
 
     """
-    return [_place(runtime, given) for given in orders]
+    placed = [_place(runtime, given) for given in orders]
+    new = [(one, one.order.payee.value) for one in placed if one.order is not None and one.recorded is None]
+    paid = runtime.journal.payments_to(list({payee: None for _, payee in new}), runtime.clock() - RECENT)
+    for one, payee in new:
+        one.earlier = paid.get(payee, ())
+    return placed
 
 
 def _place(runtime: Runtime, given: PayoutOrder) -> PlacedOrder:
@@ -270,6 +280,8 @@ class ValidationBuilder:
             return tuple(notes)
         if order is None or account is None:
             return ()
+        if any(paid.key != order.key and paid.amount == order.amount for paid in placed.earlier):
+            notes.append(_PAID_RECENTLY)
         now = self._runtime.clock()
         if order.expires_at is not None and order.expires_at <= max(now, order.not_before or now):
             notes.append(f"It would end FAILED unsent: expires_at is {_when(order.expires_at)}.")

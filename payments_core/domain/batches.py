@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -16,17 +16,18 @@ from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.payout.metadata import encode_metadata
 
 __all__ = [
+    "RECENT",
     "TRANSITIONS",
     "Batch",
     "BatchChange",
     "BatchEntry",
-    "BatchPaid",
     "BatchReply",
     "BatchRow",
     "BatchState",
     "BatchWrite",
     "BeginBatch",
     "DropBatch",
+    "EarlierPayment",
     "FreezeBatch",
     "RowDigest",
     "RowHashes",
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 
+RECENT = timedelta(days=7)  # within it, another payment to the same payee is pointed out
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for every row
 
 
@@ -189,11 +191,11 @@ class RowResult:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchPaid:
-    """A payment of a batch to a payee; it has not failed.
+class EarlierPayment:
+    """A payment to a payee; it has not failed.
 
     Args:
-        batch: The id of the batch.
+        batch: The id of its batch; empty where it is of none.
         key: Of the payout.
         amount: The amount.
         at: When it was accepted.

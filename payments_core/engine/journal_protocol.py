@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
-from payments_core.domain.batches import Batch, BatchPaid, BatchReply, BatchRow, BatchWrite, RowDigest, RowResult
+from payments_core.domain.batches import Batch, BatchReply, BatchRow, BatchWrite, EarlierPayment, RowDigest, RowResult
 from payments_core.domain.budgets import AboveBudget, BudgetState
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
@@ -276,8 +276,8 @@ class Journal(Outbox, Protocol):
         """Return the row of each payee's id in the last approved batch that has it, another batch left out."""
         ...
 
-    def paid_by_batches(self, payees: Sequence[str], since: datetime) -> Mapping[str, BatchPaid]:
-        """Return the last payment of a batch to each of these payees since a moment."""
+    def payments_to(self, payees: Sequence[str], since: datetime) -> Mapping[str, Sequence[EarlierPayment]]:
+        """Return the payments to each of these payees since a moment, in their order; failed ones are left out."""
         ...
 
     def prove_writable(self) -> None:

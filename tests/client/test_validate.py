@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from payments_core import Money, Payee, PayoutClient, PayoutOrder
-from payments_core.client import AccountTotal, Validation
+from payments_core.client import AccountTotal, Validation, assemble
 from payments_core.domain.errors import InvalidArgument, InvalidPayout
 from payments_mtn_momo.emulator import MtnMomoEmulator
 
@@ -129,6 +129,25 @@ def test_validate_tells_in_notes_what_is_decided_later(gateway: MtnMomoEmulator,
     assert (total.amount, total.balances[0].amount, total.is_covered) == (Decimal(5020), Decimal(1000), False)
     assert ["paused since" in note or "holds less than" in note for note in found.notes] == [True, True]
     assert "closing of the month" in found.notes[0]
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_validate_points_out_who_was_paid_the_same_lately(gateway: MtnMomoEmulator, using: Run) -> None:
+    """Other keys for the same payments pay twice: a note says so for a week, not of another amount or a failure."""
+    with PayoutClient.from_config() as client:
+        for key, payee in (("first/paid", GOOD.payee), ("first/failed", "+46733123450")):
+            client.wait(client.send(**replace(GOOD, key=key, payee=payee).arguments()).id, timeout_s=20)
+    again = [
+        replace(GOOD, key="second/paid"),
+        replace(GOOD, key="second/more", amount="11"),
+        replace(GOOD, key="second/failed", payee="+46733123450"),
+        replace(GOOD, key="first/paid"),
+    ]
+    note = "Another payout of the last 7 days, under another key, pays this payee the same amount."
+    assert [order.notes for order in using(lambda client: client.validate(again)).orders] == [(note,), (), (), ()]
+    with PayoutClient(assemble("payouts.toml", clock=lambda: datetime.now(UTC) + timedelta(days=8))) as later:
+        assert later.validate(again[:1]).orders[0].notes == ()
+    assert len(gateway.ledger()) == 2
 
 
 def test_validate_shows_what_is_left_of_the_day(gateway: MtnMomoEmulator, using: Run, tmp_path: Path) -> None:
