@@ -362,9 +362,9 @@ def contradictions_are_not_published(patch: Patch) -> None:
     """One is kept, and the application is not told."""
     publish = history.publish
 
-    def all_but_those(session: Any, row: PayoutRecord, event: Any, text: Any = None) -> None:
-        if text is None:
-            publish(session, row, event)
+    def all_but_those(session: Any, payout_id: str, contradiction: Any = None) -> None:
+        if contradiction is None:
+            publish(session, payout_id)
 
     patch.setattr(history, "publish", all_but_those)
 
