@@ -10,7 +10,8 @@ from payments_core.batch.progress import PAGE, rows_of
 from payments_core.batch.reading import FindingCode, Level, Row, RowFinding
 from payments_core.batch.reading.row_keys import digest_of
 from payments_core.batch.reading.seen import SeenRows
-from payments_core.domain.batches import RECENT, Batch, BatchRow, BatchState, EarlierPayment
+from payments_core.domain.batches import Batch, BatchRow, BatchState
+from payments_core.domain.listing import RECENT, EarlierPayment
 from payments_core.domain.masking import mask_number, scrub
 from payments_core.engine.journal_protocol import Journal
 

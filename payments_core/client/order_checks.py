@@ -18,9 +18,9 @@ from payments_core.client.account_choice import (
 )
 from payments_core.client.payout_order import PayoutOrder
 from payments_core.client.validation import AccountTotal, CheckedOrder, OrderFinding, RepeatedPayee, Validation
-from payments_core.domain.batches import RECENT, EarlierPayment
 from payments_core.domain.budgets import Budget, BudgetState, first_above
 from payments_core.domain.errors import InvalidArgument, JournalError, KeyReused, PaymentsError
+from payments_core.domain.listing import RECENT, EarlierPayment
 from payments_core.domain.masking import mask_key
 from payments_core.domain.money import Currency
 from payments_core.domain.payout import Operation, Order, PayoutStatus
@@ -36,7 +36,10 @@ from payments_core.runtime import Runtime, session_rules
 __all__ = ["PlacedOrder", "ValidationBuilder", "place_all"]
 
 _EXACT = Context(prec=60)  # an application may have changed its own
-_PAID_RECENTLY = "Another payout of the last 7 days, under another key, pays this payee the same amount."
+_PAID_RECENTLY = (
+    "Another payout of the last 7 days, under another key, pays this payee the same amount (see `payouts list --payee "
+    "NUMBER`)."
+)
 _ENDED_UNPAID = {PayoutStatus.FAILED, PayoutStatus.CANCELLED, PayoutStatus.REVERSED}
 
 

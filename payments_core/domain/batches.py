@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -16,7 +16,6 @@ from payments_core.domain.payout import Order, PayoutStatus, ReasonCode
 from payments_core.domain.payout.metadata import encode_metadata
 
 __all__ = [
-    "RECENT",
     "TRANSITIONS",
     "Batch",
     "BatchChange",
@@ -27,7 +26,6 @@ __all__ = [
     "BatchWrite",
     "BeginBatch",
     "DropBatch",
-    "EarlierPayment",
     "FreezeBatch",
     "RowDigest",
     "RowHashes",
@@ -36,7 +34,6 @@ __all__ = [
 ]
 
 
-RECENT = timedelta(days=7)  # within it, another payment to the same payee is pointed out
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: json.dumps would make one for every row
 
 
@@ -188,24 +185,6 @@ class RowResult:
     payout_id: str | None = None
     status: PayoutStatus | None = None
     reason: ReasonCode | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierPayment:
-    """A payment to a payee; it has not failed.
-
-    Args:
-        batch: The id of its batch; empty where it is of none.
-        key: Of the payout.
-        amount: The amount.
-        at: When it was accepted.
-
-    """
-
-    batch: str
-    key: str = field(repr=False)  # keys hold numbers
-    amount: Money
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,19 @@
-"""Which payouts a list holds, and where a page of it ends."""
+"""What is asked of all payouts: a list and its pages, what is still to be checked, what a payee was paid."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from payments_core.domain.money import Money
 from payments_core.domain.payout import Operation, PayoutStatus, ReasonCode
 from payments_core.domain.records import PayoutRecord
 
-__all__ = ["PayoutFilter", "Position", "RecordPage", "ToCheck"]
+__all__ = ["RECENT", "EarlierPayment", "PayoutFilter", "Position", "RecordPage", "ToCheck"]
+
+RECENT = timedelta(days=7)  # within it, another payment to the same payee is pointed out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +91,21 @@ class ToCheck(NamedTuple):
     payout_id: str | None
     is_unsent: bool
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierPayment:
+    """A payment to a payee; it has not failed.
+
+    Args:
+        batch: The id of its batch; empty where it is of none.
+        key: Of the payout.
+        amount: The amount.
+        at: When it was accepted; aware, UTC.
+
+    """
+
+    batch: str
+    key: str = field(repr=False)  # keys hold numbers
+    amount: Money
+    at: datetime

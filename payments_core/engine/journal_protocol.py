@@ -7,11 +7,11 @@ from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
-from payments_core.domain.batches import Batch, BatchReply, BatchRow, BatchWrite, EarlierPayment, RowDigest, RowResult
+from payments_core.domain.batches import Batch, BatchReply, BatchRow, BatchWrite, RowDigest, RowResult
 from payments_core.domain.budgets import AboveBudget, BudgetState
 from payments_core.domain.deliveries import Outbox
 from payments_core.domain.inbox_records import Arrival, Handled, Handling, InboxCount
-from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck
+from payments_core.domain.listing import EarlierPayment, PayoutFilter, Position, RecordPage, ToCheck
 from payments_core.domain.payout import HistoryEntry, Payee, PayoutStatus, ReasonCode
 from payments_core.domain.rates import AcquirePermit, Hold, Permit
 from payments_core.domain.records import Approval, EndedAttempt, ErasureResult, Gap, Pause, PayoutRecord
@@ -133,6 +133,10 @@ class Journal(Outbox, Protocol):
 
     def counts_by_account(self, statuses: Collection[PayoutStatus]) -> Mapping[tuple[str, PayoutStatus], int]:
         """Return how many payouts each account has in each of these statuses; of a pair without any, nothing."""
+        ...
+
+    def payments_to(self, payees: Sequence[str], since: datetime) -> Mapping[str, Sequence[EarlierPayment]]:
+        """Return the payments to each of these payees since a moment, in their order; failed ones are left out."""
         ...
 
     def to_check(self, at: datetime) -> tuple[ToCheck, ...]:
@@ -274,10 +278,6 @@ class Journal(Outbox, Protocol):
 
     def last_rows_of(self, payee_ids: Sequence[str], *, apart_from: str = ...) -> Mapping[str, BatchRow]:
         """Return the row of each payee's id in the last approved batch that has it, another batch left out."""
-        ...
-
-    def payments_to(self, payees: Sequence[str], since: datetime) -> Mapping[str, Sequence[EarlierPayment]]:
-        """Return the payments to each of these payees since a moment, in their order; failed ones are left out."""
         ...
 
     def prove_writable(self) -> None:

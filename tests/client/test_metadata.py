@@ -65,7 +65,7 @@ def test_validate_notes_what_would_be_kept_as_recorded(gateway: MtnMomoEmulator,
     """Of what is recorded, and of an earlier order with the same key; it is no finding."""
     assert gateway.ledger() == []
     using(asked("accept", ORDER))
-    new = replace(ORDER, key="wages/2")
+    new = replace(ORDER, key="wages/2", amount="11")
     orders = [ORDER, replace(ORDER, note=""), replace(ORDER, note="", metadata=None), new, new, replace(new, note="x")]
     found = using(lambda client: client.validate(orders))
     assert found.is_ready

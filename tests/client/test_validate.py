@@ -143,8 +143,9 @@ def test_validate_points_out_who_was_paid_the_same_lately(gateway: MtnMomoEmulat
         replace(GOOD, key="second/failed", payee="+46733123450"),
         replace(GOOD, key="first/paid"),
     ]
-    note = "Another payout of the last 7 days, under another key, pays this payee the same amount."
-    assert [order.notes for order in using(lambda client: client.validate(again)).orders] == [(note,), (), (), ()]
+    (note,), *others = [order.notes for order in using(lambda client: client.validate(again)).orders]
+    assert "of the last 7 days, under another key, pays this payee the same amount" in note
+    assert others == [(), (), ()]
     with PayoutClient(assemble("payouts.toml", clock=lambda: datetime.now(UTC) + timedelta(days=8))) as later:
         assert later.validate(again[:1]).orders[0].notes == ()
     assert len(gateway.ledger()) == 2

@@ -32,7 +32,7 @@ from payments_core.journal.sql.columns import (
     writer,
 )
 from payments_core.journal.sql.new_payouts import check_first_submission, first_submission
-from payments_core.journal.sql.statements import MOVING, POSTGRES, quoted
+from payments_core.journal.sql.statements import PER_TRANSITION, POSTGRES, quoted
 from payments_core.journal.sql.transaction import DbTransaction
 from payments_core.journal.sql.write_transition import is_ordinary, may_end, numbered, submits
 
@@ -41,7 +41,7 @@ __all__ = ["Member", "member_of", "write_members"]
 _AT = POSTGRES.schema
 _HISTORY = ("seq", "at", "event", "status", "attempt", "submissions", "decided_by", "evidence")
 _EVENT = ("key", "account", "status", "reason", "attempt", "at")
-_moving, _compared = writer(MOVING), functools.lru_cache(maxsize=8)(writer)
+_per_transition, _compared = writer(PER_TRANSITION), functools.lru_cache(maxsize=8)(writer)
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -163,7 +163,7 @@ def _new_payout(entry: CreatePayout) -> Member:
 def _transition(entry: ApplyTransition) -> Member | None:
     before, judged = entry.before, update_payout.JUDGED
     after = numbered(entry, before)
-    if not is_ordinary(entry, after) or not update_payout.is_steady(before, after):
+    if not is_ordinary(entry, after) or not update_payout.is_within_attempt(before, after):
         return None
     published, ends = None, may_end(entry)
     if entry.publish:
@@ -173,7 +173,7 @@ def _transition(entry: ApplyTransition) -> Member | None:
         published = _named(_EVENT, about)
     fields = {
         "before": _named(judged, _compared(judged)(before)),
-        "after": _named(MOVING, _moving(after)),
+        "after": _named(PER_TRANSITION, _per_transition(after)),
         "gate": may_send_values(after)[1:] if submits(entry) else None,
         "history": _named(_HISTORY[1:], write_entry(after, entry.event, after.decided_by)),
         "refs": searchable_references(after) if after.attempt.references != before.attempt.references else (),
@@ -234,7 +234,7 @@ SELECT id FROM inserted
 @functools.lru_cache(maxsize=16)
 def _transitions(judged: tuple[str, ...]) -> str:
     """Return the statement for transitions."""
-    sets = ", ".join(f'"{name}" = (after)."{name}"' for name in MOVING)
+    sets = ", ".join(f'"{name}" = (after)."{name}"' for name in PER_TRANSITION)
     same = " AND ".join(
         f'stored."{name}" {"=" if name == "id" else POSTGRES.same} (before)."{name}"' for name in judged
     )

@@ -22,7 +22,6 @@ from payments_core.domain.batches import (
     BatchWrite,
     BeginBatch,
     DropBatch,
-    EarlierPayment,
     FreezeBatch,
     RowDigest,
     RowResult,
@@ -121,15 +120,6 @@ class _Statements:
         return self._text(
             f"SELECT {ROW_COLUMNS} FROM {self._at}batch_rows r JOIN {self._at}batches b ON b.id = r.batch"
             f" WHERE r.payee_id IN ({marks(count)}) AND r.payee_id <> '' AND b.no = ({last})"
-        )
-
-    def payments_to(self, sql: Statements, count: int) -> str:
-        """Return the statement for what payees are paid since a moment."""
-        wanted = ", ".join([sql.payee_key_of] * count)
-        return self._text(
-            f"SELECT payee_value, batch, key, amount, currency, created_at FROM {self._at}payouts"
-            f" WHERE {sql.payee_key} IN ({wanted}) AND created_at >= ?"
-            f" AND status NOT IN ('{PayoutStatus.FAILED}', '{PayoutStatus.CANCELLED}') ORDER BY created_at, no"
         )
 
 
@@ -330,16 +320,6 @@ class BatchesMixin(SqlAccess):
         statement = self._batch_sql.last_of_payee_ids(len(payee_ids))
         found = map(read_batch_row, self._fetch(statement, (*payee_ids, apart_from))) if payee_ids else ()
         return {row.payee_id: row for row in found if row is not None}
-
-    def payments_to(self, payees: Sequence[str], since: datetime) -> Mapping[str, Sequence[EarlierPayment]]:
-        """Return the payments to each of these payees since a moment, in their order; failed ones are left out."""
-        statement = self._batch_sql.payments_to(self._sql, len(payees))
-        found: dict[str, list[EarlierPayment]] = {}
-        for payee, batch, key, amount, currency, at in (
-            self._fetch(statement, (*payees, to_us(since))) if payees else ()
-        ):
-            found.setdefault(payee, []).append(EarlierPayment(batch, key, Money(amount, currency), from_us(at)))
-        return found
 
     @property
     def _batch_sql(self) -> _Statements:

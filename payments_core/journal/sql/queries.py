@@ -9,7 +9,7 @@ from typing import Any
 
 from payments_core.domain.budgets import BudgetState
 from payments_core.domain.characters import is_storable
-from payments_core.domain.listing import PayoutFilter, Position, RecordPage, ToCheck
+from payments_core.domain.listing import EarlierPayment, PayoutFilter, Position, RecordPage, ToCheck
 from payments_core.domain.payout import HistoryEntry, PayoutStatus
 from payments_core.domain.rates import Hold
 from payments_core.domain.records import Approval, EndedAttempt, Gap, Pause, PayoutRecord
@@ -27,6 +27,7 @@ from payments_core.journal.sql.columns import (
     to_us,
 )
 from payments_core.journal.sql.due import not_paused, of_accounts, paused_accounts, unsent_of
+from payments_core.journal.sql.earlier_payments import find_payments_to
 from payments_core.journal.sql.listing import accounts_of, count_by_account, find_page
 from payments_core.journal.sql.to_check import find_to_check
 
@@ -148,6 +149,10 @@ class QueriesMixin(SqlAccess):
     def to_check(self, at: datetime) -> tuple[ToCheck, ...]:
         """Return the payouts that a provider is still to be asked about, in groups."""
         return find_to_check(self._sql, self._fetch, at)
+
+    def payments_to(self, payees: Sequence[str], since: datetime) -> Mapping[str, Sequence[EarlierPayment]]:
+        """Return the payments to each of these payees since a moment, in their order; failed ones are left out."""
+        return find_payments_to(self._sql, self._fetch, payees, since)
 
     def contradicted(self) -> int:
         """Return how many payouts have a contradicted end that no person has acknowledged."""

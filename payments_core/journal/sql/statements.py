@@ -17,11 +17,11 @@ from payments_core.journal.sql.columns import ATTEMPT_COLUMNS, COLUMNS, HISTORY_
 __all__ = [
     "FIXED",
     "MOVABLE",
-    "MOVING",
+    "PER_ATTEMPT",
+    "PER_TRANSITION",
     "POSTGRES",
     "POSTGRES_SCHEMA",
     "SQLITE",
-    "STEADY",
     "UNVERSIONED",
     "Statements",
     "marks",
@@ -52,8 +52,8 @@ FIXED = (
 UNVERSIONED = ("contradictions", "contradicted_at")
 MOVABLE = tuple(name for name in COLUMNS if name not in (*FIXED, *UNVERSIONED))
 # What stays as it is until a further attempt, or until the payee is erased; and what each transition may change.
-STEADY = ("account", "not_before", "expires_at", "binding", "request", "request_hash", "erased_at")
-MOVING = tuple(name for name in MOVABLE if name not in STEADY)
+PER_ATTEMPT = ("account", "not_before", "expires_at", "binding", "request", "request_hash", "erased_at")
+PER_TRANSITION = tuple(name for name in MOVABLE if name not in PER_ATTEMPT)
 
 _PAUSE = "account, since, why, by, probe_at"
 
@@ -170,15 +170,14 @@ class Statements:
         of_payee = f"{self.payee_key} = {self.payee_key_of}"
         self.refunds = text(f"{self.payouts} WHERE operation = 'refund' AND {of_payee} AND {same}")
         self.has_event = text(f"SELECT 1 {of_payout} AND event = ? LIMIT 1")
-        entry = f"SELECT no, {marks(8)} FROM {at}payouts WHERE id = ?"
-        self.add_history = text(
-            f"INSERT INTO {at}history (payout_no, seq, at, event, status, attempt, submissions, decided_by, evidence)"
-            f" {entry}"
-        )
-        self.add_two_to_history = f"{self.add_history} UNION ALL {text(entry)}"
+        add = f"INSERT INTO {at}history (payout_no, seq, at, event, status, attempt, submissions, decided_by, evidence)"
+        entry = f"SELECT no, {{}}, {marks(7)} FROM {at}payouts WHERE id = ?"
+        numbered = entry.format("?")
+        self.add_history = text(f"{add} {numbered}")
+        self.add_two_to_history = text(f"{add} {numbered} UNION ALL {numbered}")
         # Once the payout is locked, in a statement after that: one that had to wait would count as before the wait.
         following = f"COALESCE((SELECT MAX(seq) FROM {at}history WHERE payout_no = no), 0) + 1"
-        self.append_history = self.add_history.replace(text("no, ?,"), f"no, {following},", 1)
+        self.append_history = text(f"{add} {entry.format(following)}")
         self.publish = text(
             f"INSERT INTO {at}outbox"
             " (event_id, payout_id, key, account, status, reason, attempt, seq, at, contradiction)"

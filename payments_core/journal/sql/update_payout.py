@@ -13,10 +13,10 @@ from operator import attrgetter
 
 from payments_core.domain.records import PayoutRecord
 from payments_core.journal.sql.columns import PATHS, writer
-from payments_core.journal.sql.statements import FIXED, MOVABLE, MOVING, STEADY, Statements, marks
+from payments_core.journal.sql.statements import FIXED, MOVABLE, PER_ATTEMPT, PER_TRANSITION, Statements, marks
 from payments_core.journal.sql.transaction import DbTransaction
 
-__all__ = ["JUDGED", "fixed_changes", "is_steady", "update_if_unchanged", "update_locked"]
+__all__ = ["JUDGED", "fixed_changes", "is_within_attempt", "update_if_unchanged", "update_locked"]
 
 _LOCKED = ("id", "version")
 #: What a transition is judged by, as its caller has read it: the statement compares all of it with what is stored.
@@ -33,7 +33,7 @@ JUDGED = (
     "budgets",
 )
 
-_fixed, _steady = (attrgetter(*(PATHS[name] for name in names)) for names in (FIXED, STEADY))
+_fixed, _per_attempt = (attrgetter(*(PATHS[name] for name in names)) for names in (FIXED, PER_ATTEMPT))
 _values = functools.lru_cache(maxsize=8)(writer)
 
 
@@ -71,9 +71,9 @@ def fixed_changes(before: PayoutRecord, after: PayoutRecord) -> list[str]:
     return [] if was == becomes else [name for name, old, new in zip(FIXED, was, becomes, strict=True) if old != new]
 
 
-def is_steady(before: PayoutRecord, after: PayoutRecord) -> bool:
-    """Whether two records have the same request, with all that stays as it is during an attempt."""
-    return _steady(before) == _steady(after)
+def is_within_attempt(before: PayoutRecord, after: PayoutRecord) -> bool:
+    """Whether the same request stands in both records, with all else that stays as it is during an attempt."""
+    return _per_attempt(before) == _per_attempt(after)
 
 
 def _update(
@@ -84,7 +84,7 @@ def _update(
     gate: tuple[str, ...] = (),
     ends: tuple[str, ...] = (),
 ) -> bool:
-    written = MOVING if is_steady(before, after) else MOVABLE
+    written = PER_TRANSITION if is_within_attempt(before, after) else MOVABLE
     values = (*_values(written)(after), *_values(judged)(before), *gate, *(after.attempt.account for _ in ends))
     return session.execute(_text(session.sql, written, judged, len(gate), ends), values).rowcount > 0
 
