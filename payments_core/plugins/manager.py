@@ -59,11 +59,15 @@ def found() -> tuple[Found, ...]:
     plugins: list[Found] = []
     seen: set[str] = set()
     for distribution in distributions():
+        # Most distributions have no plugin: their text tells that, and is not parsed.
+        if GROUP not in (distribution.read_text("entry_points.txt") or ""):
+            continue
         ours = [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
+        title = distribution.metadata["Name"]
         # One distribution can be found twice on sys.path: the first is the one that is imported, as everywhere else.
-        if ours and (name := re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()) not in seen:
+        if ours and (name := re.sub(r"[-_.]+", "-", title).lower()) not in seen:
             seen.add(name)
-            plugins += [Found(entry_point, distribution.metadata["Name"], distribution.version) for entry_point in ours]
+            plugins += [Found(entry_point, title, distribution.version) for entry_point in ours]
     return tuple(sorted(plugins, key=lambda plugin: (plugin.name, plugin.distribution)))
 
 
