@@ -59,8 +59,8 @@ def found() -> tuple[Found, ...]:
     plugins: list[Found] = []
     seen: set[str] = set()
     for distribution in distributions():
-        # Most distributions have no plugin: their text tells that, and is not parsed.
-        if GROUP not in (distribution.read_text("entry_points.txt") or ""):
+        # Most distributions have no plugin: nothing of theirs is parsed.
+        if f"[{GROUP}]" not in (distribution.read_text("entry_points.txt") or ""):
             continue
         ours = [entry_point for entry_point in distribution.entry_points if entry_point.group == GROUP]
         title = distribution.metadata["Name"]

@@ -329,7 +329,7 @@ def test_closed_pipe_of_a_reader_is_not_an_error(folder: Path, pay: Call, gatewa
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-P", "-m", "payments_core", "list"]
-    with os.fdopen(writer) as output:
+    with os.fdopen(writer, "wb") as output:
         ended = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.PIPE, timeout=60, check=False)
 
     assert (ended.returncode, ended.stderr) == (1, b"")
