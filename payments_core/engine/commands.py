@@ -105,7 +105,8 @@ class ApplyTransition:
         lifts: Whether a pause by the library ends in the same commit: its probe got through.
         asks: A query to remember in the same commit.
         answers: ``token_hash`` of a query whose answer this move records. An end counts whatever the path has told
-            before; anything else counts once: ``Stale`` if the query was answered before.
+            before; anything else counts once: ``Stale`` if the query was answered before, or if another read has
+            become due since the record was read.
         post_end: How the POST ended that this move records.
         read_end: What the read that this move records says about the rate.
         needs_approval: Somebody must have approved this attempt of exactly this intent.

@@ -124,7 +124,7 @@ def after_check(
                 row, account, at, Event(EventName.PAYOUT_READ, at, transitions.evidence(outcome))
             )
         case NotFound():
-            return _absent(row, account, outcome, at)
+            return _absent(row, account, outcome, at, by)
         case Final() | Pending():
             pass
     row = transitions.with_references(row, outcome.references)
@@ -176,7 +176,7 @@ def differs(row: PayoutRecord, seen: ReportedDetails | None, *, whole: bool) -> 
     )
 
 
-def _absent(row: PayoutRecord, account: Account, outcome: NotFound, at: datetime) -> Decision:
+def _absent(row: PayoutRecord, account: Account, outcome: NotFound, at: datetime, by: DecidedBy) -> Decision:
     facts, event = account.facts, Event(EventName.PAYOUT_NOT_FOUND, at, transitions.evidence(outcome))
     count, since = row.schedule.not_found_count + 1, row.schedule.first_not_found_at or at
     seen_absent = replace(row, schedule=replace(row.schedule, not_found_count=count, first_not_found_at=since))
@@ -189,6 +189,8 @@ def _absent(row: PayoutRecord, account: Account, outcome: NotFound, at: datetime
     long_enough = at - since >= timedelta(seconds=facts.visible_after_s)
     if count < transitions.LEAST_NOT_FOUND or not long_enough:
         return later
+    if by is DecidedBy.RESULT_CALLBACK and row.schedule.is_callback_read:
+        return later  # a callback came after this was asked: the read that it made due decides
     if row.attempt.duplicate_unverified and row.attempt.ambiguous:
         why = "The provider called our first send a duplicate and does not show the payment."
         return transitions.review(seen_absent, ReasonCode.DUPLICATE_OF_ANOTHER, why, at)

@@ -118,9 +118,9 @@ def resend_at_first_absence(patch: Patch) -> None:
     patch.setattr(transitions, "LEAST_NOT_FOUND", 1)
     absent = decide_outcome._absent
 
-    def hasty(row: PayoutRecord, account: Any, outcome: NotFound, at: Any) -> transitions.Decision:
+    def hasty(row: PayoutRecord, account: Any, outcome: NotFound, at: Any, by: Any) -> transitions.Decision:
         eager = replace(account.spec, facts=replace(account.spec.facts, visible_after_s=0.0))
-        return absent(row, replace(account, spec=eager), outcome, at)
+        return absent(row, replace(account, spec=eager), outcome, at, by)
 
     patch.setattr(decide_outcome, "_absent", hasty)
 

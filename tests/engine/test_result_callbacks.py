@@ -16,7 +16,7 @@ from payments_core.domain.payout import PayoutStatus as S
 from payments_core.domain.payout import Reason, ReasonCode
 from payments_core.domain.records import EndedAttempt, Event, PayoutRecord
 from payments_core.engine import Answered, Effect, answer, token_hash
-from payments_core.engine.commands import ApplyTransition
+from payments_core.engine.commands import AppendHistory, ApplyTransition
 from payments_core.http.flow import run_flow
 from payments_core.provider import Callback, Deferred, Final, NotFound, Pending, Unknown
 
@@ -73,6 +73,30 @@ def test_repeated_result_callback_changes_nothing(stage: Any, outcome: Any) -> N
     first = described(one, row, outcome)
     assert described(one, first.row, outcome, at=3) == Answered(first.row, Effect.REPEATED)
     assert one.journal.get(row.id) == first.row
+
+
+@pytest.mark.parametrize("is_called", [True, False])
+def test_absence_asked_about_before_a_callback_sends_nothing(stage: Any, is_called: bool) -> None:
+    """The callback may tell of the payment that was not shown before: the read that it made due decides."""
+    one, row = asked(stage)
+    called = {"next_at": after(1.5), "callback_read_at": after(1.5)} if is_called else {}
+    absent = changed(row, not_found_count=2, first_not_found_at=after(-600), **called)
+    row = one.execute(ApplyTransition(row, absent, Event("payout.read", after(1)))).row
+    becomes = described(one, row, NotFound()).row
+    assert (becomes.status, becomes.schedule.not_found_count) == (S.UNKNOWN, 3)
+    assert becomes.schedule.is_callback_read is is_called
+    assert (becomes.reason is None, becomes.schedule.next_at) == (is_called, after(1.5 if is_called else 2))
+
+
+def test_absence_overtaken_by_a_callback_is_judged_again(stage: Any) -> None:
+    """Nothing was written, though the payout itself has not moved: the caller looks again."""
+    one, row = asked(stage)
+    one.journal.execute(AppendHistory(row.id, Event("payout.called", after(1.5)), due_at=after(1.5)))
+    stored = one.journal.get(row.id)
+    assert (stored.version, stored.schedule.next_at) == (row.version, after(1.5))
+    assert described(one, row, NotFound()) == Answered(stored, None)
+    assert one.journal.get(row.id) == stored
+    assert described(one, stored, NotFound()).effect is Effect.ANSWERED
 
 
 def test_failure_after_a_payment_that_differs_is_review(stage: Any) -> None:

@@ -107,6 +107,8 @@ def _write_locked(session: DbTransaction, entry: ApplyTransition) -> TransitionR
         return Stale(stored)
     after = numbered(entry, stored)
     if stored.schedule.next_at not in {None, before.schedule.next_at}:
+        if entry.answers is not None and not after.status.is_final:
+            return Stale(stored)  # what an absence means depends on what is due
         after = _keep_due(after, stored)
     if why := _forbidden(stored, after):
         raise JournalError(why)
