@@ -40,7 +40,7 @@ class Person:
         near, far = pty.openpty()
         self._near, self._text = near, ""
         command = [sys.executable, "-P", "-m", "payments_core", *arguments]
-        environment = {**os.environ, "TERM": "dumb", "COLUMNS": "200", "NO_COLOR": "1"}
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200", "NO_COLOR": "1"}
         self._process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=far, stdout=far, stderr=far, start_new_session=True
         )
