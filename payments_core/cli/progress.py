@@ -1,10 +1,12 @@
-"""Progress on standard error, only on a terminal."""
+"""Progress on standard error: one moving line on a terminal, elsewhere a line from time to time."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,12 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["bar", "spinner"]
 
+_EVERY_S = 30.0  # between two lines in a file: a short command leaves none there, and a long one is not silent
+
 
 @contextlib.contextmanager
 def spinner(terminal: Terminal, text: str) -> Iterator[Callable[[str], None]]:
     """Show a status line; yields a function that changes it."""
     if not terminal.is_live:
-        yield lambda _text: None
+        yield _in_lines(terminal)
         return
     from rich.progress import SpinnerColumn, TextColumn
 
@@ -31,8 +35,12 @@ def spinner(terminal: Terminal, text: str) -> Iterator[Callable[[str], None]]:
 @contextlib.contextmanager
 def bar(terminal: Terminal, text: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a progress bar; yields a function that advances it by one."""
-    if not terminal.is_live or not total:
+    if not total:
         yield lambda: None
+        return
+    if not terminal.is_live:
+        update, done = _in_lines(terminal), count(1)
+        yield lambda: update(f"{text}: {next(done):,} of {total:,}")
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
@@ -40,6 +48,19 @@ def bar(terminal: Terminal, text: str, total: int) -> Iterator[Callable[[], None
     with _progress(*columns) as progress:
         task = progress.add_task(text, total=total)
         yield lambda: progress.advance(task)
+
+
+def _in_lines(terminal: Terminal) -> Callable[[str], None]:
+    """Return a function that prints what it is given, if the last line was some time ago; with --json nothing."""
+    last = time.monotonic()
+
+    def update(text: str) -> None:
+        nonlocal last
+        if not terminal.as_json and (now := time.monotonic()) - last >= _EVERY_S:
+            last = now
+            terminal.note(text)
+
+    return update
 
 
 def _progress(*columns: object) -> Progress:
