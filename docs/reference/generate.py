@@ -136,7 +136,7 @@ def settings_page() -> str:
         "\n## Every account\n",
     ]
     parts += [fields(AccountSettings, AccountSettings.model_fields, left_to_providers=True)]
-    parts += ["\nEach provider has further settings, on its own reference page.\n"]
+    parts += ["\nEach provider has further settings, on its reference page: `providers/NAME/docs/NAME-reference.md`.\n"]
     parts += ["\n## Workers\n", fields(WorkerSettings, WorkerSettings.model_fields)]
     parts += ["\n## Webhooks\n", fields(WebhookSettings, WebhookSettings.model_fields)]
     parts += ["\n## Routes\n", fields(RouteSettings, RouteSettings.model_fields)]
@@ -199,7 +199,8 @@ def errors_page() -> str:
         [
             "# Errors\n",
             "An exception means bad input, wrong settings, or a journal that cannot be written. A decline is a status,",
-            "not an exception, and so is an unknown result. Every message says what to do next; none holds a secret or",
+            "not an exception, and so is an unknown result. All are in `payments_core.domain.errors`,",
+            "`PaymentsError` also in `payments_core`. Every message says what to do next; none holds a secret or",
             "a complete number. On the command line `--json` prints",
             '`{"error": {"code", "message", "hint"}}` on standard error.\n',
             "```text",
@@ -492,7 +493,7 @@ def options(parameters: Iterable[Any]) -> str:
     """Return the table of a command's options and arguments."""
     rows = []
     for parameter in parameters:
-        names = ", ".join(f"`{name}`" for name in parameter.opts)
+        names = ", ".join(f"`{name}`" for name in [*parameter.opts, *parameter.secondary_opts])
         default = "" if parameter.default in (None, "") or parameter.default is False else f"`{parameter.default}`"
         rows.append((names, "required" if parameter.required else default, (parameter.help or "").replace("\n", " ")))
     return table(("option", "default", "meaning"), rows)

@@ -20,7 +20,7 @@ from payments_core.batch.reading import (
     RowFinding,
     open_rows,
 )
-from payments_core.batch.reading.payee_numbers import is_of_country
+from payments_core.batch.reading.payee_numbers import unlikely_number
 from payments_core.batch.reading.row_keys import digest_of
 from payments_core.batch.reading.seen import SeenRows
 from payments_core.client import AccountTotal, CheckedOrder, OrderFinding, PayoutClient, Validation, currency_of
@@ -75,8 +75,8 @@ class FileReport:
 def check_repeats(rows: Iterable[Row]) -> Iterator[Row]:
     """Compare rows with all earlier ones: a key twice is refused, a payment twice is a warning.
 
-    So are one payee's id at two numbers, one number for two ids, and a number of another country than the currency; the
-    same payee with another amount is a note.
+    So are one payee's id at two numbers, one number for two ids, and a number of another country than the currency, or
+    with another number of digits than numbers there have; the same payee with another amount is a note.
     About a hundred bytes are kept for each row.
 
     Args:
@@ -109,12 +109,8 @@ def check_repeats(rows: Iterable[Row]) -> Iterator[Row]:
                 found.append(
                     RowFinding(line, "to", mask_number(row.to), FindingCode.REPEATED_ID, why, hint, Level.WARNING)
                 )
-            if not is_of_country(row.to, row.currency):
-                why = f"The number is of another country than the currency {row.currency}."
-                hint = "Make sure that its country code is right, and that the account pays there."
-                found.append(
-                    RowFinding(line, "to", mask_number(row.to), FindingCode.OTHER_COUNTRY, why, hint, Level.WARNING)
-                )
+            if unlikely := unlikely_number(row.to, row.currency):
+                found.append(RowFinding(line, "to", mask_number(row.to), *unlikely, Level.WARNING))
             if first != line:
                 reason = f"Row {first} pays this number {what}."
                 found.append(RowFinding(line, "to", mask_number(row.to), code, reason, _BOTH_ARE_PAID, level))

@@ -53,16 +53,19 @@ def test_person_at_two_numbers_and_number_of_two_people_are_warnings(opened: Cal
     ]
 
 
-def test_number_of_another_country_is_a_warning(opened: Callable[..., PayeeFile]) -> None:
+def test_number_of_another_country_or_length_is_a_warning(opened: Callable[..., PayeeFile]) -> None:
     """A currency of several countries, and one whose country is not known here, tell nothing."""
     rows = "k-1,+256772000001,5,UGX\nk-2,+254772000001,5,UGX\nk-3,+254772000002,5,KES\nk-4,+46733123498,5,XOF\n"
-    with opened(f"key,to,amount,currency\n{rows}") as file:
+    mistyped = "k-5,+25677200001,5,UGX\nk-6,+2567720000012,5,UGX\n"
+    with opened(f"key,to,amount,currency\n{rows}{mistyped}") as file:
         found = list(check_repeats(file))
     assert [[(str(one.level), one.code) for one in row.findings] for row in found] == [
         [],
         [("warning", "other_country")],
         [],
         [],
+        [("warning", "unusual_length")],
+        [("warning", "unusual_length")],
     ]
     assert None not in [row.order for row in found]
 

@@ -45,6 +45,7 @@ class FindingCode(StrEnum):
     SCIENTIFIC_NOTATION = "scientific_notation"
     TOO_MANY_FIELDS = "too_many_fields"
     TOTALS_ROW = "totals_row"
+    UNUSUAL_LENGTH = "unusual_length"
     WALLET_NOT_ACTIVE = "wallet_not_active"
     WALLET_NOT_FOUND = "wallet_not_found"
     WRONG_CURRENCY = "wrong_currency"
@@ -81,6 +82,7 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         FindingCode.SCIENTIFIC_NOTATION: "A number with an exponent, such as `2.56772E+11`: its last digits are lost.",
         FindingCode.TOO_MANY_FIELDS: "A row with more fields than the header.",
         FindingCode.TOTALS_ROW: "A row with an amount and no payee, or with a label such as Total.",
+        FindingCode.UNUSUAL_LENGTH: "A warning: the number has more or fewer digits than numbers of that country have.",
         FindingCode.WALLET_NOT_ACTIVE: "A warning: the provider says that the wallet is not active; only with "
         "`--wallets`.",
         FindingCode.WALLET_NOT_FOUND: "A warning: the provider has no wallet with this number; only with `--wallets`.",

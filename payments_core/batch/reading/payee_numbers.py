@@ -13,7 +13,7 @@ from payments_core.domain.errors import InvalidPayee
 from payments_core.domain.masking import mask_number
 from payments_core.domain.payout import Payee
 
-__all__ = ["NATIONAL", "is_of_country", "read_payee"]
+__all__ = ["NATIONAL", "read_payee", "unlikely_number"]
 
 # Currencies of one country, whose numbers are dialled with a leading 0 there: calling code, digits after the 0.
 # Source: ITU-T E.164 national numbering plans.
@@ -60,9 +60,28 @@ def read_payee(cell: Cell, currency: str, operator: str = "") -> Payee:
         raise CellFault(code, error.message, error.hint) from None
 
 
-def is_of_country(number: str, currency: str) -> bool:
-    """Whether a number, digits only, is of a currency's country; so is any where the currency does not tell one."""
-    return number.startswith(NATIONAL.get(currency, ("", 0))[0])
+def unlikely_number(number: str, currency: str) -> tuple[FindingCode, str, str] | None:
+    """Return why a number is unlikely in a currency, with advice; None where its currency does not tell the country.
+
+    Args:
+        number: Digits only, country code first.
+        currency: Of the row.
+
+    """
+    code, length = NATIONAL.get(currency, ("", 0))
+    if not number.startswith(code):
+        why = f"The number is of another country than the currency {currency}."
+        return (
+            FindingCode.OTHER_COUNTRY,
+            why,
+            "Make sure that its country code is right, and that the account pays there.",
+        )
+    if code and len(number) != len(code) + length:
+        why = (
+            f"The number has {len(number)} digits, and numbers of the country of {currency} have {len(code) + length}."
+        )
+        return FindingCode.UNUSUAL_LENGTH, why, "Ask the payee for the number: a digit is missing, or one is too many."
+    return None
 
 
 def _with_country(text: str, currency: str) -> str:
