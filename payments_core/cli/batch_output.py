@@ -71,8 +71,10 @@ def text(progress: BatchProgress) -> str:
     }
     facts |= {str(status).lower(): str(count) for status, count in sorted(progress.by_status.items())}
     if progress.unsent:
-        name = "never sent" if batch.state == "CANCELLED" else "no payout yet"
+        name = "never sent" if batch.state == "CANCELLED" else "unsent"
         facts[name] = f"{progress.unsent}, {totals_text(progress.left)}"
+    if batch.state == "APPROVED" and not progress.is_done:
+        facts["what next"] = f"`payouts batch run {batch.id}` goes on: no row is paid twice"
     history = [
         f"{messages.moment(entry.at)}  {entry.event.removeprefix('batch.')} by {entry.actor}: {entry.reason}"
         for entry in batch.history
@@ -98,9 +100,10 @@ def line(progress: BatchProgress, after_s: float = 0.0) -> str:
         f"{rows - progress.unsent} of {rows} sent",
         f"{progress.succeeded} paid",
         f"{progress.failed} failed",
+        f"{progress.open - progress.unknown} pending",
         f"{progress.unknown} not known",
     ]
-    if after_s > 1 and ended:
+    if after_s > 1 and ended and progress.unsent:  # afterwards only the provider decides how long it takes
         rate = ended / after_s
         parts.append(f"{rate:.0f} a second, about {(rows - ended) / rate:.0f} s left")
     if progress.left:

@@ -63,6 +63,20 @@ def test_batch_goes_from_its_file_to_its_end(people: Path, payouts: Call, gatewa
     assert [one["state"] for one in payouts("batch", "list", "--json").json] == ["APPROVED"]
 
 
+def test_failed_row_that_no_reissue_can_mend_is_named(people: Path, payouts: Call) -> None:
+    """What is not paid again is said, with the command that says why; and what was not run yet, with the next one."""
+    people.write_text("payee_id,to,amount\nE1,+256772100001,100\nE2,+46733123457,100\n")
+    payouts("batch", "create", "people.csv", "--round", "november", "--actor", "ann")
+    payouts("batch", "approve", "november", "--actor", "bob", "--total", "200 UGX")
+    shown = payouts("batch", "show", "november")
+    ran = payouts("batch", "run", "november", "--wait", "20")
+    reissued = payouts("batch", "reissue", "november", "--actor", "cy", "--reason", "paid in")
+
+    assert ("` goes on: no row is paid twice" in shown.out, "goes on" in ran.out) == (True, False)
+    assert (ran.code, reissued.code) == (3, 0)
+    assert "0 reissued, 0 refused.\nPassed over: 1 failed row, since the same payment would fail again." in reissued.out
+
+
 def test_rows_and_list_name_the_statuses_there_are(batch: str, payouts: Call) -> None:
     rows = payouts("batch", "rows", batch, "--status", "BOGUS")
     listed = payouts("list", "--status", "BOGUS")
