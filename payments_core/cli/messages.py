@@ -314,7 +314,10 @@ def _failed(payout: Payout) -> str:
         hours = f"{payout.reason.settling_h:g} hours"
         return f"Wait {hours}: until then the provider may still change the result. Then {again}"
     if payout.reason is not None and payout.reason.code is ReasonCode.PAYEE_NOT_FOUND:
-        return f"No money moved. If the number is wrong, pay the right one under another key. If it is right, {again}"
+        return (
+            "No money moved. If the number is wrong, pay the right one under another key, and never reissue this one. "
+            f"If it is right, {again}"
+        )
     return f"No money moved. After the cause is fixed, {again}"
 
 

@@ -278,7 +278,7 @@ class ValidationBuilder:
             return tuple(notes)
         if recorded is not None:
             if recorded.status in _ENDED_UNPAID:
-                ended = f"The recorded payout ended {recorded.status}: this key pays it no more."
+                ended = f"The recorded payout ended {recorded.status}: sending the key again pays nothing."
                 notes.append(f"{ended} `payouts show KEY` says what to do.")
             return tuple(notes)
         if order is None or account is None:

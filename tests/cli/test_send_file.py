@@ -248,7 +248,7 @@ def test_file_with_a_failed_row_says_how_it_can_be_paid(send: Call) -> None:
     first, again = send(text, "--wait", "10"), send(text, "--wait", "10")
 
     assert (first.code, again.code) == (3, 3)
-    assert "this key pays it no more. `payouts show KEY` says what to do: row 3." in again.err
+    assert "sending the key again pays nothing. `payouts show KEY` says what to do: row 3." in again.err
     assert "1 of these ended FAILED or CANCELLED before: `payouts show KEY` says what to do." in again.out
 
 

@@ -76,7 +76,7 @@ def test_validate_tells_what_is_recorded_under_a_key(gateway: MtnMomoEmulator, u
     statuses = [order.status and str(order.status) for order in found.orders]
     assert statuses == ["SUCCEEDED", "CREATED", "CANCELLED", None, "SUCCEEDED", None]
     assert [order.is_paid for order in found.orders] == [True, False, False, False, True, False]
-    assert found.orders[2].notes[0].endswith("this key pays it no more. `payouts show KEY` says what to do.")
+    assert found.orders[2].notes[0].endswith("sending the key again pays nothing. `payouts show KEY` says what to do.")
     assert found.orders[3].findings[0].code == "key_reused"
     assert "recorded 10 EUR, now 11 EUR" in found.orders[3].findings[0].reason
     assert found.orders[4].same_key_as == 1

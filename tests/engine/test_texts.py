@@ -49,7 +49,7 @@ def test_unsafe_decision_says_what_the_provider_says(stage: MakeStage) -> None:
     assert reply_of(lambda: one.resolve(row, paid=False)) == (
         "Payout … (po_x) cannot be settled as not paid now. The provider's answer says nothing clear. "
         "It is in review because of never_appeared.",
-        "`payouts review show` tells what is safe.",
+        "It can be settled as paid or reopened.",
     )
 
 
