@@ -142,6 +142,10 @@ class Place:
     def all_paid(self) -> bool:
         return set(self.statuses()) == {PayoutStatus.SUCCEEDED}
 
+    def all_over(self) -> bool:
+        """Whether each is paid, or waits for a person."""
+        return not set(self.statuses()) - {PayoutStatus.SUCCEEDED, PayoutStatus.REVIEW}
+
     def check(self, count: int, *, unsent: int = 0) -> None:
         """Each was paid, once, under its first reference, and so it is told; those in review were not paid."""
         result = Counter({PayoutStatus.SUCCEEDED: count - unsent, PayoutStatus.REVIEW: unsent})
