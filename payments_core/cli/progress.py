@@ -20,10 +20,17 @@ _EVERY_S = 30.0  # between two lines in a file: a short command leaves none ther
 
 
 @contextlib.contextmanager
-def spinner(terminal: Terminal, text: str) -> Iterator[Callable[[str], None]]:
-    """Show a status line; yields a function that changes it."""
+def spinner(terminal: Terminal, text: str, *, in_logs: bool = True) -> Iterator[Callable[[str], None]]:
+    """Show a status line; yields a function that changes it.
+
+    Args:
+        terminal: Where.
+        text: The first one.
+        in_logs: Whether it is also printed where there is no terminal; not by a command whose events tell it there.
+
+    """
     if not terminal.is_live:
-        yield _in_lines(terminal)
+        yield _in_lines(terminal) if in_logs else lambda _text: None
         return
     from rich.progress import SpinnerColumn, TextColumn
 
@@ -51,12 +58,12 @@ def bar(terminal: Terminal, text: str, total: int) -> Iterator[Callable[[], None
 
 
 def _in_lines(terminal: Terminal) -> Callable[[str], None]:
-    """Return a function that prints what it is given, if the last line was some time ago; with --json nothing."""
+    """Return a function that prints what it is given, if the last line was some time ago; among JSON nothing."""
     last = time.monotonic()
 
     def update(text: str) -> None:
         nonlocal last
-        if not terminal.as_json and (now := time.monotonic()) - last >= _EVERY_S:
+        if not (terminal.as_json or terminal.log_json) and (now := time.monotonic()) - last >= _EVERY_S:
             last = now
             terminal.note(text)
 

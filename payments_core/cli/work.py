@@ -181,7 +181,7 @@ async def _work(terminal: Terminal, settings: WorkerSettings, accounts: list[str
     ended: Counter[PayoutStatus] = Counter()
     steps = 0
     async with AsyncPayoutClient(terminal.runtime()) as client:
-        with spinner(terminal, "working: 0 steps") as show, stop_on_signals(lambda: update()) as stop:
+        with spinner(terminal, "working: 0 steps", in_logs=False) as show, stop_on_signals(lambda: update()) as stop:
 
             def update() -> None:
                 doing = "finishing what is in flight; once more to stop at once" if stop.is_set() else "working"

@@ -13,10 +13,10 @@ from payments_core.cli.terminal import Terminal
 def test_long_run_without_a_terminal_prints_a_line_from_time_to_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two lines are half a minute apart: a short command prints none, and with --json there is none."""
+    """Two lines are half a minute apart: a short command prints none, and among JSON there is none."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    for terminal in Terminal(), Terminal(as_json=True):
+    for terminal in Terminal(), Terminal(as_json=True), Terminal(log_json=True):
         clock.now = 0.0
         with (
             progress.spinner(terminal, "rows") as update,
@@ -32,3 +32,12 @@ def test_long_run_without_a_terminal_prints_a_line_from_time_to_time(
         "at 60 s",
         "payouts: 61 of 1,500",
     ]
+
+
+def test_command_whose_events_tell_its_progress_prints_no_line_beside_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_EVERY_S", 0.0)
+    with progress.spinner(Terminal(), "working: 0 steps", in_logs=False) as update:
+        update("working: 1 step")
+    assert capsys.readouterr().err == ""
