@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from payments_core.cli import exit_codes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from payments_core.batch import Batch, BatchProgress
     from payments_core.cli.terminal import Terminal
     from payments_core.domain.batches import RowResult
@@ -73,13 +75,24 @@ def text(progress: BatchProgress) -> str:
     if progress.unsent:
         name = "never sent" if batch.state == "CANCELLED" else "unsent"
         facts[name] = f"{progress.unsent}, {totals_text(progress.left)}"
-    if batch.state == "APPROVED" and not progress.is_done:
-        facts["what next"] = f"`payouts batch run {batch.id}` goes on: no row is paid twice"
+    facts["what next"] = "; ".join(_what_next(progress))
     history = [
         f"{messages.moment(entry.at)}  {entry.event.removeprefix('batch.')} by {entry.actor}: {entry.reason}"
         for entry in batch.history
     ]
     return "\n".join([output.facts(facts), *history])
+
+
+def _what_next(progress: BatchProgress) -> Iterator[str]:
+    from payments_core.domain.payout import PayoutStatus
+
+    batch, in_review = progress.batch, progress.by_status.get(PayoutStatus.REVIEW, 0)
+    if batch.state == "APPROVED" and (progress.unsent or progress.open > in_review):
+        yield f"`payouts batch run {batch.id}` goes on, and pays no row twice"
+    if in_review:
+        yield "`payouts review list` shows what waits for a person"
+    if progress.failed:
+        yield f"`payouts batch rows {batch.id} --status FAILED` says why rows failed"
 
 
 def in_words(batch: Batch) -> str:
@@ -100,7 +113,7 @@ def line(progress: BatchProgress, after_s: float = 0.0) -> str:
         f"{rows - progress.unsent} of {rows} sent",
         f"{progress.succeeded} paid",
         f"{progress.failed} failed",
-        f"{progress.open - progress.unknown} pending",
+        f"{progress.open - progress.unknown} in progress",
         f"{progress.unknown} not known",
     ]
     if after_s > 1 and ended and progress.unsent:  # afterwards only the provider decides how long it takes

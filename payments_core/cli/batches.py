@@ -270,13 +270,12 @@ def reissue(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> i
     Rows that failed for another reason are not: correct them in another file. Each row needs a proof that its earlier
     attempts failed; where the provider gives none, compare its statement, then use `payouts reissue`.
     """
-    from payments_core.batch.progress import progress_of
     from payments_core.cli import error_output, messages
     from payments_core.domain.payout import Payout
 
-    with terminal.journal() as journal:
-        failed = progress_of(journal, batch).failed
-    results = _with_batches(terminal, lambda one: one.reissue(batch, actor=actor, reason=reason))
+    failed, results = _with_batches(
+        terminal, lambda one: (one.progress(batch).failed, one.reissue(batch, actor=actor, reason=reason))
+    )
     shown: dict[int, Any] = {
         number: {"status": str(one.status), "id": one.id} if isinstance(one, Payout) else error_output.problem(one)
         for number, one in results.items()
@@ -290,10 +289,9 @@ def reissue(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> i
     if len(results) > refused:
         lines.append(f"`payouts batch run {batch}` follows them to their end.")
     if passed_over := max(failed - len(results), 0):
-        count = messages.counted(passed_over, "failed row")
         lines.append(
-            f"Passed over: {count}, since the same payment would fail again. `payouts batch rows {batch} --status "
-            "FAILED` says why; pay what was corrected from another file."
+            f"Passed over: {messages.counted(passed_over, 'failed row')}, as a reissue mends no such reason. `payouts "
+            f"batch rows {batch} --status FAILED` says why; pay what was corrected from another file."
         )
     terminal.show(shown, "\n".join(lines))
     return exit_codes.FAILED if refused else exit_codes.DONE

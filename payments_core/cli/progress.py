@@ -24,7 +24,7 @@ def spinner(terminal: Terminal, text: str, *, in_logs: bool = True) -> Iterator[
     """Show a status line; yields a function that changes it.
 
     Args:
-        terminal: Where.
+        terminal: The common options of the call.
         text: The first one.
         in_logs: Whether it is also printed where there is no terminal; not by a command whose events tell it there.
 

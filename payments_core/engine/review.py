@@ -39,7 +39,7 @@ _PROVIDER_SAYS: Mapping[ProviderSays, str] = {
     ProviderSays.ANOTHER: "The provider shows another payment under its reference.",
 }
 
-_DONE: Mapping[ReviewAction, str] = {
+_DECIDED: Mapping[ReviewAction, str] = {
     ReviewAction.PAID: "settled as paid",
     ReviewAction.NOT_PAID: "settled as not paid",
     ReviewAction.REOPEN: "reopened",
@@ -271,7 +271,7 @@ def _check(account: Account, asked: _Asked, act: ReviewAction, person: OperatorD
     acts = SAFE.get(row.reason.code, {}).get(asked.says, {}) if row.reason else {}
     refusal: DecisionRefused | None = None
     if act not in acts:
-        safe = f"It can be {' or '.join(_DONE[other] for other in acts)}." if acts else "Ask again later."
+        safe = f"It can be {' or '.join(_DECIDED[other] for other in acts)}." if acts else "Ask again later."
         refusal = _refused(asked, act, "Ask again when it answers." if asked.says is ProviderSays.SILENT else safe)
     elif acts[act] and not person.has_evidence:
         refusal = _refused(asked, act, "Name the evidence: which line of which statement says so, or that none does.")
@@ -289,7 +289,7 @@ def _check(account: Account, asked: _Asked, act: ReviewAction, person: OperatorD
 def _refused(asked: _Asked, act: ReviewAction, hint: str, *, again_at: datetime | None = None) -> DecisionRefused:
     why = asked.row.reason.code if asked.row.reason else "an unknown reason"
     return DecisionRefused(
-        f"Payout {asked.row.label} cannot be {_DONE[act]} now. {_PROVIDER_SAYS[asked.says]} "
+        f"Payout {asked.row.label} cannot be {_DECIDED[act]} now. {_PROVIDER_SAYS[asked.says]} "
         f"It is in review because of {why}.",
         hint=hint,
         again_at=again_at,

@@ -72,9 +72,10 @@ def test_failed_row_that_no_reissue_can_mend_is_named(people: Path, payouts: Cal
     ran = payouts("batch", "run", "november", "--wait", "20")
     reissued = payouts("batch", "reissue", "november", "--actor", "cy", "--reason", "paid in")
 
-    assert ("` goes on: no row is paid twice" in shown.out, "goes on" in ran.out) == (True, False)
+    assert ("` goes on, and pays no row twice" in shown.out, "goes on" in ran.out) == (True, False)
+    assert ("says why rows failed" in shown.out, "says why rows failed" in ran.out) == (False, True)
     assert (ran.code, reissued.code) == (3, 0)
-    assert "0 reissued, 0 refused.\nPassed over: 1 failed row, since the same payment would fail again." in reissued.out
+    assert "0 reissued, 0 refused.\nPassed over: 1 failed row, as a reissue mends no such reason." in reissued.out
 
 
 def test_rows_and_list_name_the_statuses_there_are(batch: str, payouts: Call) -> None:

@@ -61,25 +61,20 @@ def read_payee(cell: Cell, currency: str, operator: str = "") -> Payee:
 
 
 def unlikely_number(number: str, currency: str) -> tuple[FindingCode, str, str] | None:
-    """Return why a number is unlikely in a currency, with advice; None where its currency does not tell the country.
+    """Return the finding about a number that is unlikely beside a currency, its reason and advice; else None.
 
     Args:
         number: Digits only, country code first.
-        currency: Of the row.
+        currency: Of the row; where it is of several countries, nothing is unlikely.
 
     """
     code, length = NATIONAL.get(currency, ("", 0))
     if not number.startswith(code):
         why = f"The number is of another country than the currency {currency}."
-        return (
-            FindingCode.OTHER_COUNTRY,
-            why,
-            "Make sure that its country code is right, and that the account pays there.",
-        )
-    if code and len(number) != len(code) + length:
-        why = (
-            f"The number has {len(number)} digits, and numbers of the country of {currency} have {len(code) + length}."
-        )
+        hint = "Make sure that its country code is right, and that the account pays there."
+        return FindingCode.OTHER_COUNTRY, why, hint
+    if code and len(number) != (usual := len(code) + length):
+        why = f"The number has {len(number)} digits, and numbers of the country of {currency} have {usual}."
         return FindingCode.UNUSUAL_LENGTH, why, "Ask the payee for the number: a digit is missing, or one is too many."
     return None
 
