@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import filecmp
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,8 @@ from payments_core.domain.errors import InvalidArgument
 
 __all__ = ["RejectsFile"]
 
-_OBEYED = "=+-@\t\r"  # a spreadsheet takes a cell that begins so for a formula
+# A spreadsheet takes the first for a formula. Of the others it cuts the zero, or saves 2.5677E+11.
+_CHANGED = re.compile(r"[=+\-@\t\r].*|0\d+|\d{12,}", re.DOTALL)
 
 
 class RejectsFile:
@@ -113,4 +115,4 @@ class RejectsFile:
 
 
 def _escaped(cell: str) -> str:
-    return f"'{cell}" if cell and cell[0] in _OBEYED else str(cell)
+    return f"'{cell}" if _CHANGED.fullmatch(cell) else str(cell)
