@@ -314,10 +314,10 @@ def test_provision_command_reads_a_key_from_a_file(payouts: Payouts, sandbox: Mt
     ("given", "code", "says"),
     [
         ({"--url": None}, 2, "one of the two"),
-        ({"--live-url": ""}, 2, "one of the two"),
+        ({"--sandbox": ""}, 2, "one of the two"),
         ({"--url": BASE_URLS["legacy"]}, 2, "come from the partner portal"),
         ({"--url": BASE_URLS["momo_africa"]}, 2, "come from the partner portal"),
-        ({"--url": BASE_URLS["sandbox"]}, 2, "with --live-url"),
+        ({"--url": BASE_URLS["sandbox"]}, 2, "with --sandbox"),
         ({"--url": "https://127.0.0.1.example.org"}, 2, "is not on this machine"),
         ({"--url": "http://[::1"}, 2, "is not on this machine"),
         ({"--url": "http://127.0.0.1:1/path"}, 1, "must end after the host"),
@@ -349,7 +349,7 @@ def test_provision_command_reports_misuse_before_anything_is_made(
 
 def test_provision_command_uses_the_real_sandbox_only_when_named(tmp_path: Path) -> None:
     """It is never called here: only where a call would go, and that the account needs no address of its own."""
-    assert _gateway("", live_url=True) == BASE_URLS["sandbox"] == "https://sandbox.momodeveloper.mtn.com"
+    assert _gateway("", at_sandbox=True) == BASE_URLS["sandbox"] == "https://sandbox.momodeveloper.mtn.com"
     plan = Plan(
         config=tmp_path / "payouts.toml",
         account="mtn-sandbox",

@@ -40,7 +40,9 @@ def provision(
     ],
     account: Annotated[str, typer.Option(metavar="NAME", help="The account to write.")] = "mtn-sandbox",
     url: Annotated[str, typer.Option(metavar="URL", help="An emulator on this machine.")] = "",
-    live_url: Annotated[bool, typer.Option("--live-url", help="MTN's own sandbox; play money.")] = False,
+    at_sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="MTN's own sandbox, on the internet; play money.")
+    ] = False,
 ) -> int:
     """Make an API user of the sandbox, with its key and an account in payouts.toml.
 
@@ -59,7 +61,7 @@ def provision(
     plan = Plan(
         config=terminal.config,
         account=account,
-        base_url=_gateway(url, live_url=live_url),
+        base_url=_gateway(url, at_sandbox=at_sandbox),
         subscription_key=subscription_key,
         callback_host=callback_host,
     )
@@ -82,16 +84,16 @@ def provision(
     return exit_codes.DONE
 
 
-def _gateway(url: str, *, live_url: bool) -> str:
+def _gateway(url: str, *, at_sandbox: bool) -> str:
     """Return where to provision: a server on this machine, or MTN's sandbox when it was named."""
     from urllib.parse import urlsplit
 
     from payments_core.http.urls import is_loopback
     from payments_mtn_momo.targets import BASE_URLS
 
-    if bool(url) == live_url:
-        raise typer.BadParameter("Give --url for an emulator, or --live-url for MTN's sandbox; one of the two.")
-    if live_url:
+    if bool(url) == at_sandbox:
+        raise typer.BadParameter("Give --url for an emulator, or --sandbox for MTN's own; one of the two.")
+    if at_sandbox:
         return BASE_URLS["sandbox"]
     try:
         host = urlsplit(url).hostname or ""
@@ -99,7 +101,7 @@ def _gateway(url: str, *, live_url: bool) -> str:
         host = ""
     if not is_loopback(host):
         raise typer.BadParameter(
-            "--url is not on this machine. API users are made in the sandbox only, with --live-url; live ones come "
+            "--url is not on this machine. API users are made in the sandbox only, with --sandbox; live ones come "
             "from the partner portal."
         )
     return url
