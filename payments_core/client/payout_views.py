@@ -33,7 +33,9 @@ def find_payout(journal: Journal, payout: str) -> PayoutRecord:
         unclear = find_unclear(payout)
         odd = f" It holds {unclear}." if unclear else ""
         raise UnknownPayout(
-            f"The journal has no payout with the id or key {mask_key(payout)!r}.{odd}", hint="`payouts list` shows all."
+            f"The journal has no payout with the id or key {mask_key(payout)!r}.{odd}",
+            hint="`payouts list` shows all. A key is recorded before it is sent: unless the journal was restored, "
+            "nothing was sent under a key that is not here, and it can be sent.",
         )
     return found[0]
 
