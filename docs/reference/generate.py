@@ -266,6 +266,7 @@ def statuses_page() -> str:
                 ("status", "final", "meaning"),
                 [(f"`{s}`", "yes" if s.is_final else "", messages.STATUSES[s]) for s in PayoutStatus],
             ),
+            "\nA row of a [batch](../how-to/pay-a-file.md) that has no payout yet is shown as `UNSENT`.",
             "\nThe neutral code is `payout.reason.code`; the provider's own code and text are",
             "`payout.reason.provider_code` and `.text`.\n",
             table(("reason", "meaning"), [(f"`{code}`", messages.REASONS[code]) for code in ReasonCode]),

@@ -257,7 +257,7 @@ def run(
     lines = [batch_output.text(done.progress)]
     lines += [f"Row {number} was refused: {one['message']} {one['hint']}".strip() for number, one in refused.items()]
     if done.stopped:
-        lines.append(f"Stopped: {done.stopped}")
+        lines.append(f"{'Note' if done.progress.is_done else 'Stopped'}: {done.stopped}")
     terminal.show(record, "\n".join(lines))
     return exit_codes.FAILED if refused else batch_output.exit_code(done.progress)
 

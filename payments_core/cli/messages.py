@@ -43,7 +43,7 @@ STATUSES: Mapping[PayoutStatus, str] = {
     PayoutStatus.SENDING: "being sent to the provider",
     PayoutStatus.PENDING: "accepted by the provider, not finished",
     PayoutStatus.UNKNOWN: "it may have arrived; the provider is being checked",
-    PayoutStatus.REVIEW: "automatic processing has stopped; a person must decide",
+    PayoutStatus.REVIEW: "no automatic step is proven safe: a check or a person continues",
     PayoutStatus.SUCCEEDED: "paid",
     PayoutStatus.FAILED: "no money moved",
     PayoutStatus.CANCELLED: "cancelled before it was sent",
