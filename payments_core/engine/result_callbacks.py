@@ -86,11 +86,9 @@ def answer(
     reply = yield from apply_transition(entry)
     if isinstance(reply, TransitionApplied):
         return Answered(reply.row, Effect.ANSWERED if isinstance(outcome, Final | NotFound) else Effect.OPEN)
-    if not isinstance(reply, Stale):
-        return Answered(row, None)
-    if (reply.row.version, reply.row.schedule) == (row.version, row.schedule):
+    if isinstance(reply, Stale) and (reply.row.version, reply.row.schedule) == (row.version, row.schedule):
         return Answered(row, Effect.REPEATED)  # unchanged: this path has reported the absence before
-    return Answered(reply.row, None)
+    return Answered(reply.row if isinstance(reply, Stale) else row, None)
 
 
 def _after_an_end(

@@ -271,8 +271,8 @@ def _check(account: Account, asked: _Asked, act: ReviewAction, person: OperatorD
     acts = SAFE.get(row.reason.code, {}).get(asked.says, {}) if row.reason else {}
     refusal: DecisionRefused | None = None
     if act not in acts:
-        safe = f"It can be {' or '.join(_DECIDED[other] for other in acts)}." if acts else "Ask again later."
-        refusal = _refused(asked, act, "Ask again when it answers." if asked.says is ProviderSays.SILENT else safe)
+        safe = f"It can be {' or '.join(_DECIDED[other] for other in acts)}."
+        refusal = _refused(asked, act, safe if acts else "Ask again when it answers.")
     elif acts[act] and not person.has_evidence:
         refusal = _refused(asked, act, "Name the evidence: which line of which statement says so, or that none does.")
     elif act is ReviewAction.NOT_PAID and (sent := last_possible_send(account, row.attempt.sent_at)) is not None:
