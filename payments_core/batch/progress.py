@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Context, Decimal
 
 from payments_core.batch.decisions import find_batch
-from payments_core.domain.batches import Batch, RowResult
+from payments_core.domain.batches import Batch, BatchState, RowResult
 from payments_core.domain.bounds import check_number
 from payments_core.domain.errors import PaymentsError
 from payments_core.domain.money import Money
@@ -25,6 +25,7 @@ __all__ = [
     "progress_of",
     "rows_of",
     "standing",
+    "unsent_batches",
 ]
 
 Counts = Mapping[tuple[PayoutStatus | None, ReasonCode | None], int]
@@ -188,6 +189,13 @@ def progress_of(journal: Journal, batch: str) -> BatchProgress:
     # Counted last: a row that is recorded meanwhile counts twice, and the batch does not look done too early.
     statuses = by_status(journal.batch_counts(found.id))
     return BatchProgress(find_batch(journal, found.id), statuses, unsent, left.totals())
+
+
+def unsent_batches(journal: Journal) -> Iterator[Batch]:
+    """Yield the approved batches with rows that have no payout, newest first; of the newest hundred batches."""
+    for batch in journal.batches(limit=100):
+        if batch.state == BatchState.APPROVED and journal.batch_rows(batch.id, limit=1, unrecorded=True):
+            yield batch
 
 
 def standing(counts: Counts) -> int:

@@ -48,14 +48,17 @@ def resume(
 ) -> int:
     """Work on every open payout.
 
-    It works until no payout is due, or the time is over. Ends with 0 when no payout is open or waits for a decision,
-    else with 4.
+    It works until no payout is due, or the time is over, and names approved batches with rows that were not sent. Ends
+    with 0 when no payout is open or waits for a decision, else with 4.
     """
     import asyncio  # here: `--help` must not pay for it
 
+    from payments_core.batch.progress import unsent_batches
     from payments_core.cli import output
 
     left, pauses, changed = asyncio.run(_resume(terminal, timeout))
+    with terminal.journal() as journal:
+        unsent = list(unsent_batches(journal))
     record = {
         "steps": left.steps,
         "open": left.open,
@@ -64,8 +67,10 @@ def resume(
         "contradicted": left.contradicted,
         "next_at": left.next_at.isoformat() if left.next_at else None,
         "changed": [output.record(payout, reveal=terminal.reveal) for payout in changed],
+        "unsent_batches": [batch.id for batch in unsent],
     }
-    terminal.show(record, _resume_summary(left, pauses))
+    lines = [f"Rows of batch {one.id} ({one.name}) were not sent: `payouts batch run {one.id}`." for one in unsent]
+    terminal.show(record, "\n".join([_resume_summary(left, pauses), *lines]))
     return exit_codes.NOT_KNOWN if left.open or left.review or left.contradicted else exit_codes.DONE
 
 

@@ -78,6 +78,19 @@ def test_failed_row_that_no_reissue_can_mend_is_named(people: Path, payouts: Cal
     assert "0 reissued, 0 refused.\nPassed over: 1 failed row, as a reissue mends no such reason." in reissued.out
 
 
+def test_resume_names_an_approved_batch_with_rows_that_were_not_sent(batch: str, payouts: Call) -> None:
+    """After a kill, "nothing is open" alone would read as if everybody were paid."""
+    created = payouts("resume", "--json").json["unsent_batches"]
+    payouts("batch", "approve", batch, "--actor", "bob", "--total", "510 UGX")
+    resumed = payouts("resume", "--json").json["unsent_batches"]
+    said = payouts("resume").out
+    payouts("batch", "run", batch, "--wait", "20")
+
+    assert (created, resumed) == ([], [batch])
+    assert f"`payouts batch run {batch}`" in said
+    assert payouts("resume", "--json").json["unsent_batches"] == []
+
+
 def test_rows_and_list_name_the_statuses_there_are(batch: str, payouts: Call) -> None:
     rows = payouts("batch", "rows", batch, "--status", "BOGUS")
     listed = payouts("list", "--status", "BOGUS")

@@ -228,7 +228,7 @@ def test_payout_that_is_unknown_is_reported(payouts: Call) -> None:
     ran = payouts("show", "wages-9", "--json")
 
     assert (ran.code, ran.error["code"]) == (1, "unknown_payout")
-    assert ran.error["hint"].startswith("`payouts list` shows all. A key is recorded before it is sent")
+    assert ran.error["hint"].startswith("Check its spelling first: `payouts list` shows all. A key is recorded")
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_resume_as_json_counts_and_lists_what_changed(pay: Call, payouts: Call) 
 
     shown = payouts("resume", "--json").json
 
-    assert list(shown) == ["steps", "open", "held", "review", "contradicted", "next_at", "changed"]
+    assert list(shown) == ["steps", "open", "held", "review", "contradicted", "next_at", "changed", "unsent_batches"]
     assert [shown[name] for name in ("open", "held", "review", "next_at")] == [0, 0, 0, None]
     assert [(one["key"], one["status"]) for one in shown["changed"]] == [("wages-1", "SUCCEEDED")]
 
