@@ -132,7 +132,7 @@ def validate(
         if wallets is not None:
             print_wallets(terminal, asked, wallets)
         if is_clean:
-            terminal.say("No row has a fault or a warning.")
+            file_report.print_clean(terminal, report)
         terminal.say("Nothing was recorded and nothing was sent.")
         if rejects and report.refused:
             terminal.note(f"The refused rows are in {rejects}: correct them there, and read that file.")
@@ -243,7 +243,7 @@ def create(
         if not terminal.as_json:
             file_report.print_report(terminal, file, report)
             if report.is_clean:
-                terminal.say("No row has a fault or a warning.")
+                file_report.print_clean(terminal, report)
         if report.refused and not skip_refused:
             raise BatchRefused(
                 f"{report.refused} of {report.rows} rows of {file} are refused: no batch is created.",

@@ -87,12 +87,14 @@ def _what_next(progress: BatchProgress) -> Iterator[str]:
     from payments_core.domain.payout import PayoutStatus
 
     batch, in_review = progress.batch, progress.by_status.get(PayoutStatus.REVIEW, 0)
+    if batch.state == "CREATED":
+        yield "another person than its creator approves it: `payouts batch approve`"
     if batch.state == "APPROVED" and (progress.unsent or progress.open > in_review):
         yield f"`payouts batch run {batch.id}` goes on, and pays no row twice"
     if in_review:
         yield "`payouts review list` shows what waits for a person"
     if progress.failed:
-        yield f"`payouts batch rows {batch.id} --status FAILED` says why rows failed"
+        yield f"`payouts batch rows {batch.id} --status FAILED` says why rows failed, `payouts show KEY` what to do"
 
 
 def in_words(batch: Batch) -> str:
@@ -144,11 +146,12 @@ def row_record(one: RowResult, terminal: Terminal) -> dict[str, Any]:
 
 def row_cells(one: RowResult, terminal: Terminal) -> dict[str, str]:
     """Return a row and its payout as cells of a table."""
-    from payments_core.cli import output
+    from payments_core.cli import messages, output
 
     shown = row_record(one, terminal)
     amount = output.money_text(one.row.order.amount) if one.row else ""
     payee = shown["payee"] if one.row else "erased"
     order = {"row": one.number, "key": one.key, "payee": payee, "amount": amount}
-    cells = order | {"status": shown["status"] or UNSENT, "why": shown["reason"], "id": shown["id"]}
+    why = messages.REASONS[one.reason] if one.reason else ""
+    cells = order | {"status": shown["status"] or UNSENT, "why": why, "id": shown["id"]}
     return {name: "" if value is None else str(value) for name, value in cells.items()}

@@ -96,7 +96,8 @@ def show(
     ]
     lines = [batch_output.text(progress)]
     if shown:
-        lines.append(f"{len(shown)} numbers differ from the last approved batch. Ask the payees before you approve:")
+        count = messages.counted(len(shown), "payee")
+        lines.append(f"{count} had another number in the last approved batch. Ask them before you approve:")
         lines += [f"  row {one['row']}, {one['payee_id']}: {one['payee']}, before {one['before']}" for one in shown]
     twice = [
         {"row": row.number, "payee": output.address(row.order.payee, reveal=terminal.reveal), "batch": other}
@@ -320,7 +321,8 @@ def print_batch(terminal: Terminal, batch: Batch, *, is_new: bool) -> None:
     what = f"{batch_output.in_words(batch)}. It is {batch.state}"
     lines = [f"{what}." if is_new else f"{what}: these rows are a batch already, by {batch.created_by}."]
     if batch.state == "CREATED":
-        lines.append("Nothing was sent. Another person approves it:")
+        lines.append("Nothing was sent. Another person looks at it and approves it:")
+        lines.append(f"  payouts batch show {batch.id}")
         lines.append(f"  payouts batch approve {batch.id} --actor NAME {totals}")
     terminal.show(batch_output.record(batch) | {"is_new": is_new}, "\n".join(lines))
 

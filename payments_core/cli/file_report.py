@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Counts = Mapping[tuple[Level, str], int]
     Examples = Mapping[tuple[Level, str], Sequence[RowFinding]]
 
-__all__ = ["findings_record", "print_findings", "print_form", "print_report", "record"]
+__all__ = ["findings_record", "print_clean", "print_findings", "print_form", "print_report", "record"]
 
 
 def print_form(terminal: Terminal, form: FileForm) -> None:
@@ -57,6 +57,11 @@ def print_report(terminal: Terminal, file: Path, report: FileReport) -> None:
     print_findings(terminal, report.counts, report.examples)
     if any(one.is_covered is False for one in report.totals):
         terminal.say("The account holds less than the rows come to: top it up before they are paid.")
+
+
+def print_clean(terminal: Terminal, report: FileReport) -> None:
+    """Print that no row is refused or has a warning."""
+    terminal.say(f"No row has a fault or a warning{'; read the notes above' if report.notes else ''}.")
 
 
 def print_findings(terminal: Terminal, counts: Counts, examples: Examples) -> None:

@@ -34,8 +34,8 @@ def find_payout(journal: Journal, payout: str) -> PayoutRecord:
         odd = f" It holds {unclear}." if unclear else ""
         raise UnknownPayout(
             f"The journal has no payout with the id or key {mask_key(payout)!r}.{odd}",
-            hint="`payouts list` shows all. A key is recorded before it is sent: unless the journal was restored, "
-            "nothing was sent under a key that is not here, and it can be sent.",
+            hint="Check its spelling first: `payouts list` shows all. A key is recorded before it is sent: unless the "
+            "journal was restored, nothing was sent under one that is not there.",
         )
     return found[0]
 
