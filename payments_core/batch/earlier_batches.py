@@ -1,10 +1,11 @@
-"""Compares rows with other batches: changed numbers, and payees that another batch pays or is about to pay."""
+"""Compares rows with earlier payments: changed numbers, and payees that another payment pays or is about to pay."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 from payments_core.batch.progress import PAGE, rows_of
 from payments_core.batch.reading import FindingCode, Level, Row, RowFinding
@@ -56,7 +57,7 @@ class PlannedPayments:
 
 
 def compare_with_batches(journal: Journal, rows: Sequence[Row], at: datetime, planned: PlannedPayments) -> list[Row]:
-    """Return rows with a warning where a payee's number has changed, or another batch pays the number these days.
+    """Return rows with a warning where a payee's number has changed, or is paid these days under another key.
 
     Only approved batches count for a changed number: most fraud with payrolls is one.
 
@@ -69,8 +70,8 @@ def compare_with_batches(journal: Journal, rows: Sequence[Row], at: datetime, pl
     """
     ids = list({row.payee_id: None for row in rows if row.payee_id and row.to})
     numbers = list({row.to: None for row in rows if row.to})
-    last, paid = journal.last_rows_of(ids), _paid_by_batches(journal, numbers, at)
-    return [_compared(row, last.get(row.payee_id), paid.get(row.to), planned) for row in rows]
+    last, paid = journal.last_rows_of(ids), journal.payments_to(numbers, at - RECENT)
+    return [_compared(row, last.get(row.payee_id), paid.get(row.to, ()), planned) for row in rows]
 
 
 def changed_numbers(journal: Journal, batch: Batch) -> Iterator[tuple[BatchRow, BatchRow]]:
@@ -85,36 +86,43 @@ def changed_numbers(journal: Journal, batch: Batch) -> Iterator[tuple[BatchRow, 
 
 
 def paid_elsewhere(journal: Journal, batch: Batch, at: datetime) -> Iterator[tuple[BatchRow, str]]:
-    """Yield the rows of a batch whose number another batch pays these days under another key, with that batch."""
+    """Yield the rows of a batch whose number is paid these days under another key, with the id of the batch that does.
+
+    The id is empty where a payout of no batch pays the same amount.
+    """
     planned = PlannedPayments(journal, at, apart_from=batch.id)
     for page in rows_of(journal, batch.id):
         rows = [result.row for result in page if result.row is not None]
-        paid = _paid_by_batches(journal, list({row.order.payee.value: None for row in rows}), at)
+        paid = journal.payments_to(list({row.order.payee.value: None for row in rows}), at - RECENT)
         for row in rows:
-            number, key = row.order.payee.value, row.order.key
-            found = planned.batch_that_pays(number, key)
-            before = paid.get(number)
-            if before is not None and before.key != key:
-                found = before.batch
-            if found:
+            number, key, owed = row.order.payee.value, row.order.key, row.order.amount
+            before = _other_payment(paid.get(number, ()), key, owed.amount, owed.currency)
+            found = before.batch if before else planned.batch_that_pays(number, key)
+            if found or before:
                 yield row, found
 
 
-def _paid_by_batches(journal: Journal, numbers: Sequence[str], at: datetime) -> Mapping[str, EarlierPayment]:
-    """Return the last payment of a batch to each number these days."""
-    paid = journal.payments_to(numbers, at - RECENT)
-    return {number: of_batches[-1] for number in paid if (of_batches := [one for one in paid[number] if one.batch])}
+def _other_payment(
+    paid: Sequence[EarlierPayment], key: str, amount: Decimal | None, currency: str
+) -> EarlierPayment | None:
+    """Return the last payment under another key: of any batch, or of the same amount. The same key is the same one."""
+    for one in reversed(paid):
+        if one.key != key and (one.batch or (one.amount.amount, one.amount.currency) == (amount, currency)):
+            return one
+    return None
 
 
-def _compared(row: Row, last: BatchRow | None, paid: EarlierPayment | None, planned: PlannedPayments) -> Row:
+def _compared(row: Row, last: BatchRow | None, paid: Sequence[EarlierPayment], planned: PlannedPayments) -> Row:
     found = list[RowFinding]()
     if last is not None and row.to and last.order.payee.value != row.to:
         before, who = last.order.payee.masked, scrub(row.payee_id, limit=40)
         why = f"The last approved batch, {last.order.batch}, has the payee {who} at another number, {before}."
         found.append(_warning(row, FindingCode.CHANGED_NUMBER, why, "Ask the payee, not the sender of the file."))
-    if paid is not None and paid.key != row.key:  # the same key is the same payment
-        why = f"Batch {paid.batch} pays this number {paid.amount} since {paid.at:%Y-%m-%d}."
-        found.append(_warning(row, FindingCode.PAID_RECENTLY, why, "Make sure that both are meant."))
+    if other := _other_payment(paid, row.key, row.amount, row.currency):
+        whose = f"Batch {other.batch}" if other.batch else "A payout of no batch"
+        why = f"{whose} pays this number {other.amount} since {other.at:%Y-%m-%d}, under another key."
+        hint = "Make sure that both are meant: `payouts list --payee NUMBER` shows it."
+        found.append(_warning(row, FindingCode.PAID_RECENTLY, why, hint))
     elif row.to and (batch := planned.batch_that_pays(row.to, row.key)):
         why = f"Batch {batch} is about to pay this number as well."
         hint = f"Make sure that both are meant; `payouts batch cancel {batch}` ends the other one."

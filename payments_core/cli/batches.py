@@ -100,13 +100,15 @@ def show(
         lines.append(f"{count} had another number in the last approved batch. Ask them before you approve:")
         lines += [f"  row {one['row']}, {one['payee_id']}: {one['payee']}, before {one['before']}" for one in shown]
     twice = [
-        {"row": row.number, "payee": output.address(row.order.payee, reveal=terminal.reveal), "batch": other}
+        {"row": row.number, "payee": output.address(row.order.payee, reveal=terminal.reveal), "batch": other or None}
         for row, other in elsewhere
     ]
     if twice:
         count = messages.counted(len(twice), "number")
-        lines.append(f"{count} of it another batch pays too, in these seven days. Make sure that both are meant:")
-        lines += [f"  row {one['row']}: {one['payee']}, batch {one['batch']}" for one in twice[:_MOST_SHOWN]]
+        lines.append(f"{count} of it another payment pays too, in these seven days. Make sure that both are meant:")
+        for one in twice[:_MOST_SHOWN]:
+            where = f"batch {one['batch']}" if one["batch"] else "a payout of no batch"
+            lines.append(f"  row {one['row']}: {one['payee']}, {where}")
     record = batch_output.progress_record(progress) | {"changed_numbers": shown, "paid_elsewhere": twice}
     terminal.show(record, "\n".join(lines))
     return batch_output.exit_code(progress)

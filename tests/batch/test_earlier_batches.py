@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from payments_core import PayoutClient
+from payments_core import Money, Payee, PayoutClient
 from payments_core.batch import Batch, BatchOrder
 from payments_core.batch.checks import validate_file
 from payments_core.batch.earlier_batches import PlannedPayments, changed_numbers, paid_elsewhere
@@ -89,6 +89,21 @@ def test_number_that_another_batch_is_about_to_pay_is_a_warning(
         assert [other for _, other in paid_elsewhere(journal, mistyped, now)] == [right.id] * 2
         assert list(paid_elsewhere(journal, right, now)) == []
     assert found(rows, tmp_path) == {line: {FindingCode.PAID_RECENTLY} for line in (2, 3)}
+
+
+def test_number_that_a_payout_of_no_batch_pays_as_much_is_a_warning(
+    people: People, create: Callable[..., Batch], gateway: MtnMomoEmulator, tmp_path: Path
+) -> None:
+    """Who paid a person alone in the morning learns of it from the file that pays that person too."""
+    with PayoutClient.from_config() as client:
+        client.send(key="bonus", payee=Payee.msisdn("+46733000001"), amount=Money("5", "EUR"))
+        client.send(key="refund", payee=Payee.msisdn("+46733000002"), amount=Money("6", "EUR"))
+
+        warnings = found("staff-0,+46733000000,5\nstaff-1,+46733000001,5\nstaff-2,+46733000002,5\n", tmp_path)
+
+        assert warnings == {2: set(), 3: {FindingCode.PAID_RECENTLY}, 4: set()}
+        twice = paid_elsewhere(client.runtime.journal, create(people(3), "october"), client.runtime.clock())
+        assert [(row.number, other) for row, other in twice] == [(3, "")]
 
 
 def test_changed_numbers_of_a_batch_are_shown_to_who_approves_it(people: People, create: Callable[..., Batch]) -> None:

@@ -73,7 +73,8 @@ MEANINGS: Mapping[FindingCode, str] = MappingProxyType(
         FindingCode.NOT_POSITIVE: "An amount of zero or less.",
         FindingCode.OTHER_COUNTRY: "A warning: the number is of another country than the currency, as a wrong country "
         "code makes it.",
-        FindingCode.PAID_RECENTLY: "A warning: another batch pays this number, and was begun in the last seven days.",
+        FindingCode.PAID_RECENTLY: "A warning: in the last seven days, another batch, or a payout with "
+        "this amount, pays this number.",
         FindingCode.REPEATED_ID: "A warning: an earlier row pays the same payee id at another number.",
         FindingCode.REPEATED_PAYEE: "An earlier row pays the same number another amount: a note, or a warning where it "
         "is for another payee id.",
