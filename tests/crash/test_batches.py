@@ -36,7 +36,7 @@ def test_crash_points_of_a_batch_keep_the_promises(
     wanted = simulator.trace()
     assert faults(wanted) == []
     assert set(wanted.payouts) == {"salary/1", "salary/2", "salary/3"}
-    points = wanted.points[:: 1 if FULL else 7]
+    points = wanted.points[:: 1 if FULL else 15]
     for point in points:
         crashed = simulator.crash_at(point.number)
         assert faults(crashed) == [], (name, point)

@@ -66,7 +66,7 @@ def test_crash_points_of_decisions_keep_the_promises(
     (payout,) = wanted.payouts.values()
     assert broken_promises(wanted, visible_after_s=VISIBLE_AFTER_S) == []
     assert (payout.status, payout.attempt) == WANTED[name]
-    for point in wanted.points[:: 1 if FULL else 5]:
+    for point in wanted.points[:: 1 if FULL else 11]:
         crashed = simulator.crash_at(point.number)
         assert broken_promises(crashed, visible_after_s=VISIBLE_AFTER_S) == [], (name, point)
         (payout,) = crashed.payouts.values()

@@ -60,7 +60,7 @@ def test_crash_points_of_a_restore_keep_the_promises(store: CrashStore, name: st
     assert (len(side.posts), payout.history[-1].decided_by) == WANTED[name]
     passed = {point.name for point in wanted.points}
     assert {"before over", "after over", "before compared", "after compared"} <= passed
-    every = 1 if FULL or store.__class__.__name__ == "CrashFile" else 4
+    every = 1 if FULL else 3 if store.__class__.__name__ == "CrashFile" else 8
     for point in wanted.points[::every]:
         if point.name.startswith("before") and not FULL:  # the same is left behind by the point before it
             continue

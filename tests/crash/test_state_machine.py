@@ -556,7 +556,7 @@ class Payouts(RuleBasedStateMachine):
         assert left == [], "a payout never came to an end"
 
 
-EXAMPLES = int(os.environ.get("PAYMENTS_CRASH_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("PAYMENTS_CRASH_EXAMPLES", "40"))
 TestPayouts = Payouts.TestCase
 TestPayouts.settings = settings(
     max_examples=EXAMPLES,

@@ -32,7 +32,7 @@ from payments_core.domain.payout import PayoutStatus
 from payments_core.plugins.manager import Plugins
 from payments_core.provider import ProviderSpec
 
-MANY = int(os.environ.get("PAYMENTS_PROVIDERS_PROOF", "60"))
+MANY = int(os.environ.get("PAYMENTS_PROVIDERS_PROOF", "24"))
 WORKERS = 3
 KILLS = max(6, MANY // 400)
 CLAIM_S = 30.0

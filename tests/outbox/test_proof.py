@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-PAYOUTS = -(-int(os.environ.get("PAYMENTS_EVENTS", "480")) // 12)
+PAYOUTS = -(-int(os.environ.get("PAYMENTS_EVENTS", "240")) // 12)
 EARLY = PAYOUTS - PAYOUTS // 8  # published while processes are killed
 COUNT = PAYOUTS * 3
 AT_ONCE = 200

@@ -13,6 +13,7 @@ class TestPawapay(PawapayConformance):
     """Collected from here."""
 
 
+@pytest.mark.proof  # all that the class above shows, with signed requests
 @pytest.mark.skipif(not HAS_SIGNATURES, reason="the extra `signatures` is not installed")
 class TestSignedPawapay(SignedPawapayConformance):
     """Collected from here."""

@@ -15,7 +15,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(ORDINARY | st.lists(PIECES, max_size=9).map(lambda pieces: f"http://{''.join(pieces)}"))
 def test_quick_address_check_agrees_with_the_full_parser(url: str) -> None:
     """An address that is sent without being taken apart is one that would have been sent, to the same host."""
