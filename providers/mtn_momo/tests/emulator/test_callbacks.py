@@ -56,7 +56,7 @@ class Received(NamedTuple):
 class Receiver:
     """A receiver of callbacks on a socket of this machine."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", *, port: int = 0) -> None:
         self.got: queue.Queue[Received] = queue.Queue()
         self.answer = 200
         self.go_on = threading.Event()
@@ -79,7 +79,7 @@ class Receiver:
                 pass
 
         kind = type("Server", (ThreadingHTTPServer,), {"address_family": socket.AF_INET6 if ":" in host else 2})
-        self._server = kind((host, 0), Handler)
+        self._server = kind((host, port), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
@@ -322,14 +322,16 @@ def test_callback_switch_refuses_an_address_off_this_machine(via: str) -> None:
 
 
 def test_callback_receiver_may_listen_on_ipv6_alone(harness: Harness) -> None:
-    try:
-        receiver = Receiver("::1")
-    except OSError:
-        pytest.skip("this machine has no ::1")
-    with receiver:
-        harness.caller.pay(receiver.url())
-        assert receiver.next().status == "SUCCESSFUL"
-        [row] = harness.over()
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))  # nobody else may listen at this port of the other address
+        try:
+            receiver = Receiver("::1", port=kept.getsockname()[1])
+        except OSError:
+            pytest.skip("this machine has no ::1")
+        with receiver:
+            harness.caller.pay(receiver.url())
+            assert receiver.next().status == "SUCCESSFUL"
+            [row] = harness.over()
     assert row["state"] == "received"
 
 
