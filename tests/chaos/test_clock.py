@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from supervisor import Supervisor
 
 from payments_core import PayoutClient, PayoutStatus
@@ -22,6 +23,7 @@ def set_clock(folder: Path, seconds: int) -> None:
     draft.replace(folder / "clock")
 
 
+@pytest.mark.parametrize("place", [pytest.param("sqlite", marks=pytest.mark.proof), "postgres"], indirect=True)
 def test_clock_step_pays_nothing_twice(
     place: Any, supervisor: Supervisor, store: str, measured: Callable[..., None]
 ) -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from supervisor import Child, Supervisor
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def woken(place: Any, sleepers: list[Child]) -> None:
     assert worker.stop()["cut"] == 0
 
 
+@pytest.mark.parametrize("place", [pytest.param("sqlite", marks=pytest.mark.proof), "postgres"], indirect=True)
 def test_sigstop_between_c2_and_the_first_byte(
     place: Any, supervisor: Supervisor, through: Callable[..., Proxy], store: str, measured: Callable[..., None]
 ) -> None:

@@ -34,7 +34,7 @@ from payments_core.provider import ProviderSpec
 
 MANY = int(os.environ.get("PAYMENTS_PROVIDERS_PROOF", "24"))
 WORKERS = 3
-KILLS = max(6, MANY // 400)
+KILLS = max(6, MANY // 400) if MANY >= 300 else 3
 CLAIM_S = 30.0
 STEP_S = 20.0  # the clock moves on by so much at least: what is due a little later is due together
 STALL_S = 1.6  # longer than a request may take

@@ -72,6 +72,7 @@ def run_workers(address: str, processes: int, *arguments: object) -> list[dict[s
 
 
 @pytest.mark.usefixtures("journal")
+@pytest.mark.parametrize("store", [pytest.param("sqlite", marks=pytest.mark.proof), "postgres"], indirect=True)
 @pytest.mark.parametrize(
     "lanes",
     [pytest.param(["post"], marks=pytest.mark.proof), ["callback_read", "read"]],

@@ -72,7 +72,7 @@ def lost_and_overtaken(parsed: Sequence[str], published: Sequence[str]) -> tuple
     return lost, overtaken
 
 
-CASES = [("sqlite", "plain"), ("postgres", "asynchronous")]
+CASES = [pytest.param("sqlite", "plain", marks=pytest.mark.proof), ("postgres", "asynchronous")]
 
 
 @pytest.mark.parametrize(("store", "kind"), CASES, indirect=["store"])
@@ -94,6 +94,7 @@ def test_events_survive_crashes_of_consumers(
     assert consumer.kills
 
 
+@pytest.mark.parametrize("store", [pytest.param("sqlite", marks=pytest.mark.proof), "postgres"], indirect=True)
 def test_webhooks_survive_crashes_of_senders_and_receivers(
     installation: Any,
     store: str,

@@ -25,9 +25,9 @@ def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     "arguments",
     [
         ["bars", "--payouts", "10", "--only", "^raw-httpx$|^mtnmomo-py|^ours-async, 16 in flight$"],
-        ["accounts", "--payouts", "10", "--only", "ours-async, 16 in flight$"],
+        pytest.param(["accounts", "--payouts", "10", "--only", "ours-async, 16 in flight$"], marks=pytest.mark.proof),
         ["journal", "--payouts", "20", "--most", "1000", "--only", "postgres"],
-        ["memory", "--most", "40"],
+        pytest.param(["memory", "--most", "40"], marks=pytest.mark.proof),
     ],
     ids=lambda arguments: arguments[0],
 )

@@ -123,6 +123,7 @@ def test_shrinking_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(played) == 20
 
 
+@pytest.mark.proof
 def test_simulation_in_several_processes_gives_the_same_figures(tmp_path: Path) -> None:
     """However many share the seeds, the figures are those of one, and they are there for machines."""
     figures = []
@@ -134,6 +135,7 @@ def test_simulation_in_several_processes_gives_the_same_figures(tmp_path: Path) 
     assert figures[0]["payouts"] == 30
 
 
+@pytest.mark.proof
 def test_failing_seed_stops_all_processes(tmp_path: Path) -> None:
     """And its command is printed, by the one that has given out the seeds."""
     script = tmp_path / "broken.py"
@@ -223,6 +225,7 @@ class PostgresStore:
         pass
 
 
+@pytest.mark.proof
 def test_simulation_takes_the_same_steps_on_postgresql(new_database: Callable[[], str]) -> None:
     """Whichever database holds the journal, one seed is one story, to the last commit."""
     url = new_database()

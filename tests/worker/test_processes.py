@@ -15,8 +15,11 @@ from payments_core.domain.payout import PayoutStatus
 
 LEASE_S = 2.0  # of the places' accounts
 SLOW = {"slow_s": {"value": 0.6, "on": "post"}}
+# Where several workers share a journal it is mostly PostgreSQL; the proof plays the file too.
+BOTH = pytest.mark.parametrize("place", [pytest.param("sqlite", marks=pytest.mark.proof), "postgres"], indirect=True)
 
 
+@BOTH
 def test_workers_share_the_work_and_do_nothing_twice(place: Any) -> None:
     """Each step is taken by one of them: a payout that both worked on would cost a step more."""
     count = 60
@@ -37,6 +40,7 @@ def test_workers_share_the_work_and_do_nothing_twice(place: Any) -> None:
     assert {(one["trouble"], one["cut"]) for one in entries} == {(0, 0)}
 
 
+@BOTH
 def test_killed_workers_payouts_are_taken_over(
     place: Any, request: pytest.FixtureRequest, measured: Callable[..., None]
 ) -> None:
@@ -70,6 +74,7 @@ def test_killed_workers_payouts_are_taken_over(
     assert living.stop()["cut"] == 0
 
 
+@BOTH
 def test_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
     """Frozen in the middle of a send and woken when another has read the end: its answer is noted, and looked into."""
     count = 6
@@ -92,6 +97,7 @@ def test_worker_that_slept_past_its_lease_changes_nothing(place: Any) -> None:
     assert (sleeper.stop()["cut"], other.stop()["cut"]) == (0, 0)
 
 
+@BOTH
 def test_worker_stopped_by_a_signal_finishes_what_is_in_flight(place: Any) -> None:
     """It takes nothing new, lets nothing hang, and leaves with 0; another goes on where it stopped, at once."""
     count = 12
@@ -145,6 +151,7 @@ def test_second_signal_ends_the_worker_at_once(make_place: Any) -> None:
     assert place.statuses() == {PayoutStatus.SENDING: 1}
 
 
+@BOTH
 def test_worker_once_does_what_is_due_and_ends(place: Any) -> None:
     """Cron calls it: each call sends and reads what has become due since the last one."""
     assert place.start("--once").finish() == {"steps": 0, "ended": {}, "trouble": 0, "cut": 0}

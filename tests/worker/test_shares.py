@@ -31,7 +31,7 @@ def pay(client: PayoutClient, prefix: str, count: int) -> list[Payout]:
     ]
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+@pytest.mark.parametrize("store", [pytest.param("sqlite", marks=pytest.mark.proof), "postgres"])
 def test_callback_flood_leaves_each_priority_its_share_of_checks(
     make_place: Any, store: str, request: pytest.FixtureRequest
 ) -> None:
