@@ -32,7 +32,10 @@ __all__ = ["FileReport", "FileReportBuilder", "check_repeats", "validate_file"]
 
 _CHUNK = 1000  # orders that are validated together
 # Of a row whose key was derived: the same person and amount, at another number.
-_NEW_KEY = "If that payout failed, pay the corrected row alone, from a file with a column `key` and another key in it."
+_NEW_KEY = (
+    "If that payout failed, pay the corrected row alone, with another key in a column `key`: `payouts batch rows BATCH "
+    "--failed FILE` writes it so."
+)
 _BOTH_ARE_PAID = "Both are paid: delete one row if only one is owed."
 _EXAMPLES = 20  # findings of one kind that are kept
 _EXACT = Context(prec=60)  # an application may have changed its own

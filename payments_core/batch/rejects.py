@@ -1,4 +1,4 @@
-"""The refused rows of a file, written to a file of their own: corrected there, they can be read again."""
+"""Rows to correct, in a file that can be read again: what was refused, and what failed for a reason that stays."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from payments_core.batch.progress import rows_of
 from payments_core.batch.reading import FindingCode, Level, Row
+from payments_core.domain.batches import BatchRow, RowResult
+from payments_core.domain.budgets import holds_nothing
 from payments_core.domain.errors import InvalidArgument
+from payments_core.domain.payout import PayoutStatus
+from payments_core.engine.journal_protocol import Journal
 
-__all__ = ["RejectsFile"]
+__all__ = ["RejectsFile", "write_failed"]
 
 # A spreadsheet takes the first for a formula. Of the others it cuts the zero, or saves 2.5677E+11.
 _CHANGED = re.compile(r"[=+\-@\t\r].*|0\d+|\d{12,}", re.DOTALL)
@@ -116,3 +122,62 @@ class RejectsFile:
 
 def _escaped(cell: str) -> str:
     return f"'{cell}" if _CHANGED.fullmatch(cell) else str(cell)
+
+
+def write_failed(journal: Journal, batch: str, path: Path) -> tuple[int, int]:
+    """Write the rows that failed for a reason that no reissue mends as CSV, mode 0600, each with a key of its own.
+
+    A failed row's key belongs to its payout. The new one is the old one with ``/2``: the corrected row is paid once,
+    however often the file is written. A row whose failure may still be contradicted, or was, is not written: it could
+    be paid twice. Nor is one whose payee was erased.
+
+    Args:
+        journal: Where the batch is.
+        batch: Its id, or its name where only one has it.
+        path: Where to.
+
+    Returns:
+        How many rows it has, and how many may still be paid. Without any row no file is written.
+
+    Raises:
+        UnknownBatch: There is no such batch.
+        InvalidArgument: A file is there, or it cannot be written.
+
+    """
+    found, uncertain = list[dict[str, str]](), 0
+    for one in chain.from_iterable(rows_of(journal, batch)):
+        is_final = one.status is PayoutStatus.FAILED and not (one.reason is not None and one.reason.is_reissuable)
+        if is_final and one.row is not None and one.payout_id is not None:
+            payout = journal.get(one.payout_id)
+            if payout is None or payout.contradictions or not holds_nothing(payout):
+                uncertain += 1
+            else:
+                found.append(_to_correct(one, one.row))
+    if not found:
+        return 0, uncertain
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        why = f"{path} cannot be written: {error.strerror}."
+        raise InvalidArgument(why, hint="Name another file for the failed rows.") from None
+    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
+        lines = csv.DictWriter(file, found[0])
+        lines.writeheader()
+        lines.writerows({name: _escaped(cell) for name, cell in one.items()} for one in found)
+    return len(found), uncertain
+
+
+def _to_correct(one: RowResult, row: BatchRow) -> dict[str, str]:
+    order, payee = row.order, row.order.payee
+    return {
+        "row": str(one.number),
+        "reason": str(one.reason or ""),
+        "key": f"{one.key}/2",
+        "payee_id": row.payee_id,
+        "to": f"+{payee.value}" if payee.kind == "msisdn" else payee.value,
+        "amount": order.amount.text,
+        "currency": str(order.amount.currency),
+        "account": row.account,
+        "note": order.note,
+        "operator": payee.details.get("operator", ""),
+    }

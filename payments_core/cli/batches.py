@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -136,8 +137,19 @@ def rows(
         list[str] | None,
         typer.Option(help="Only rows with this status, such as FAILED or UNSENT; may be repeated.", show_default=False),
     ] = None,
+    failed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the failed rows that no reissue mends here, never over another file: to correct and pay.",
+        ),
+    ] = None,
 ) -> int:
-    """List the rows of a batch, each with what became of it. With --json, one object a line (JSONL), no array."""
+    """List the rows of a batch, each with what became of it. With --json, one object a line (JSONL), no array.
+
+    With --failed FILE the rows to correct are written instead, each with a key of its own: a corrected row is a new
+    payment, which is approved in a batch of its own.
+    """
     from payments_core.batch.progress import rows_of
     from payments_core.cli import output
     from payments_core.cli.terminal import to_json
@@ -148,6 +160,8 @@ def rows(
         raise typer.BadParameter(f"--status {quote(unknown[0])} is unknown. Write one of {', '.join(known)}.")
     widths: dict[str, int] = {}
     with terminal.journal() as journal:
+        if failed is not None:
+            return _write_failed(terminal, journal, batch, failed)
         for page in rows_of(journal, batch):
             shown = [one for one in page if not wanted or str(one.status or batch_output.UNSENT) in wanted]
             if terminal.as_json:
@@ -155,6 +169,26 @@ def rows(
                     print(to_json(batch_output.row_record(one, terminal)))
             else:
                 output.print_table([batch_output.row_cells(one, terminal) for one in shown], widths)
+    return exit_codes.DONE
+
+
+def _write_failed(terminal: Terminal, journal: Journal, batch: str, path: Path) -> int:
+    """Write the rows to correct, and say what comes next."""
+    from payments_core.batch.rejects import write_failed
+    from payments_core.cli import messages
+
+    count, uncertain = write_failed(journal, batch, path)
+    lines = [f"{messages.counted(count, 'row')} to correct{f': {path}' if count else ', and no file'}."]
+    if count:
+        lines.append("Each has a new key: what you leave there is paid, once another person has approved it.")
+        lines.append(f"Then: `payouts batch create {path} --round NAME --actor NAME`.")
+    if uncertain:
+        lines.append(
+            f"Left out: {messages.counted(uncertain, 'failed row')} that may still turn out to be paid. `payouts batch "
+            f"rows {batch} --status FAILED` lists them, `payouts show KEY` says what to do."
+        )
+    record = {"file": str(path) if count else None, "rows": count, "left_out": uncertain}
+    terminal.show(record, "\n".join(lines))
     return exit_codes.DONE
 
 
@@ -270,8 +304,9 @@ def run(
 def reissue(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> int:
     """Pay the failed rows again whose reason is worth it, such as not enough money.
 
-    Rows that failed for another reason are not: correct them in another file. Each row needs a proof that its earlier
-    attempts failed; where the provider gives none, compare its statement, then use `payouts reissue`.
+    Rows that failed for another reason are not: `payouts batch rows --failed` writes them to be corrected. Each row
+    needs a proof that its earlier attempts failed; where the provider gives none, compare its statement, then use
+    `payouts reissue`.
     """
     from payments_core.cli import error_output, messages
     from payments_core.domain.payout import Payout
@@ -294,7 +329,7 @@ def reissue(terminal: Terminal, batch: Which, actor: Actor, reason: Reason) -> i
     if passed_over := max(failed - len(results), 0):
         lines.append(
             f"Passed over: {messages.counted(passed_over, 'failed row')}, as a reissue mends no such reason. `payouts "
-            f"batch rows {batch} --status FAILED` says why; pay what was corrected from another file."
+            f"batch rows {batch} --status FAILED` says why, and `--failed FILE` writes them to be corrected."
         )
     terminal.show(shown, "\n".join(lines))
     return exit_codes.FAILED if refused else exit_codes.DONE

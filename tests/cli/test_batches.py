@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,37 @@ def test_failed_row_that_no_reissue_can_mend_is_named(people: Path, payouts: Cal
     assert ("says why rows failed" in shown.out, "says why rows failed" in ran.out) == (False, True)
     assert (ran.code, reissued.code) == (3, 0)
     assert "0 reissued, 0 refused.\nPassed over: 1 failed row, as a reissue mends no such reason." in reissued.out
+
+
+def test_failed_rows_are_written_to_correct_and_pay_each_once(
+    people: Path, payouts: Call, gateway: MtnMomoEmulator, folder: Path
+) -> None:
+    """Each has a new key; what was corrected is a batch that is approved as any other, and pays who was not paid."""
+    people.write_text("payee_id,to,amount\nE1,+256772100001,100\nE2,+46733123457,100\n")
+    payouts("batch", "create", "people.csv", "--round", "november", "--actor", "ann")
+    payouts("batch", "approve", "november", "--actor", "bob", "--total", "200 UGX")
+    assert payouts("batch", "rows", "november", "--failed", "wrong.csv", "--json").json == {
+        "file": None,
+        "rows": 0,
+        "left_out": 0,
+    }
+    payouts("batch", "run", "november", "--wait", "20")
+
+    written = payouts("batch", "rows", "november", "--failed", "wrong.csv")
+    again = payouts("batch", "rows", "november", "--failed", "wrong.csv")
+
+    assert (written.code, "1 row to correct: wrong.csv." in written.out) == (0, True)
+    assert (again.code, "wrong.csv cannot be written: File exists." in again.err) == (1, True)
+    wrong = folder / "wrong.csv"
+    assert (wrong.stat().st_mode & 0o777, "'+46733123457" in wrong.read_text("utf-8-sig")) == (0o600, True)
+    wrong.write_text(wrong.read_text("utf-8-sig").replace("+46733123457", "+256772100002"), "utf-8-sig")
+    created = payouts("batch", "create", "wrong.csv", "--round", "november", "--actor", "ann", "--json")
+    assert created.code == 0, created.err
+    name = created.json["id"]
+    payouts("batch", "approve", name, "--actor", "bob", "--total", "100 UGX")
+    assert payouts("batch", "run", name, "--wait", "20").code == 0
+    paid = Counter({entry["payee"]: entry["credits"] for entry in gateway.ledger()})
+    assert [paid[number] for number in ("256772100001", "256772100002", "46733123457")] == [1, 1, 0]
 
 
 def test_resume_names_an_approved_batch_with_rows_that_were_not_sent(batch: str, payouts: Call) -> None:

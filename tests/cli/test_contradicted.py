@@ -59,6 +59,24 @@ def test_contradicted_failure_is_reported_by_every_command(contradicted: str, pa
     assert (left.code, left.json["contradicted"]) == (4, 1)
 
 
+def test_failed_row_that_its_provider_contradicts_is_not_written_to_be_paid_again(
+    liar: Any, payouts: Call, folder: Path
+) -> None:
+    (folder / "people.csv").write_text("key,to,amount\nwages-1,+256772123456,100\n")
+    batch = payouts("batch", "create", "people.csv", "--round", "june", "--actor", "ann", "--json").json["id"]
+    payouts("batch", "approve", batch, "--actor", "bob", "--total", "100 UGX")
+    assert payouts("batch", "run", batch, "--wait", "30").code == 3
+    liar.lies = False
+    payouts("check", "wages-1")
+
+    ran = payouts("batch", "rows", batch, "--failed", "wrong.csv")
+
+    assert ran.out.startswith(
+        "0 rows to correct, and no file.\nLeft out: 1 failed row that may still turn out to be paid."
+    )
+    assert not (folder / "wrong.csv").exists()
+
+
 def test_reissue_checks_first_and_finds_the_payment(
     liar: Any, pay: Call, payouts: Call, gateway: MtnMomoEmulator
 ) -> None:
