@@ -23,7 +23,15 @@ from payments_core.batch.reading import (
 from payments_core.batch.reading.payee_numbers import unlikely_number
 from payments_core.batch.reading.row_keys import digest_of
 from payments_core.batch.reading.seen import SeenRows
-from payments_core.client import AccountTotal, CheckedOrder, OrderFinding, PayoutClient, Validation, currency_of
+from payments_core.client import (
+    PAID_RECENTLY,
+    AccountTotal,
+    CheckedOrder,
+    OrderFinding,
+    PayoutClient,
+    Validation,
+    currency_of,
+)
 from payments_core.domain.errors import KeyReused
 from payments_core.domain.masking import mask_number
 from payments_core.domain.money import Currency
@@ -174,6 +182,8 @@ class FileReportBuilder:
         if order.status is not None and not order.findings:
             self._recorded[str(order.status)] += 1
         for note in order.notes:
+            if note == PAID_RECENTLY:
+                continue  # the row has a warning
             if note in self._notes or len(self._notes) < _EXAMPLES:
                 self._notes[note] = self._notes.get(note, 0) + 1
         return _with(row, [*row.findings, *(_of(row, one) for one in order.findings)]) if order.findings else row

@@ -12,10 +12,18 @@ from payments_core.client.resuming import ResumeResult
 from payments_core.client.reviews import InReview, in_review
 from payments_core.client.synchronous.event_iterator import Events
 from payments_core.client.synchronous.payout_client import PayoutClient
-from payments_core.client.validation import AccountTotal, CheckedOrder, OrderFinding, RepeatedPayee, Validation
+from payments_core.client.validation import (
+    PAID_RECENTLY,
+    AccountTotal,
+    CheckedOrder,
+    OrderFinding,
+    RepeatedPayee,
+    Validation,
+)
 from payments_core.client.webhook_sending import DeliverySummary
 
 __all__ = [
+    "PAID_RECENTLY",
     "AccountInfo",
     "AccountTotal",
     "AsyncEvents",

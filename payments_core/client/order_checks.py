@@ -17,7 +17,14 @@ from payments_core.client.account_choice import (
     parse_operation,
 )
 from payments_core.client.payout_order import PayoutOrder
-from payments_core.client.validation import AccountTotal, CheckedOrder, OrderFinding, RepeatedPayee, Validation
+from payments_core.client.validation import (
+    PAID_RECENTLY,
+    AccountTotal,
+    CheckedOrder,
+    OrderFinding,
+    RepeatedPayee,
+    Validation,
+)
 from payments_core.domain.budgets import Budget, BudgetState, first_above
 from payments_core.domain.errors import InvalidArgument, JournalError, KeyReused, PaymentsError
 from payments_core.domain.listing import RECENT, EarlierPayment
@@ -36,10 +43,6 @@ from payments_core.runtime import Runtime, session_rules
 __all__ = ["PlacedOrder", "ValidationBuilder", "place_all"]
 
 _EXACT = Context(prec=60)  # an application may have changed its own
-_PAID_RECENTLY = (
-    "Another payout of the last 7 days, under another key, pays this payee the same amount (see `payouts list --payee "
-    "NUMBER`)."
-)
 _ENDED_UNPAID = {PayoutStatus.FAILED, PayoutStatus.CANCELLED, PayoutStatus.REVERSED}
 
 
@@ -284,7 +287,7 @@ class ValidationBuilder:
         if order is None or account is None:
             return ()
         if any(paid.key != order.key and paid.amount == order.amount for paid in placed.earlier):
-            notes.append(_PAID_RECENTLY)
+            notes.append(PAID_RECENTLY)
         now = self._runtime.clock()
         if order.expires_at is not None and order.expires_at <= max(now, order.not_before or now):
             notes.append(f"It would end FAILED unsent: expires_at is {_when(order.expires_at)}.")

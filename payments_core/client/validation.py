@@ -9,7 +9,13 @@ from payments_core.domain.money import Currency, Money
 from payments_core.domain.payout import Operation, PayoutStatus
 from payments_core.provider import Balance
 
-__all__ = ["AccountTotal", "CheckedOrder", "OrderFinding", "RepeatedPayee", "Validation"]
+__all__ = ["PAID_RECENTLY", "AccountTotal", "CheckedOrder", "OrderFinding", "RepeatedPayee", "Validation"]
+
+#: The note of an order whose payee another payout pays as much.
+PAID_RECENTLY = (
+    "Another payout of the last 7 days, under another key, pays this payee the same amount (see `payouts list --payee "
+    "NUMBER`)."
+)
 
 
 @dataclass(frozen=True, slots=True)

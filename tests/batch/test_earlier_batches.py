@@ -102,6 +102,8 @@ def test_number_that_a_payout_of_no_batch_pays_as_much_is_a_warning(
         warnings = found("staff-0,+46733000000,5\nstaff-1,+46733000001,5\nstaff-2,+46733000002,5\n", tmp_path)
 
         assert warnings == {2: set(), 3: {FindingCode.PAID_RECENTLY}, 4: set()}
+        report = validate_file(client, tmp_path / "people.csv", round_name="december")
+        assert report.notes == (), "what a row's warning says is not said again of the file"
         twice = paid_elsewhere(client.runtime.journal, create(people(3), "october"), client.runtime.clock())
         assert [(row.number, other) for row, other in twice] == [(3, "")]
 
