@@ -32,17 +32,15 @@ PROJECTS = [ROOT, *PROVIDERS]
 PACKAGES = [marker.parent for project in PROJECTS for marker in sorted(project.glob("payments_*/py.typed"))]
 PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 
-# What plays installations of many processes for a long time, or with a world of its own: once in a run.
-FIGURES = ("chaos", "conformance", "crash", "e2e", "interleavings", "maintenance", "proof", "restore", "simulation")
-FIGURES += ("journal/test_crash.py", "journal/test_permits.py", "outbox/test_proof.py")
-FIGURES += ("worker/test_processes.py", "worker/test_serving.py", "worker/test_shares.py")
-
-# What a provider's words mean, what may be shown of them, what a file of payees comes to, what is printed, what pages
-# say, what one statement does as another, and that benchmarks run: the same on every Python.
-ALIKE = ("batch", "cli", "docs", "emulator", "native", "neutrality", "provider_tally", "redaction", "routing", "table")
-ALIKE += ("journal/test_ordinary_transitions.py", "packaging/test_adding_a_provider.py", "packaging/test_benchmarks.py")
-ALIKE += ("test_balances.py", "test_conformance.py", "test_diagnosis.py", "test_emulated.py", "test_failover.py")
-ALIKE += ("test_switch_platform.py",)
+# The same on every Python: installations of many processes, played for a long time; what a provider's words mean, what
+# may be shown of them, what a file of payees comes to, what is printed, what pages say, and that benchmarks run.
+ONCE = ("batch", "chaos", "cli", "conformance", "crash", "docs", "e2e", "emulator", "interleavings", "maintenance")
+ONCE += ("native", "neutrality", "proof", "provider_tally", "redaction", "restore", "routing", "simulation", "table")
+ONCE += ("journal/test_crash.py", "journal/test_ordinary_transitions.py", "journal/test_permits.py")
+ONCE += ("outbox/test_proof.py", "packaging/test_adding_a_provider.py", "packaging/test_benchmarks.py")
+ONCE += ("worker/test_processes.py", "worker/test_serving.py", "worker/test_shares.py")
+ONCE += ("test_balances.py", "test_conformance.py", "test_diagnosis.py", "test_emulated.py", "test_failover.py")
+ONCE += ("test_switch_platform.py",)
 
 # Where a version of a dependency has a part in what happens.
 TOUCHING = ("callbacks", "cli/test_error_output.py", "cli/test_output.py", "cli/test_payouts.py", "domain", "http")
@@ -68,24 +66,25 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS, requires=["wheels"])
 def tests(session: nox.Session) -> None:
-    """Run every test against the wheels, on each Python that is found."""
+    """Run the tests in which a version of Python has a part against the wheels, on each Python that is found."""
     install(session, "tests")
-    # What no version of Python has a part in is proven on the first one that is here.
-    first = next((version for version in PYTHONS if shutil.which(f"python{version}")), PYTHONS[0])
-    left_out = [] if session.python == first else tests_in(*FIGURES, *ALIKE)
-    run_pytest(session, *(f"--ignore={path}" for path in left_out))
+    run_pytest(session, *(f"--ignore={path}" for path in tests_in(*ONCE)))
+
+
+@nox.session(requires=["wheels"])
+def tests_once(session: nox.Session) -> None:
+    """Run the other tests, which come out alike on every Python, on the one that runs nox."""
+    install(session, "tests")
+    run_pytest(session, *tests_in(*ONCE))
 
 
 @nox.session(python=PYTHONS[0], requires=["wheels"])
 def tests_lowest(session: nox.Session) -> None:
     """Run what a dependency has a part in with the lowest direct ones we allow, on the oldest Python."""
     install(session, "lowest")
-    alike = set(tests_in(*ALIKE))
-    run_pytest(
-        session,
-        *sorted(set(tests_in(*TOUCHING)) - alike),
-        *(f"--ignore={path}" for path in alike if path[-3:] == ".py"),
-    )
+    once = set(tests_in(*ONCE))
+    left_out = [f"--ignore={path}" for path in once if path.endswith(".py")]
+    run_pytest(session, *sorted(set(tests_in(*TOUCHING)) - once), *left_out)
 
 
 @nox.session
