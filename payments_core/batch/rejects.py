@@ -160,10 +160,14 @@ def write_failed(journal: Journal, batch: str, path: Path) -> tuple[int, int]:
     except OSError as error:
         why = f"{path} cannot be written: {error.strerror}."
         raise InvalidArgument(why, hint="Name another file for the failed rows.") from None
-    with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
-        lines = csv.DictWriter(file, found[0])
-        lines.writeheader()
-        lines.writerows({name: _escaped(cell) for name, cell in one.items()} for one in found)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
+            lines = csv.DictWriter(file, found[0])
+            lines.writeheader()
+            lines.writerows({name: _escaped(cell) for name, cell in one.items()} for one in found)
+    except OSError as error:
+        path.unlink(missing_ok=True)  # a part of it would pass for all of it
+        raise InvalidArgument(f"{path} cannot be written: {error.strerror}.", hint="Make room for it.") from None
     return len(found), uncertain
 
 

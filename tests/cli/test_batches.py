@@ -115,11 +115,11 @@ def test_resume_names_an_approved_batch_with_rows_that_were_not_sent(batch: str,
     created = payouts("resume", "--json").json["unsent_batches"]
     payouts("batch", "approve", batch, "--actor", "bob", "--total", "510 UGX")
     resumed = payouts("resume", "--json").json["unsent_batches"]
-    said = payouts("resume").out
+    printed = payouts("resume").out
     payouts("batch", "run", batch, "--wait", "20")
 
     assert (created, resumed) == ([], [batch])
-    assert f"`payouts batch run {batch}`" in said
+    assert f"`payouts batch run {batch}`" in printed
     assert payouts("resume", "--json").json["unsent_batches"] == []
 
 
